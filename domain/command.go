@@ -1,0 +1,77 @@
+package domain
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// Command is a request to change something. Decide is pure: it reads l, appends what happened to l
+// and returns the answer for the caller, or refuses with an *Error. Order matters: load every stream
+// first, check, append last; an error after an append costs the lane its cached states.
+//
+// Errors that are not an *Error, such as those of Ledger.Load, are handed back untouched.
+type Command interface {
+	Decide(l Ledger) (answer any, err error)
+}
+
+// Ledger is what a decision sees: one ledger at one position, with what this decision appended so far.
+type Ledger interface {
+	// ID is the ledger's own id.
+	ID() uuid.UUID
+	// Test tells a test ledger from a live one.
+	Test() bool
+	// Now is the moment of the decision: UTC, microseconds, never before an earlier event's recording
+	// in this ledger. In a ledger with a test clock it is that clock's time.
+	Now() time.Time
+	// NewID makes the decision's next id: a UUIDv7 of Now, derived from the command's own id, so that
+	// a decision taken again makes the same ids.
+	NewID() uuid.UUID
+	// Load returns a stream's state, nil when it has no events. The state is the lane's: read it,
+	// never change it, keep no reference to it in the answer.
+	Load(stream uuid.UUID) (State, error)
+	// Version is the number of events of a loaded stream, those of this decision included.
+	Version(stream uuid.UUID) int64
+	// Append records events on a stream, effective now, and applies them to its state. A stream that
+	// was not loaded must be new: its first event makes it.
+	Append(stream uuid.UUID, events ...Event)
+	// AppendAt does the same with the time from which the events count.
+	AppendAt(stream uuid.UUID, effective time.Time, events ...Event)
+	// Claim takes a value that is unique in the ledger for ever. When another stream holds it, the
+	// whole command is refused with otherwise.
+	Claim(scope, value string, stream uuid.UUID, otherwise *Error)
+}
+
+// LoadAs loads a stream as the aggregate S, or refuses with NotFound and the given code when it has
+// no events or is of another kind: a foreign id is an unknown one.
+func LoadAs[S State](l Ledger, stream uuid.UUID, code string) (S, error) {
+	var none S
+	state, err := l.Load(stream)
+	if err != nil {
+		return none, err
+	}
+	s, ok := state.(S)
+	if !ok {
+		return none, Refuse(NotFound, code, "%s is not known here", stream)
+	}
+	return s, nil
+}
+
+// DeriveID makes the n-th UUIDv7 of a command: its time is at (milliseconds, UTC), its random bits
+// are a hash of the command's own id and n. Pure, so that a decision taken again makes the same ids.
+func DeriveID(command uuid.UUID, at time.Time, n int) uuid.UUID {
+	var seed [24]byte
+	copy(seed[:16], command[:])
+	binary.BigEndian.PutUint64(seed[16:], uint64(n))
+	sum := sha256.Sum256(seed[:])
+	var id uuid.UUID
+	copy(id[:], sum[:16])
+	ms := uint64(at.UnixMilli())
+	binary.BigEndian.PutUint16(id[0:], uint16(ms>>32))
+	binary.BigEndian.PutUint32(id[2:], uint32(ms))
+	id[6] = id[6]&0x0f | 0x70
+	id[8] = id[8]&0x3f | 0x80
+	return id
+}

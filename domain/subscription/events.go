@@ -1,0 +1,194 @@
+// Package subscription is a purchase with its seats: one stream, one consistency boundary. A seat is
+// a licence of the subscription; every subscription has at least the licences that its plan's type
+// calls for (perSeat: one a seat; the others: one).
+//
+// Vocabulary: subscription, plan terms, seat (a licence), grantee, owner, period, cancellation, task.
+//
+// Rules:
+//
+//	S1 ACTIVE seats stay within the plan's minimum and maximum, seats asked for by open tasks included.
+//	S2 Only unassigned seats are removed, never partially; the newest go first. A removed seat is CANCELED for ever.
+//	S3 A grantee may hold several seats; an assignment that changes nothing makes no event.
+//	S4 A plan change keeps to the product. Seats move to the new plan and its capabilities; when its
+//	   minimum exceeds the seats, unassigned seats are added up to it; when its maximum is below them, it is refused.
+//	S5 Cancel `now` ends everything at once; `end` keeps access until the period's end. Reactivate only
+//	   undoes a scheduled cancellation, before that end. Repeating either makes no event.
+//	S6 Periods are half-open and counted from the anchor (design section 6, R2 and R3).
+//	S7 Access is a function of the state and the instant, never of whether a scheduler ran.
+//	S8 With a provider, seat and plan changes are asked for as tasks and happen when the task succeeds;
+//	   without, they happen in the same append.
+package subscription
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/catalog"
+)
+
+// Status values are Salable's.
+const (
+	Active     = "ACTIVE"
+	Canceled   = "CANCELED"
+	Paused     = "PAUSED"
+	Trialing   = "TRIALING"
+	Deleted    = "DELETED"
+	PastDue    = "PAST_DUE"
+	Incomplete = "INCOMPLETE"
+)
+
+// Period is half-open: Start counts, End does not. Both UTC.
+type Period struct {
+	Start time.Time `json:"start"`
+	End   time.Time `json:"end"`
+}
+
+// Seat is a seat as it is made; a zero grantee is an unassigned one.
+type Seat struct {
+	ID      uuid.UUID       `json:"id"`
+	Grantee domain.Personal `json:"grantee,omitzero"`
+}
+
+// Started begins a subscription. Quantity is the number of seats for perSeat plans, otherwise the
+// quantity bought, with one licence.
+type Started struct {
+	Terms         catalog.PlanTerms `json:"terms"`
+	Status        string            `json:"status"` // ACTIVE, TRIALING, INCOMPLETE
+	CustomerID    *uuid.UUID        `json:"customer_id,omitzero"`
+	Quantity      int               `json:"quantity"`
+	Currency      string            `json:"currency,omitzero"`
+	StartAt       time.Time         `json:"start_at"`
+	AnchorAt      time.Time         `json:"anchor_at"`
+	TimeZone      string            `json:"time_zone"`
+	TrialEnd      *time.Time        `json:"trial_end,omitzero"`
+	Period        Period            `json:"period"` // the one that holds StartAt
+	ProrationMode string            `json:"proration_mode"`
+	Provider      string            `json:"provider"` // none, manual
+	Owner         domain.Personal   `json:"owner,omitzero"`
+	Email         domain.Personal   `json:"email,omitzero"`
+	Seats         []Seat            `json:"seats"`
+}
+
+// ChangeRequested reserves what an open task asks for (rules S1, S8): Seats is the change of the seat
+// count, negative for removals.
+type ChangeRequested struct {
+	TaskID uuid.UUID  `json:"task_id"`
+	Seats  int        `json:"seats,omitzero"`
+	PlanID *uuid.UUID `json:"plan_id,omitzero"`
+}
+
+// ChangeAbandoned ends the reservation of a task that failed.
+type ChangeAbandoned struct {
+	TaskID uuid.UUID `json:"task_id"`
+}
+
+// SeatsAdded makes unassigned seats under the terms in force.
+type SeatsAdded struct {
+	TaskID       uuid.UUID               `json:"task_id"`
+	Seats        []uuid.UUID             `json:"seats"`
+	Capabilities []catalog.CapabilityRef `json:"capabilities"`
+	Quantity     int                     `json:"quantity"` // afterwards
+	Proration    string                  `json:"proration"`
+}
+
+// SeatsRemoved cancels unassigned seats for ever.
+type SeatsRemoved struct {
+	TaskID    uuid.UUID   `json:"task_id"`
+	Seats     []uuid.UUID `json:"seats"`
+	Quantity  int         `json:"quantity"` // afterwards
+	Proration string      `json:"proration"`
+}
+
+// SeatsAssigned sets grantees; a zero grantee unassigns.
+type SeatsAssigned struct {
+	Seats []Seat `json:"seats"`
+}
+
+// PlanChanged moves the subscription and all its seats to new terms; Added seats are unassigned.
+type PlanChanged struct {
+	TaskID    uuid.UUID         `json:"task_id"`
+	Terms     catalog.PlanTerms `json:"terms"`
+	Added     []uuid.UUID       `json:"added,omitzero"`
+	Quantity  int               `json:"quantity"`
+	AnchorAt  time.Time         `json:"anchor_at"`
+	Period    Period            `json:"period"`
+	Proration string            `json:"proration"`
+}
+
+// CancellationScheduled ends access at EndsAt, the end of the current period.
+type CancellationScheduled struct {
+	EndsAt time.Time `json:"ends_at"`
+}
+
+// Reactivated undoes a scheduled cancellation.
+type Reactivated struct{}
+
+// Ended is the end: by `cancel now`, or at the instant that was scheduled.
+type Ended struct {
+	At     time.Time `json:"at"`
+	Reason string    `json:"reason"` // canceled, expired
+}
+
+// Renewed begins the next period.
+type Renewed struct {
+	Period Period `json:"period"`
+}
+
+// TrialEnded makes a TRIALING subscription ACTIVE.
+type TrialEnded struct {
+	At time.Time `json:"at"`
+}
+
+// PauseBegan stops access and renewal until it resumes.
+type PauseBegan struct {
+	At time.Time `json:"at"`
+}
+
+// Resumed ends a pause; the period runs on from the anchor.
+type Resumed struct {
+	At     time.Time `json:"at"`
+	Period Period    `json:"period"`
+}
+
+// PaymentMissed and PaymentSettled move between ACTIVE and PAST_DUE; settling the first invoice also
+// makes an INCOMPLETE subscription ACTIVE.
+type (
+	PaymentMissed  struct{}
+	PaymentSettled struct{}
+)
+
+// OwnerChanged names another owner.
+type OwnerChanged struct {
+	Owner domain.Personal `json:"owner,omitzero"`
+}
+
+func (Started) EventType() string               { return "subscription.started.v1" }
+func (ChangeRequested) EventType() string       { return "subscription.change_requested.v1" }
+func (ChangeAbandoned) EventType() string       { return "subscription.change_abandoned.v1" }
+func (SeatsAdded) EventType() string            { return "subscription.seats_added.v1" }
+func (SeatsRemoved) EventType() string          { return "subscription.seats_removed.v1" }
+func (SeatsAssigned) EventType() string         { return "subscription.seats_assigned.v1" }
+func (PlanChanged) EventType() string           { return "subscription.plan_changed.v1" }
+func (CancellationScheduled) EventType() string { return "subscription.cancellation_scheduled.v1" }
+func (Reactivated) EventType() string           { return "subscription.reactivated.v1" }
+func (Ended) EventType() string                 { return "subscription.ended.v1" }
+func (Renewed) EventType() string               { return "subscription.renewed.v1" }
+func (TrialEnded) EventType() string            { return "subscription.trial_ended.v1" }
+func (PauseBegan) EventType() string            { return "subscription.paused.v1" }
+func (Resumed) EventType() string               { return "subscription.resumed.v1" }
+func (PaymentMissed) EventType() string         { return "subscription.payment_missed.v1" }
+func (PaymentSettled) EventType() string        { return "subscription.payment_settled.v1" }
+func (OwnerChanged) EventType() string          { return "subscription.owner_changed.v1" }
+
+// Vocabulary is for the log's codec.
+func Vocabulary() domain.Vocabulary {
+	return domain.Vocabulary{Kind: "subscription", New: func() domain.State { return &State{} }, Events: []domain.EventType{
+		domain.Named[Started](), domain.Named[ChangeRequested](), domain.Named[ChangeAbandoned](),
+		domain.Named[SeatsAdded](), domain.Named[SeatsRemoved](), domain.Named[SeatsAssigned](),
+		domain.Named[PlanChanged](), domain.Named[CancellationScheduled](), domain.Named[Reactivated](),
+		domain.Named[Ended](), domain.Named[Renewed](), domain.Named[TrialEnded](), domain.Named[PauseBegan](),
+		domain.Named[Resumed](), domain.Named[PaymentMissed](), domain.Named[PaymentSettled](), domain.Named[OwnerChanged](),
+	}}
+}

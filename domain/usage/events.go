@@ -1,0 +1,51 @@
+// Package usage counts what a licence used, one stream a licence and meter.
+//
+// Vocabulary: usage record, meter, licence, quantity.
+//
+// Rules:
+//
+//	U1 A record counts once: its key is unique in the ledger among usage keys, for ever.
+//	U2 A correction is a negative quantity with a key of its own.
+//	U3 A record counts at its own instant (At), which may lie before its recording, never in the future
+//	   beyond the allowed clock skew.
+//	U4 Usage is recorded on licences that give access at the instant of the record.
+package usage
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// Recorded is one usage record.
+type Recorded struct {
+	Key            string          `json:"key"`
+	LicenseID      uuid.UUID       `json:"license_id"`
+	SubscriptionID *uuid.UUID      `json:"subscription_id,omitzero"`
+	PlanID         uuid.UUID       `json:"plan_id"`
+	ProductID      uuid.UUID       `json:"product_id"`
+	Meter          string          `json:"meter,omitzero"` // a meter's key; the default meter has none
+	Quantity       decimal.Decimal `json:"quantity"`
+	Value          string          `json:"value,omitzero"` // for the aggregation `unique`
+	At             time.Time       `json:"at"`
+	Total          decimal.Decimal `json:"total"` // sum of the stream's quantities, this one included
+}
+
+func (Recorded) EventType() string { return "usage.recorded.v1" }
+
+// Vocabulary is for the log's codec.
+func Vocabulary() domain.Vocabulary {
+	return domain.Vocabulary{Kind: "usage", New: func() domain.State { return &State{} },
+		Events: []domain.EventType{domain.Named[Recorded]()}}
+}
+
+// streams is the name space of the ids of usage streams.
+var streams = uuid.MustParse("6f1d8a51-52c6-5b61-9d5e-2d1f6c1c7a10")
+
+// StreamID is the stream of a licence's usage on a meter.
+func StreamID(license uuid.UUID, meter string) uuid.UUID {
+	return uuid.NewSHA1(streams, append(license[:], meter...))
+}
