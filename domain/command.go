@@ -42,7 +42,20 @@ type Ledger interface {
 	// Claim takes a value that is unique in the ledger for ever. When another stream holds it, the
 	// whole command is refused with otherwise.
 	Claim(scope, value string, stream uuid.UUID, otherwise *Error)
+	// Consume uses up a further idempotency key of this command, in a name space of its own (one
+	// usage record of a batch, say). The fingerprint is what the key stands for. Unless the key is
+	// fresh the caller must leave out what it stands for.
+	Consume(scope, key string, fingerprint [32]byte) KeyUse
 }
+
+// KeyUse is what is known of an idempotency key.
+type KeyUse int
+
+const (
+	KeyFresh KeyUse = iota // never seen: it is consumed now
+	KeySame                // used before for the same content: a duplicate
+	KeyOther               // used before for other content
+)
 
 // LoadAs loads a stream as the aggregate S, or refuses with NotFound and the given code when it has
 // no events or is of another kind: a foreign id is an unknown one.
