@@ -49,10 +49,7 @@ type Request struct {
 	// fingerprint is refused with `key_reused`.
 	Key         string
 	Fingerprint [32]byte
-	// UsageKeys are further keys that this command consumes, in a name space of their own. A key that
-	// is taken already refuses the whole command with Taken: see UsageKeysTaken.
-	UsageKeys []string
-	Meta      Meta
+	Meta        Meta
 	// DryRun decides and answers without writing anything or consuming the key.
 	DryRun bool
 	// Expect, when set, is the version that the stream must have (If-Match); refused with `stale_version`.
