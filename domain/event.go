@@ -14,7 +14,8 @@ type Event interface {
 }
 
 // State is an aggregate's fold: a pointer that one goroutine owns. Apply never fails, since an
-// event has happened, whatever today's rules would say of it, and is deterministic.
+// event has happened, whatever today's rules would say of it, and is deterministic. To fold, call
+// Evolve, which also tells a state that wants to know when its events were recorded.
 type State interface {
 	Apply(Event)
 }
@@ -89,4 +90,11 @@ func (p Personal) MarshalJSON() ([]byte, error) {
 		return []byte("null"), nil
 	}
 	return json.Marshal(p.Text)
+}
+
+// UnmarshalJSON reads what MarshalJSON wrote, for answers that went through the log; the subject is
+// lost. The log's codec reads events and keeps it.
+func (p *Personal) UnmarshalJSON(b []byte) error {
+	*p = Personal{}
+	return json.Unmarshal(b, &p.Text)
 }
