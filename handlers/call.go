@@ -1,0 +1,67 @@
+package handlers
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/gorilla/mux"
+)
+
+// Caller is who an API key says is calling. The ledger comes from the key and from nowhere else.
+type Caller struct {
+	KeyID        uuid.UUID
+	Organisation uuid.UUID // zero for an admin key
+	Ledger       uuid.UUID // the system ledger for an admin key
+	Mode         string    // live, test, system
+	Scopes       []string
+}
+
+// May tells whether the key has a scope.
+func (c *Caller) May(scope string) bool { return slices.Contains(c.Scopes, scope) }
+
+// Test tells whether the key opens a test ledger.
+func (c *Caller) Test() bool { return c.Mode == "test" }
+
+// Call is what the edge knows of the request in hand. One goroutine owns it.
+type Call struct {
+	ID     string // Request-Id of the answer, and of all that is logged and recorded
+	Caller Caller // zero on open routes
+	Route  string // pattern, such as /ledger/v1/products/{uuid}; "" while none matched
+
+	dialect *Dialect
+	address string // of the other end, without its port
+	code    string // of the refusal that was answered
+}
+
+type callKey struct{}
+
+// CallOf is the request's call; every request that reaches a Route's Serve has one.
+func CallOf(r *http.Request) *Call { return callFrom(r.Context()) }
+
+func callFrom(ctx context.Context) *Call {
+	c, _ := ctx.Value(callKey{}).(*Call)
+	return c
+}
+
+// CallerOf is the authenticated caller.
+func CallerOf(r *http.Request) Caller { return CallOf(r).Caller }
+
+// PathText is a variable of the route's path, decoded: routers here match the escaped path, so that an
+// encoded slash is no separator.
+func PathText(r *http.Request, name string) string {
+	raw := mux.Vars(r)[name]
+	s, err := url.PathUnescape(raw)
+	if err != nil {
+		return raw
+	}
+	return s
+}
+
+// PathUUID is a variable of the path as an id; what is not a UUID is an id that nobody has.
+func PathUUID(r *http.Request, name string) uuid.UUID {
+	id, _ := ParseUUID(mux.Vars(r)[name])
+	return id
+}

@@ -1,0 +1,206 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// Kinds of refusal that only the edge knows.
+const (
+	Fault            domain.Kind = "fault" // ours; the client learns the request's id and nothing else
+	MethodNotAllowed domain.Kind = "method_not_allowed"
+	HeadersTooLarge  domain.Kind = "headers_too_large"
+)
+
+// maxHeaderBytes bounds the header fields of a request; the URL is not counted, since lists of ids are
+// asked for in it.
+const maxHeaderBytes = 8 << 10
+
+// Dialect is how one facade answers. It owns its paths, shapes and statuses, and no rule.
+type Dialect struct {
+	Name string // in the meta of every event that it caused
+	// Refuse writes a refusal, or a fault, in the dialect's own shape. Retry-After is set already.
+	Refuse func(w http.ResponseWriter, r *http.Request, e *domain.Error)
+	// JSONOnly refuses bodies of other content types with 415.
+	JSONOnly bool
+	// CORS, when set, lets browsers call the dialect.
+	CORS *CORS
+	// Routes are served below the prefix that the dialect is mounted at.
+	Routes []Route
+}
+
+// Route is one method and path.
+type Route struct {
+	Method string // GET serves HEAD as well
+	Path   string // mux pattern below the mount's prefix: /products/{uuid}
+	Scope  string // which the caller's key must have; "" with Open: no key at all
+	Open   bool
+	Stream bool // answers for as long as the client listens: no deadline
+	Hot    bool // exact path, found before the router is asked
+	Serve  func(w http.ResponseWriter, r *http.Request) error
+}
+
+// CORS is the allowance for browsers; credentials are never allowed, keys are a header.
+type CORS struct {
+	Origins []string // exact; "*" for all
+	Headers []string // that a request may carry
+}
+
+func (c *CORS) allow(w http.ResponseWriter, r *http.Request) {
+	origin := r.Header.Get("Origin")
+	if origin == "" {
+		return
+	}
+	h := w.Header()
+	h.Add("Vary", "Origin")
+	switch {
+	case slices.Contains(c.Origins, "*"):
+		h.Set("Access-Control-Allow-Origin", "*")
+	case slices.Contains(c.Origins, origin):
+		h.Set("Access-Control-Allow-Origin", origin)
+	default:
+		return
+	}
+	h.Set("Access-Control-Expose-Headers", "Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset")
+}
+
+// preflight answers a browser's question before a request.
+func (c *CORS) preflight(w http.ResponseWriter, r *http.Request) {
+	c.allow(w, r)
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE")
+	h.Set("Access-Control-Allow-Headers", strings.Join(c.Headers, ", "))
+	h.Set("Access-Control-Max-Age", "600")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// serve runs a route: who calls, how often, with which right, and then what was asked.
+func (s *Server) serve(d *Dialect, rt *Route, pattern string) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		call := CallOf(r)
+		call.Route = pattern
+		trace.SpanFromContext(r.Context()).SetName(r.Method + " " + pattern)
+		if !rt.Stream {
+			ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
+			defer cancel()
+			r = r.WithContext(ctx)
+		}
+		if err := s.admit(w, r, d, rt); err != nil {
+			s.fail(w, r, err)
+			return
+		}
+		if err := rt.Serve(w, r); err != nil {
+			s.fail(w, r, err)
+		}
+	}
+}
+
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *Route) error {
+	call := CallOf(r)
+	if !rt.Open {
+		secret, err := secretOf(r)
+		if err == nil {
+			call.Caller, err = s.keys.Open(r.Context(), secret)
+		}
+		if err != nil {
+			if e, ok := domain.AsRefusal(err); ok && e.Kind == domain.Unauthenticated && !s.limits.guess(call.address) {
+				return domain.Refuse(domain.RateLimited, "rate_limited", "too many requests without a valid key")
+			}
+			return err
+		}
+		if !s.limits.take(w.Header(), call.Caller.KeyID) {
+			return domain.Refuse(domain.RateLimited, "rate_limited", "too many requests with this key")
+		}
+		if rt.Scope != "" && !call.Caller.May(rt.Scope) {
+			return domain.Refuse(domain.Forbidden, "missing_scope", "the key lacks the scope %s", rt.Scope)
+		}
+	}
+	hasBody := r.ContentLength != 0
+	if d.JSONOnly && hasBody && !JSONType(r.Header.Get("Content-Type")) {
+		return domain.Refuse(domain.Unsupported, "unsupported_media_type", "want application/json in UTF-8")
+	}
+	return nil
+}
+
+// fail answers a refusal as it is and a fault as a number: it is logged here, once.
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
+	call := CallOf(r)
+	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+		call.code = "client_gone" // nobody listens
+		return
+	}
+	e, refused := domain.AsRefusal(err)
+	switch {
+	case refused:
+	case unavailable(err):
+		e = domain.Refuse(domain.Unavailable, "database_unavailable", "try again later")
+	default:
+		e = domain.Refuse(Fault, "internal", "quote the request id %s", call.ID)
+	}
+	call.code = e.Code
+	if e.Kind == Fault || e.Kind == domain.Unavailable {
+		s.cfg.Log.ErrorContext(r.Context(), "request failed", "requestId", call.ID, "route", call.Route, "cause", e.Code,
+			"ledger", call.Caller.Ledger, "error", printable(err.Error(), 2000))
+	}
+	if rw, ok := w.(*reply); ok && rw.status != 0 {
+		panic(http.ErrAbortHandler) // half an answer is out: cut it off rather than pass it for a whole one
+	}
+	h := w.Header()
+	if (e.Kind == domain.RateLimited || e.Kind == domain.Unavailable) && h.Get("Retry-After") == "" {
+		h.Set("Retry-After", "1")
+	}
+	call.dialect.Refuse(w, r, e)
+}
+
+// JSON answers a value. The type says no charset, since published Salable clients compare it whole.
+func JSON(w http.ResponseWriter, status int, v any) error {
+	return writeJSON(w, status, "application/json", v)
+}
+
+func writeJSON(w http.ResponseWriter, status int, contentType string, v any) error {
+	data, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", contentType)
+	h.Set("Content-Length", strconv.Itoa(len(data)))
+	w.WriteHeader(status)
+	_, _ = w.Write(data) // the client may be gone; the access log knows what was sent
+	return nil
+}
+
+// reply remembers what was answered.
+type reply struct {
+	http.ResponseWriter
+	status int
+	bytes  int
+}
+
+func (w *reply) WriteHeader(status int) {
+	if w.status == 0 && status >= 200 {
+		w.status = status
+	}
+	w.ResponseWriter.WriteHeader(status)
+}
+
+func (w *reply) Write(p []byte) (int, error) {
+	if w.status == 0 {
+		w.status = http.StatusOK
+	}
+	n, err := w.ResponseWriter.Write(p)
+	w.bytes += n
+	return n, err
+}
+
+// Unwrap is for http.ResponseController.
+func (w *reply) Unwrap() http.ResponseWriter { return w.ResponseWriter }

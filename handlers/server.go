@@ -1,0 +1,261 @@
+package handlers
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/gorilla/mux"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
+	"go.opentelemetry.io/otel/trace"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// How long a client may take. Writing is the longest: it begins when the headers are read.
+const (
+	headerTime = 5 * time.Second
+	bodyTime   = 30 * time.Second
+	answerTime = 60 * time.Second
+	idleTime   = 60 * time.Second
+)
+
+// Config is what the edge needs. Every field without "nil:" or "0:" is required.
+type Config struct {
+	Pool      *pgxpool.Pool        // for API keys and readiness
+	Now       func() time.Time     // the process clock
+	Log       *slog.Logger         // JSON in production
+	AccessLog bool                 // one line a request; refusals of 500 and above are logged anyway
+	Registry  *prometheus.Registry // nil: no /metrics
+	Tracer    trace.TracerProvider // nil: no traces
+	RateLimit float64              // requests per second and key; 0: no limits
+	Timeout   time.Duration        // of a request; 0: 15 s
+	MaxIdle   int                  // idle connections; the oldest is closed first; 0: 2000
+	// Ready tells why the process should get no traffic. Checks have two seconds together.
+	Ready []Check
+}
+
+// Check is one condition of readiness.
+type Check struct {
+	Name string
+	Do   func(context.Context) error
+}
+
+// ClockCheck fails while the process clock and the database's are more than five seconds apart.
+func ClockCheck(skew func(context.Context) (time.Duration, error)) Check {
+	const most = 5 * time.Second
+	return Check{"clock", func(ctx context.Context) error {
+		d, err := skew(ctx)
+		if err == nil && d.Abs() > most {
+			err = fmt.Errorf("process and database clocks are %s apart", d.Round(time.Millisecond))
+		}
+		return err
+	}}
+}
+
+// Server is the edge: it finds the dialect of a request and the route in it.
+type Server struct {
+	cfg       Config
+	keys      *Keys
+	limits    *limits
+	metrics   *metrics
+	mounts    []*mount // longest prefix first
+	operators *mount
+	closing   chan struct{}
+	handler   http.Handler
+}
+
+type mount struct {
+	prefix  string
+	dialect *Dialect
+	router  *mux.Router
+	hot     map[string]http.HandlerFunc // by method and path
+}
+
+// NewServer serves each dialect below its prefix; "" is the root. /healthz, /readyz and /metrics are
+// the server's own.
+func NewServer(cfg Config, dialects map[string]*Dialect) *Server {
+	if cfg.Timeout == 0 {
+		cfg.Timeout = 15 * time.Second
+	}
+	if cfg.MaxIdle == 0 {
+		cfg.MaxIdle = 2000
+	}
+	s := &Server{cfg: cfg, keys: NewKeys(cfg.Pool, cfg.Now), limits: newLimits(cfg.RateLimit, cfg.Now),
+		metrics: newMetrics(cfg.Registry), closing: make(chan struct{})}
+	for prefix, d := range dialects {
+		s.mounts = append(s.mounts, s.mount(prefix, d))
+	}
+	slices.SortFunc(s.mounts, func(a, b *mount) int { return len(b.prefix) - len(a.prefix) })
+	s.operators = s.mount("", s.operations())
+	s.handler = http.HandlerFunc(s.receive)
+	if cfg.Tracer != nil {
+		s.handler = otelhttp.NewHandler(s.handler, "http", otelhttp.WithTracerProvider(cfg.Tracer))
+	}
+	return s
+}
+
+func (s *Server) mount(prefix string, d *Dialect) *mount {
+	m := &mount{prefix: prefix, dialect: d, router: mux.NewRouter().UseEncodedPath().SkipClean(true), hot: map[string]http.HandlerFunc{}}
+	for i := range d.Routes {
+		rt := &d.Routes[i]
+		h := s.serve(d, rt, prefix+rt.Path)
+		methods := []string{rt.Method}
+		if rt.Method == http.MethodGet {
+			methods = append(methods, http.MethodHead)
+		}
+		if rt.Hot {
+			m.hot[rt.Method+" "+prefix+rt.Path] = h
+		}
+		m.router.Handle(prefix+rt.Path, h).Methods(methods...)
+	}
+	m.router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.fail(w, r, domain.Refuse(domain.NotFound, "not_found", "there is nothing here"))
+	})
+	m.router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", strings.Join(m.allowed(r), ", "))
+		s.fail(w, r, domain.Refuse(MethodNotAllowed, "method_not_allowed", "not with this method"))
+	})
+	return m
+}
+
+func (m *mount) allowed(r *http.Request) []string {
+	var methods []string
+	for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"} {
+		as := *r
+		as.Method = method
+		var match mux.RouteMatch
+		if m.router.Match(&as, &match) && match.MatchErr == nil {
+			methods = append(methods, method)
+		}
+	}
+	return methods
+}
+
+// mountOf finds the dialect of a path: operators' paths first, then the longest prefix.
+func (s *Server) mountOf(path string) *mount {
+	switch {
+	case path == "/healthz", path == "/readyz", path == "/metrics", strings.HasPrefix(path, "/openapi/"):
+		return s.operators
+	}
+	for _, m := range s.mounts {
+		if path == m.prefix || strings.HasPrefix(path, m.prefix+"/") {
+			return m
+		}
+	}
+	return s.operators
+}
+
+// receive is the outermost step of every request.
+func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
+	began := time.Now()
+	id, err := uuid.NewV7()
+	if err != nil {
+		http.Error(w, "no randomness", http.StatusInternalServerError)
+		return
+	}
+	m := s.mountOf(r.URL.EscapedPath())
+	call := &Call{ID: id.String(), dialect: m.dialect, address: addressOf(r)}
+	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
+	rw := &reply{ResponseWriter: w}
+	h := rw.Header()
+	h.Set("Request-Id", call.ID)
+	h.Set("Cache-Control", "no-store")
+	h.Set("X-Content-Type-Options", "nosniff")
+	defer func() {
+		if v := recover(); v != nil {
+			if v == http.ErrAbortHandler {
+				s.finish(r, rw, began)
+				panic(v)
+			}
+			s.panicked(rw, r, v)
+		}
+		s.finish(r, rw, began)
+	}()
+	s.dispatch(rw, r, m)
+}
+
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, m *mount) {
+	if cors := m.dialect.CORS; cors != nil {
+		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
+			cors.preflight(w, r)
+			return
+		}
+		cors.allow(w, r)
+	}
+	switch {
+	case r.Method == http.MethodTrace, r.Method == http.MethodConnect:
+		s.fail(w, r, domain.Refuse(MethodNotAllowed, "method_not_allowed", "not with this method"))
+	case !strings.HasPrefix(r.RequestURI, "/"):
+		s.fail(w, r, domain.Refuse(domain.Malformed, "bad_request_target", "want a path, not an absolute address"))
+	case headerBytes(r) > maxHeaderBytes:
+		s.fail(w, r, domain.Refuse(HeadersTooLarge, "headers_too_large", "headers have at most %d bytes", maxHeaderBytes))
+	default:
+		if hot := m.hot[r.Method+" "+r.URL.Path]; hot != nil {
+			hot(w, r)
+			return
+		}
+		m.router.ServeHTTP(w, r)
+	}
+}
+
+func headerBytes(r *http.Request) int {
+	n := len(r.Host)
+	for name, values := range r.Header {
+		for _, v := range values {
+			n += len(name) + len(v) + len(": \r\n")
+		}
+	}
+	return n
+}
+
+// addressOf is the other end's IP address. Headers that claim another one are not believed.
+func addressOf(r *http.Request) string {
+	host, _, err := net.SplitHostPort(r.RemoteAddr)
+	if err != nil {
+		return r.RemoteAddr
+	}
+	return host
+}
+
+// ServeHTTP serves without a listener, for tests.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) { s.handler.ServeHTTP(w, r) }
+
+// Closing is closed when the server begins to drain: streams end then.
+func (s *Server) Closing() <-chan struct{} { return s.closing }
+
+// Run serves ln until ctx is done, then lets requests finish for at most drain, and closes the rest.
+func (s *Server) Run(ctx context.Context, ln net.Listener, drain time.Duration) error {
+	idle := newIdleConns(s.cfg.MaxIdle)
+	h := &http.Server{
+		Handler: s.handler, ConnState: idle.changed, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
+		ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, WriteTimeout: answerTime, IdleTimeout: idleTime,
+		MaxHeaderBytes: 1 << 20, // the URL counts here; serve bounds the fields
+	}
+	failed := make(chan error, 1)
+	go func() { failed <- h.Serve(ln) }()
+	select {
+	case err := <-failed:
+		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
+	case <-ctx.Done():
+	}
+	close(s.closing)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), drain)
+	defer cancel()
+	if err := h.Shutdown(ctx); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = errors.Join(errors.New("requests were cut off after the drain time"), h.Close())
+		}
+		return err
+	}
+	return nil
+}
