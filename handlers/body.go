@@ -21,7 +21,7 @@ const (
 	MaxBodyBytes = 1 << 20
 	MaxBodyDepth = 100
 	maxDigits    = 400 // of one number; no number a float64 holds exactly needs more to be told apart
-	maxExponent  = 308 // beyond it most JSON readers answer infinity
+	maxExponent  = 308 // 10^308 and more: most JSON readers would answer infinity soon
 )
 
 // node is one parsed JSON value. Kind is jsontext's: n, t, f, ", 0, {, [.
