@@ -1,0 +1,139 @@
+package projections
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// Applied knows how far the read models are, per ledger, and wakes those who wait for a position. It
+// is moved by the runner of this process, or by a Watcher when another process projects.
+type Applied struct {
+	mu      sync.Mutex
+	ledgers map[uuid.UUID]*progress
+	ask     func(ledger uuid.UUID) // someone waits beyond what is known
+}
+
+type progress struct {
+	position int64
+	parked   bool // some projection is: its rows stand still, and nobody waits for them
+	waiting  map[chan struct{}]int64
+}
+
+// NewApplied knows nothing yet.
+func NewApplied() *Applied { return &Applied{ledgers: map[uuid.UUID]*progress{}} }
+
+// set tells how far all projections that are not parked have applied a ledger. Positions may go
+// back, after a swap of rebuilt tables.
+func (a *Applied) set(ledger uuid.UUID, position int64, parked bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.of(ledger)
+	p.position, p.parked = position, parked
+	for c, want := range p.waiting {
+		if position >= want {
+			close(c)
+			delete(p.waiting, c)
+		}
+	}
+}
+
+func (a *Applied) of(ledger uuid.UUID) *progress {
+	p := a.ledgers[ledger]
+	if p == nil {
+		p = &progress{waiting: map[chan struct{}]int64{}}
+		a.ledgers[ledger] = p
+	}
+	return p
+}
+
+// Position is the last known position that all read models applied, parked ones left out.
+func (a *Applied) Position(ledger uuid.UUID) int64 {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if p := a.ledgers[ledger]; p != nil {
+		return p.position
+	}
+	return 0
+}
+
+// Parked tells that some read model of the ledger stands still.
+func (a *Applied) Parked(ledger uuid.UUID) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.ledgers[ledger]
+	return p != nil && p.parked
+}
+
+// Wait blocks until all read models that are not parked applied a position, or the context ends; its
+// error is then the context's.
+func (a *Applied) Wait(ctx context.Context, ledger uuid.UUID, position int64) error {
+	a.mu.Lock()
+	p := a.of(ledger)
+	if p.position >= position {
+		a.mu.Unlock()
+		return nil
+	}
+	c := make(chan struct{})
+	p.waiting[c] = position
+	ask := a.ask
+	a.mu.Unlock()
+	if ask != nil {
+		ask(ledger)
+	}
+	select {
+	case <-c:
+		return nil
+	case <-ctx.Done():
+		a.mu.Lock()
+		delete(p.waiting, c)
+		a.mu.Unlock()
+		return ctx.Err()
+	}
+}
+
+// awaited lists the ledgers that someone waits for.
+func (a *Applied) awaited() []uuid.UUID {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	var all []uuid.UUID
+	for id, p := range a.ledgers {
+		if len(p.waiting) > 0 {
+			all = append(all, id)
+		}
+	}
+	return all
+}
+
+// ReadWait is how long a read waits for the read models to catch up.
+const ReadWait = 2 * time.Second
+
+// At is the beginning of a read: it waits until the read models hold what this process acknowledged
+// for the ledger, and minPosition if one is given (0: none), at most ReadWait. It answers the
+// position that rows have at least. A minPosition that is not reached is refused with
+// position_not_reached; what was merely acknowledged is waited for and no more.
+func (r *Reads) At(ctx context.Context, ledger uuid.UUID, minPosition int64) (int64, error) {
+	want := minPosition
+	if r.acked != nil {
+		want = max(want, r.acked(ledger))
+	}
+	if r.applied == nil {
+		return want, nil
+	}
+	waiting, cancel := context.WithTimeout(ctx, ReadWait)
+	defer cancel()
+	_ = r.applied.Wait(waiting, ledger, want)
+	if err := ctx.Err(); err != nil {
+		return 0, err
+	}
+	position := r.applied.Position(ledger)
+	if position < minPosition {
+		return position, domain.Refuse(domain.Unavailable, "position_not_reached",
+			"the read models are at position %d, not yet at %d", position, minPosition)
+	}
+	return position, nil
+}

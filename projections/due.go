@@ -1,0 +1,115 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/eventstore"
+)
+
+// Kinds of due rows, by what a scheduler has to make of them.
+const (
+	DueTrialEnd   = "trial_end"   // of a TRIALING subscription
+	DuePeriodEnd  = "period_end"  // the next period of a subscription that renews
+	DueExpiry     = "expiry"      // the scheduled end of a subscription
+	DueLicenseEnd = "license_end" // the end of an ad hoc licence
+)
+
+// DueRow is something that happens by time.
+type DueRow struct {
+	dueKey
+	DueAt    time.Time `db:"due_at"`
+	Position int64     `db:"position"` // of the event that set it
+}
+
+type dueKey struct {
+	LedgerID uuid.UUID `db:"ledger_id"`
+	StreamID uuid.UUID `db:"stream_id"`
+	Kind     string    `db:"kind"`
+}
+
+// Key implements Keyed.
+func (k dueKey) Key() dueKey { return k }
+
+// Due is the read model of what happens by time. A subscription that will end has no period end
+// beyond its expiry, and a paused one nothing at all.
+func Due() *Model {
+	rows := NewTable[dueKey, DueRow]("due")
+	set := func(p *Page, e *eventstore.Recorded, kind string, at time.Time) {
+		rows.Put(p, DueRow{dueKey{e.Ledger, e.Stream, kind}, at, e.Position})
+	}
+	drop := func(p *Page, e *eventstore.Recorded, kinds ...string) {
+		for _, kind := range kinds {
+			rows.Delete(p, dueKey{e.Ledger, e.Stream, kind})
+		}
+	}
+	return newModel("due", func(p *Page, e *eventstore.Recorded) {
+		switch d := e.Event.(type) {
+		case subscription.Started:
+			if d.Status == subscription.Trialing && d.TrialEnd != nil {
+				set(p, e, DueTrialEnd, *d.TrialEnd)
+			}
+			set(p, e, DuePeriodEnd, d.Period.End)
+		case subscription.TrialEnded:
+			drop(p, e, DueTrialEnd)
+		case subscription.Renewed:
+			set(p, e, DuePeriodEnd, d.Period.End)
+		case subscription.PlanChanged:
+			set(p, e, DuePeriodEnd, d.Period.End)
+		case subscription.CancellationScheduled:
+			set(p, e, DueExpiry, d.EndsAt)
+		case subscription.Reactivated:
+			drop(p, e, DueExpiry)
+		case subscription.PauseBegan:
+			drop(p, e, DueTrialEnd, DuePeriodEnd)
+		case subscription.Resumed:
+			set(p, e, DuePeriodEnd, d.Period.End)
+		case subscription.Ended:
+			drop(p, e, DueTrialEnd, DuePeriodEnd, DueExpiry)
+		case license.Granted:
+			set(p, e, DueLicenseEnd, d.EndTime)
+		case license.Ended:
+			drop(p, e, DueLicenseEnd)
+		}
+	}, rows)
+}
+
+// DueOf lists a ledger's rows due up to and including an instant, earliest first, after a row of the
+// last answer (zero: from the beginning).
+func DueOf(ctx context.Context, pool *pgxpool.Pool, ledger uuid.UUID, until time.Time, after DueRow, limit int) ([]DueRow, error) {
+	rows, err := pool.Query(ctx, `select ledger_id, stream_id, kind, due_at, position from due
+		where ledger_id = $1 and due_at <= $2 and (due_at, stream_id, kind) > ($3, $4, $5)
+		order by due_at, stream_id, kind limit $6`, ledger, until, after.DueAt, after.StreamID, after.Kind, limit)
+	if err != nil {
+		return nil, fmt.Errorf("due of %s: %w", ledger, err)
+	}
+	return collect[DueRow](rows)
+}
+
+// DueLedger is a ledger with something due.
+type DueLedger struct {
+	LedgerID uuid.UUID  `db:"ledger_id"`
+	Mode     string     `db:"mode"`
+	Clock    *time.Time `db:"clock"`  // a test ledger's own, by which it is due; nil: the system's
+	DueAt    time.Time  `db:"due_at"` // its earliest
+}
+
+// DueLedgers lists the ledgers that have rows due, in order of their id after one (zero: from the
+// beginning). Each ledger goes by its own clock, else by now. It is one probe of an index a ledger.
+func DueLedgers(ctx context.Context, pool *pgxpool.Pool, now time.Time, after uuid.UUID, limit int) ([]DueLedger, error) {
+	rows, err := pool.Query(ctx, `select l.ledger_id, l.mode, l.clock, d.due_at from ledgers l
+		cross join lateral (select due_at from due where ledger_id = l.ledger_id order by due_at limit 1) d
+		where l.ledger_id > @after and d.due_at <= coalesce(l.clock, @now)
+		order by l.ledger_id limit @limit`, pgx.NamedArgs{"now": now, "after": after, "limit": limit})
+	if err != nil {
+		return nil, fmt.Errorf("ledgers with something due: %w", err)
+	}
+	return collect[DueLedger](rows)
+}

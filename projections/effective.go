@@ -1,0 +1,131 @@
+package projections
+
+import (
+	"time"
+
+	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/period"
+	"github.com/subledger/subledger/domain/subscription"
+)
+
+// What a subscription or a licence is at an instant follows from its row and the instant alone (rules
+// P4, S7, L2). It is said twice below, once in SQL for filters and counts and once in Go for answers
+// and the entitlement index; TestEffectiveStatusAgrees holds the two together.
+
+// subscriptionStatus is the status of s at @at. A trial that is over makes ACTIVE and a scheduled end
+// CANCELED, whether or not a scheduler recorded them.
+const subscriptionStatus = `case
+	when s.ended_at is not null then 'CANCELED'
+	when s.status = 'DELETED' then 'DELETED'
+	when s.cancel_at <= @at then 'CANCELED'
+	when s.status = 'TRIALING' and s.trial_end <= @at then 'ACTIVE'
+	else s.status end`
+
+// licenseStatus is the status of l, seat of s or ad hoc, at @at.
+const licenseStatus = `case
+	when l.end_reason = 'canceled' then 'CANCELED'
+	when l.subscription_id is null then case
+		when l.ended_at is not null or l.end_time <= @at then 'INACTIVE'
+		when l.start_time > @at then 'SCHEDULED'
+		else l.status end
+	when l.ended_at is not null then 'CANCELED'
+	when s.ended_at is not null or s.status = 'DELETED' or s.cancel_at <= @at then 'CANCELED'
+	when s.status in ('PAUSED', 'INCOMPLETE') then 'INACTIVE'
+	when l.start_time > @at or s.start_at > @at then 'SCHEDULED'
+	when s.status = 'TRIALING' and s.trial_end > @at then 'TRIALING'
+	else 'ACTIVE' end`
+
+// StatusAt is the subscription's status at an instant.
+func (s *Subscription) StatusAt(at time.Time) string {
+	switch {
+	case s.EndedAt != nil:
+		return subscription.Canceled
+	case s.Status == subscription.Deleted:
+		return subscription.Deleted
+	case s.CancelAt != nil && !s.CancelAt.After(at):
+		return subscription.Canceled
+	case s.Status == subscription.Trialing && s.TrialEnd != nil && !s.TrialEnd.After(at):
+		return subscription.Active
+	}
+	return s.Status
+}
+
+// PeriodAt is the period that contains an instant, or the first one for an earlier instant: the
+// recorded one, else as counted from the anchor (rule S6).
+func (s *Subscription) PeriodAt(at time.Time) subscription.Period {
+	if at.Before(s.StartAt) {
+		at = s.StartAt
+	}
+	recorded := subscription.Period{Start: s.PeriodStart, End: s.PeriodEnd}
+	if at.Before(s.PeriodEnd) {
+		return recorded
+	}
+	schedule, err := period.New(s.AnchorAt, period.Interval{Unit: period.Unit(s.Terms.Interval), Count: s.Terms.Length}, s.TimeZone)
+	if err != nil {
+		return recorded
+	}
+	_, p := schedule.At(at)
+	return subscription.Period{Start: p.Start, End: p.End}
+}
+
+// EndAt is when access ends as things stand at an instant: the recorded or scheduled end, the end of
+// the trial, or the end of the period that contains the instant.
+func (s *Subscription) EndAt(at time.Time) time.Time {
+	switch {
+	case s.EndedAt != nil:
+		return *s.EndedAt
+	case s.CancelAt != nil:
+		return *s.CancelAt
+	case s.Status == subscription.Trialing && s.TrialEnd != nil && s.TrialEnd.After(at):
+		return *s.TrialEnd
+	}
+	return s.PeriodAt(at).End
+}
+
+// statusAt is licenseStatus for a licence with its subscription, nil for an ad hoc one.
+func (l *LicenseRow) statusAt(s *Subscription, at time.Time) string {
+	ended := l.EndReason != nil && *l.EndReason == "canceled"
+	switch {
+	case ended:
+		return license.Canceled
+	case s == nil && (l.EndedAt != nil || !l.EndTime.After(at)):
+		return license.Inactive
+	case s == nil && l.StartTime.After(at):
+		return license.Scheduled
+	case s == nil:
+		return l.Status
+	case l.EndedAt != nil:
+		return license.Canceled
+	}
+	switch status := s.StatusAt(at); {
+	case status == subscription.Canceled || status == subscription.Deleted:
+		return license.Canceled
+	case status == subscription.Paused || status == subscription.Incomplete:
+		return license.Inactive
+	case l.StartTime.After(at) || s.StartAt.After(at):
+		return license.Scheduled
+	case status == subscription.Trialing && s.TrialEnd != nil:
+		return license.Trialing
+	}
+	return license.Active
+}
+
+// endAt is when the licence's access ends as things stand at an instant.
+func (l *LicenseRow) endAt(s *Subscription, at time.Time) time.Time {
+	switch {
+	case l.EndedAt != nil:
+		return *l.EndedAt
+	case s == nil:
+		return *l.EndTime
+	}
+	return s.EndAt(at)
+}
+
+// ranOut tells an end that came by itself from a cancellation at once: only the former has grace.
+func (l *LicenseRow) ranOut(s *Subscription, at time.Time) bool {
+	canceled := func(reason *string) bool { return reason != nil && *reason == "canceled" }
+	if l.EndReason != nil || s == nil {
+		return !canceled(l.EndReason) && !l.endAt(s, at).After(at)
+	}
+	return !canceled(s.EndReason) && s.Status != subscription.Deleted && !s.EndAt(at).After(at)
+}

@@ -1,0 +1,243 @@
+package projections
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"reflect"
+
+	"github.com/jackc/pgx/v5"
+
+	"github.com/subledger/subledger/eventstore"
+)
+
+// Page is a model's rows while a page of events is folded into them. Rows are loaded from tx; without
+// one there is nothing but what the fold itself wrote, which is how a rebuild begins.
+type Page struct {
+	ctx        context.Context
+	tx         pgx.Tx
+	model      *Model
+	buffers    []rowBuffer
+	rehearsing bool
+	err        error
+}
+
+// EventError is a fold that failed: the event, and why.
+type EventError struct {
+	Projection string
+	Event      *eventstore.Recorded
+	Err        error
+}
+
+func (e *EventError) Error() string {
+	return fmt.Sprintf("%s cannot apply %s at position %d of ledger %s: %v",
+		e.Projection, e.Event.Type, e.Event.Position, e.Event.Ledger, e.Err)
+}
+
+func (e *EventError) Unwrap() error { return e.Err }
+
+func (m *Model) newPage(ctx context.Context, tx pgx.Tx) *Page {
+	p := &Page{ctx: ctx, tx: tx, model: m, buffers: make([]rowBuffer, len(m.tables))}
+	for i, t := range m.tables {
+		p.buffers[i] = t.newBuffer()
+	}
+	return p
+}
+
+// Fail makes the event that is being folded fail; the first failure counts.
+func (p *Page) Fail(err error) {
+	if p.err == nil {
+		p.err = err
+	}
+}
+
+// rehearse runs the fold without rows, to learn which ones it reads, and queues the queries for them.
+// What it does with missing rows, even a panic, means nothing.
+func (p *Page) rehearse(events []*eventstore.Recorded, q *pgx.Batch) {
+	p.rehearsing = true
+	for _, e := range events {
+		_ = p.try(e)
+	}
+	p.rehearsing = false
+	for _, b := range p.buffers {
+		b.queueLoad(q)
+	}
+}
+
+// perform runs the fold on the loaded rows; an error is an *EventError or the database's.
+func (p *Page) perform(events []*eventstore.Recorded) error {
+	for _, e := range events {
+		if err := p.try(e); err != nil {
+			return &EventError{Projection: p.model.name, Event: e, Err: err}
+		}
+	}
+	return nil
+}
+
+func (p *Page) try(e *eventstore.Recorded) (err error) {
+	p.err = nil
+	defer func() {
+		if r := recover(); r != nil {
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	p.model.fold(p, e)
+	return p.err
+}
+
+func (p *Page) queueWrites(q *pgx.Batch) error {
+	var errs []error
+	for _, b := range p.buffers {
+		errs = append(errs, b.queueWrite(q))
+	}
+	return errors.Join(errs...)
+}
+
+// rowBuffer is a table's part of a page.
+type rowBuffer interface {
+	queueLoad(q *pgx.Batch)
+	queueWrite(q *pgx.Batch) error
+	written() []any
+	size() int
+	source() pgx.CopyFromSource
+}
+
+// entry is a row as the page knows it: loaded or written, or known not to exist.
+type entry[R any] struct {
+	row    R
+	exists bool
+	dirty  bool
+}
+
+type buffer[K comparable, R Keyed[K]] struct {
+	table   *Table[K, R]
+	entries map[K]entry[R]
+	asked   []K
+}
+
+// queueLoad forgets the rehearsal but for the keys that it asked for.
+func (b *buffer[K, R]) queueLoad(q *pgx.Batch) {
+	asked := b.asked
+	b.asked = nil
+	clear(b.entries)
+	if len(asked) == 0 {
+		return
+	}
+	q.Queue(b.table.load, b.keyArrays(asked)...).Query(func(rows pgx.Rows) error { return b.fill(rows, asked) })
+}
+
+func (b *buffer[K, R]) fill(rows pgx.Rows, asked []K) error {
+	defer rows.Close()
+	for _, k := range asked {
+		b.entries[k] = entry[R]{}
+	}
+	for rows.Next() {
+		e := entry[R]{exists: true}
+		if err := scanInto(rows, b.table.columns, reflect.ValueOf(&e.row).Elem()); err != nil {
+			return fmt.Errorf("scan %s: %w", b.table.name, err)
+		}
+		b.entries[e.row.Key()] = e
+	}
+	return rows.Err()
+}
+
+func (b *buffer[K, R]) queueWrite(q *pgx.Batch) error {
+	var put []R
+	var gone []K
+	for k, e := range b.entries {
+		switch {
+		case e.dirty && e.exists:
+			put = append(put, e.row)
+		case e.dirty:
+			gone = append(gone, k)
+		}
+	}
+	if len(gone) > 0 {
+		q.Queue(b.table.remove, b.keyArrays(gone)...)
+	}
+	if len(put) > 0 {
+		args, err := columnArrays(b.table.columns, put)
+		if err != nil {
+			return fmt.Errorf("encode %s: %w", b.table.name, err)
+		}
+		q.Queue(b.table.upsert, args...)
+	}
+	return nil
+}
+
+func (b *buffer[K, R]) keyArrays(keys []K) []any {
+	args, err := columnArrays(b.table.keys, keys)
+	if err != nil {
+		panic(err) // a key has no JSON
+	}
+	return args
+}
+
+// written lists the rows that the page wrote, as values of R. Deleted ones are left out.
+func (b *buffer[K, R]) written() []any {
+	var all []any
+	for _, e := range b.entries {
+		if e.dirty && e.exists {
+			all = append(all, e.row)
+		}
+	}
+	return all
+}
+
+func (b *buffer[K, R]) size() int { return len(b.entries) }
+
+// source gives the rows to COPY.
+func (b *buffer[K, R]) source() pgx.CopyFromSource {
+	rows := make([]*R, 0, len(b.entries))
+	for _, e := range b.entries {
+		if e.exists {
+			rows = append(rows, &e.row)
+		}
+	}
+	i := 0
+	return pgx.CopyFromFunc(func() ([]any, error) {
+		if i == len(rows) {
+			return nil, nil
+		}
+		row := reflect.ValueOf(rows[i]).Elem()
+		rows[i] = nil
+		i++
+		values := make([]any, len(b.table.columns))
+		for c, column := range b.table.columns {
+			v, err := column.value(row)
+			if err != nil {
+				return nil, err
+			}
+			values[c] = v
+		}
+		return values, nil
+	})
+}
+
+// columnArrays turns rows into one array a column, as unnest takes them.
+func columnArrays[T any](columns []column, rows []T) ([]any, error) {
+	args := make([]any, len(columns))
+	for i, c := range columns {
+		if c.json {
+			texts := make([]*string, len(rows))
+			for j := range rows {
+				v, err := c.value(reflect.ValueOf(&rows[j]).Elem())
+				if err != nil {
+					return nil, err
+				}
+				if text, ok := v.(string); ok {
+					texts[j] = &text
+				}
+			}
+			args[i] = texts
+			continue
+		}
+		field := reflect.TypeFor[T]().FieldByIndex(c.index).Type
+		array := reflect.MakeSlice(reflect.SliceOf(field), len(rows), len(rows))
+		for j := range rows {
+			array.Index(j).Set(reflect.ValueOf(&rows[j]).Elem().FieldByIndex(c.index))
+		}
+		args[i] = array.Interface()
+	}
+	return args, nil
+}

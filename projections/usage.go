@@ -1,0 +1,228 @@
+package projections
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/subledger/subledger/domain/period"
+	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/domain/usage"
+	"github.com/subledger/subledger/eventstore"
+)
+
+// MeterUse is the key of a licence's usage on a meter; the default meter has no key.
+type MeterUse struct {
+	LedgerID  uuid.UUID `db:"ledger_id"`
+	LicenseID uuid.UUID `db:"license_id"`
+	Meter     string    `db:"meter"`
+}
+
+// Key implements Keyed.
+func (k MeterUse) Key() MeterUse { return k }
+
+// UsageTotal is all usage of a licence on a meter.
+type UsageTotal struct {
+	MeterUse
+	SubscriptionID *uuid.UUID      `db:"subscription_id"`
+	PlanID         uuid.UUID       `db:"plan_id"` // at the last record
+	ProductID      uuid.UUID       `db:"product_id"`
+	Total          decimal.Decimal `db:"total"`
+	Records        int64           `db:"records"`
+	LastAt         time.Time       `db:"last_at"` // the latest instant of a record
+	Touched
+}
+
+// PeriodUse is the key of a licence's usage on a meter in a period.
+type PeriodUse struct {
+	LedgerID    uuid.UUID `db:"ledger_id"`
+	LicenseID   uuid.UUID `db:"license_id"`
+	Meter       string    `db:"meter"`
+	PeriodStart time.Time `db:"period_start"`
+}
+
+// Key implements Keyed. Equal instants are equal keys: folds and scans both give UTC.
+func (k PeriodUse) Key() PeriodUse { return k }
+
+// UsagePeriod is usage by the period of its own instant: the subscription's as known when it was
+// recorded, a calendar month in UTC for an ad hoc licence.
+type UsagePeriod struct {
+	PeriodUse
+	PeriodEnd      time.Time       `db:"period_end"`
+	SubscriptionID *uuid.UUID      `db:"subscription_id"`
+	Total          decimal.Decimal `db:"total"`
+	Highest        decimal.Decimal `db:"highest"` // single quantity
+	Last           decimal.Decimal `db:"last"`    // quantity at LastAt
+	Records        int64           `db:"records"`
+	LastAt         time.Time       `db:"last_at"`
+	Position       int64           `db:"position"`
+	UpdatedAt      time.Time       `db:"updated_at"`
+}
+
+// usageSchedule finds the period of an instant of a subscription.
+type usageSchedule struct {
+	scheduleKey
+	AnchorAt time.Time `db:"anchor_at"`
+	Interval string    `db:"interval"`
+	Length   int       `db:"length"`
+	TimeZone string    `db:"time_zone"`
+}
+
+type scheduleKey struct {
+	LedgerID       uuid.UUID `db:"ledger_id"`
+	SubscriptionID uuid.UUID `db:"subscription_id"`
+}
+
+// Key implements Keyed.
+func (k scheduleKey) Key() scheduleKey { return k }
+
+// Usage is the read model of what licences used.
+func Usage() *Model {
+	totals := NewTable[MeterUse, UsageTotal]("usage_totals")
+	periods := NewTable[PeriodUse, UsagePeriod]("usage_periods")
+	schedules := NewTable[scheduleKey, usageSchedule]("usage_schedules")
+
+	record := func(p *Page, e *eventstore.Recorded, d usage.Recorded) {
+		total, _ := totals.Get(p, MeterUse{e.Ledger, d.LicenseID, d.Meter})
+		total.MeterUse, total.SubscriptionID = MeterUse{e.Ledger, d.LicenseID, d.Meter}, d.SubscriptionID
+		total.PlanID, total.ProductID = d.PlanID, d.ProductID
+		total.Total, total.Records = total.Total.Add(d.Quantity), total.Records+1
+		if d.At.After(total.LastAt) {
+			total.LastAt = d.At
+		}
+		total.Touched = total.by(e)
+		totals.Put(p, total)
+
+		in := period.Schedule{Interval: period.Interval{Unit: period.Month, Count: 1}}
+		if d.SubscriptionID != nil {
+			s := schedules.Must(p, scheduleKey{e.Ledger, *d.SubscriptionID})
+			var err error
+			in, err = period.New(s.AnchorAt, period.Interval{Unit: period.Unit(s.Interval), Count: s.Length}, s.TimeZone)
+			if err != nil {
+				p.Fail(err)
+				return
+			}
+		}
+		_, span := in.At(d.At)
+		key := PeriodUse{e.Ledger, d.LicenseID, d.Meter, span.Start}
+		row, ok := periods.Get(p, key)
+		row.PeriodUse, row.PeriodEnd, row.SubscriptionID = key, span.End, d.SubscriptionID
+		row.Total, row.Records = row.Total.Add(d.Quantity), row.Records+1
+		if !ok || d.Quantity.GreaterThan(row.Highest) {
+			row.Highest = d.Quantity
+		}
+		if !d.At.Before(row.LastAt) {
+			row.LastAt, row.Last = d.At, d.Quantity
+		}
+		row.Position, row.UpdatedAt = e.Position, e.RecordedAt
+		periods.Put(p, row)
+	}
+
+	return newModel("usage", func(p *Page, e *eventstore.Recorded) {
+		switch d := e.Event.(type) {
+		case subscription.Started:
+			schedules.Put(p, usageSchedule{scheduleKey{e.Ledger, e.Stream}, d.AnchorAt, d.Terms.Interval, d.Terms.Length, d.TimeZone})
+		case subscription.PlanChanged:
+			s := schedules.Must(p, scheduleKey{e.Ledger, e.Stream})
+			s.AnchorAt, s.Interval, s.Length = d.AnchorAt, d.Terms.Interval, d.Terms.Length
+			schedules.Put(p, s)
+		case usage.Recorded:
+			record(p, e, d)
+		}
+	}, totals, periods, schedules)
+}
+
+// UsageFilter narrows usage to a licence or a subscription, and to a meter; zero fields do not. For
+// periods, From and To are half-open and keep the periods that overlap them.
+type UsageFilter struct {
+	LicenseID      uuid.UUID
+	SubscriptionID uuid.UUID
+	Meter          *string
+	From, To       time.Time
+}
+
+func (f UsageFilter) where(ledger uuid.UUID) *where {
+	w := within(ledger).and("u.ledger_id = @ledger")
+	if f.LicenseID != uuid.Nil {
+		w.with("license", f.LicenseID, "u.license_id = @license")
+	}
+	if f.SubscriptionID != uuid.Nil {
+		w.with("subscription", f.SubscriptionID, "u.subscription_id = @subscription")
+	}
+	if f.Meter != nil {
+		w.with("meter", *f.Meter, "u.meter = @meter")
+	}
+	return w
+}
+
+// UsageTotals lists totals in order of licence and meter, after a key (zero: from the beginning).
+func (r *Reads) UsageTotals(ctx context.Context, ledger uuid.UUID, f UsageFilter, after MeterUse, limit int) ([]UsageTotal, error) {
+	w := f.where(ledger)
+	if after != (MeterUse{}) {
+		w.args["after_meter"] = after.Meter
+		w.with("after", after.LicenseID, "(u.license_id, u.meter) > (@after, @after_meter)")
+	}
+	w.args["limit"] = Keyset{Limit: limit}.limit()
+	return query[UsageTotal](ctx, r, ledger, "select u.* from usage_totals u where "+w.String()+
+		" order by u.license_id, u.meter limit @limit", w.args)
+}
+
+// UnitCount is a licence's usage over all its meters; zero when there is none.
+func (r *Reads) UnitCount(ctx context.Context, ledger, license uuid.UUID) (decimal.Decimal, error) {
+	w := UsageFilter{LicenseID: license}.where(ledger)
+	type sum struct {
+		Total decimal.Decimal `db:"total"`
+	}
+	all, err := query[sum](ctx, r, ledger, "select coalesce(sum(u.total), 0) as total from usage_totals u where "+w.String(), w.args)
+	if err != nil {
+		return decimal.Zero, err
+	}
+	return all[0].Total, nil
+}
+
+// UsagePeriods lists usage by period in order of licence, meter and period, after a key (zero: from
+// the beginning).
+func (r *Reads) UsagePeriods(ctx context.Context, ledger uuid.UUID, f UsageFilter, after PeriodUse, limit int) ([]UsagePeriod, error) {
+	w := f.where(ledger)
+	if !f.From.IsZero() {
+		w.with("from", f.From, "u.period_end > @from")
+	}
+	if !f.To.IsZero() {
+		w.with("to", f.To, "u.period_start < @to")
+	}
+	if after != (PeriodUse{}) {
+		w.args["after_meter"], w.args["after_start"] = after.Meter, after.PeriodStart
+		w.with("after", after.LicenseID, "(u.license_id, u.meter, u.period_start) > (@after, @after_meter, @after_start)")
+	}
+	w.args["limit"] = Keyset{Limit: limit}.limit()
+	return query[UsagePeriod](ctx, r, ledger, "select u.* from usage_periods u where "+w.String()+
+		" order by u.license_id, u.meter, u.period_start limit @limit", w.args)
+}
+
+// PeriodTotal is usage of a subscription's licences together, by meter and period.
+type PeriodTotal struct {
+	Meter       string          `db:"meter"`
+	PeriodStart time.Time       `db:"period_start"`
+	PeriodEnd   time.Time       `db:"period_end"`
+	Total       decimal.Decimal `db:"total"`
+	Highest     decimal.Decimal `db:"highest"`
+	Records     int64           `db:"records"`
+}
+
+// SubscriptionUsage sums a subscription's usage by meter and period, oldest first, at most 1,000.
+func (r *Reads) SubscriptionUsage(ctx context.Context, ledger, id uuid.UUID, f UsageFilter) ([]PeriodTotal, error) {
+	f.SubscriptionID = id
+	w := f.where(ledger)
+	if !f.From.IsZero() {
+		w.with("from", f.From, "u.period_end > @from")
+	}
+	if !f.To.IsZero() {
+		w.with("to", f.To, "u.period_start < @to")
+	}
+	return query[PeriodTotal](ctx, r, ledger, `select u.meter, u.period_start, u.period_end, sum(u.total) as total,
+			max(u.highest) as highest, sum(u.records)::bigint as records
+		from usage_periods u where `+w.String()+`
+		group by u.meter, u.period_start, u.period_end order by u.meter, u.period_start limit 1000`, w.args)
+}
