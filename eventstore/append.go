@@ -1,0 +1,405 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// appendSQL is the one statement that writes the log (design section 3). It is an implicit
+// transaction, so that a stalled client cannot hold the lock. Its shape: `won` locks the ledgers, each
+// once and in one order, that still stand where their part was decided and whose keys and claims are
+// free; every other part of the statement writes only for those. An unchanged position (o = n) proves
+// refusals and changes nothing. What it found instead comes back with it, so that the rest can be
+// decided again without another question.
+const appendSQL = `
+with found_keys as materialized (
+	select c.ledger_id, c.key, c.fingerprint, c.first_position, c.last_position, c.answer
+	from unnest($7::uuid[], $8::text[]) p(ledger_id, key)
+	join commands c on c.ledger_id = p.ledger_id and c.key = p.key),
+found_claims as materialized (
+	select c.ledger_id, c.scope, c.value, c.stream_id
+	from unnest($9::uuid[], $10::text[], $11::text[]) p(ledger_id, scope, value)
+	join claims c on c.ledger_id = p.ledger_id and c.scope = p.scope and c.value = p.value),
+won as materialized (
+	select l.ledger_id, w.n, w.h, w.r, w.c
+	from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[], $6::timestamptz[]) w(ledger_id, o, n, h, r, c)
+	join ledgers l on l.ledger_id = w.ledger_id
+	where l.position = w.o
+		and w.ledger_id not in (select ledger_id from found_keys)
+		and w.ledger_id not in (select ledger_id from found_claims)
+	order by l.ledger_id for no key update of l),
+moved as (
+	update ledgers l set position = won.n, head = won.h, recorded_at = won.r, clock = won.c
+	from won where l.ledger_id = won.ledger_id and won.n > l.position),
+ev as (
+	insert into events (ledger_id, position, stream_id, version, event_id, type, data, meta, recorded_at, effective_at, hash)
+	select e.ledger_id, e.position, e.stream_id, e.version, e.event_id, e.type, e.data::json, e.meta::json, e.recorded_at, e.effective_at, e.hash
+	from unnest($12::uuid[], $13::bigint[], $14::uuid[], $15::bigint[], $16::uuid[], $17::text[], $18::text[], $19::text[],
+		$20::timestamptz[], $21::timestamptz[], $22::bytea[])
+		e(ledger_id, position, stream_id, version, event_id, type, data, meta, recorded_at, effective_at, hash)
+	where e.ledger_id in (select ledger_id from won)),
+cm as (
+	insert into commands (ledger_id, key, fingerprint, first_position, last_position, answer, recorded_at)
+	select c.ledger_id, c.key, c.fingerprint, c.first_position, c.last_position, c.answer::json, c.recorded_at
+	from unnest($23::uuid[], $24::text[], $25::bytea[], $26::bigint[], $27::bigint[], $28::text[], $29::timestamptz[])
+		c(ledger_id, key, fingerprint, first_position, last_position, answer, recorded_at)
+	where c.ledger_id in (select ledger_id from won)),
+cl as (
+	insert into claims (ledger_id, scope, value, stream_id)
+	select c.ledger_id, c.scope, c.value, c.stream_id
+	from unnest($9::uuid[], $10::text[], $11::text[], $30::uuid[]) c(ledger_id, scope, value, stream_id)
+	where c.ledger_id in (select ledger_id from won)),
+sk as (
+	insert into subject_keys (ledger_id, key_id, subject, wrapped_key, created_at)
+	select k.ledger_id, k.key_id, k.subject, k.wrapped_key, k.created_at
+	from unnest($31::uuid[], $32::uuid[], $33::bytea[], $34::bytea[], $35::timestamptz[]) k(ledger_id, key_id, subject, wrapped_key, created_at)
+	where k.ledger_id in (select ledger_id from won))
+select 'won', ledger_id, '', ''::bytea, 0::bigint, 0::bigint, null::json, null::uuid from won
+union all select 'key', ledger_id, key, fingerprint, first_position, last_position, answer, null from found_keys
+union all select 'claim:' || scope, ledger_id, value, ''::bytea, 0, 0, null, stream_id from found_claims`
+
+// appended is what the statement answered.
+type appended struct {
+	won    map[uuid.UUID]bool
+	keys   map[uuid.UUID]map[string]keyRow
+	claims map[uuid.UUID]map[claimName]uuid.UUID
+}
+
+// appendArgs lays the parts out as arrays, one a column.
+func appendArgs(parts []*part) []any {
+	var (
+		ids                         []uuid.UUID
+		olds, news                  []int64
+		heads                       [][]byte
+		recorded                    []time.Time
+		clocks                      []*time.Time
+		probeLedgers                []uuid.UUID
+		probeKeys                   []string
+		claimLedgers, claimStreams  []uuid.UUID
+		claimScopes, claimValues    []string
+		evLedgers, evStreams, evIDs []uuid.UUID
+		evPositions, evVersions     []int64
+		evTypes, evData, evMeta     []string
+		evRecorded, evEffective     []time.Time
+		evHashes                    [][]byte
+		cmLedgers                   []uuid.UUID
+		cmKeys, cmAnswers           []string
+		cmPrints                    [][]byte
+		cmFirst, cmLast             []int64
+		cmRecorded                  []time.Time
+		skLedgers, skIDs            []uuid.UUID
+		skSubjects, skWrapped       [][]byte
+		skCreated                   []time.Time
+	)
+	for _, p := range parts {
+		id := p.ls.id
+		ids, olds, news = append(ids, id), append(olds, p.old.Position), append(news, p.head.Position)
+		heads, recorded, clocks = append(heads, p.head.Hash[:]), append(recorded, p.recordedAt), append(clocks, p.clock)
+		for _, d := range p.decided {
+			// Keys of ours are new by construction. A client's is asked for even when the command is
+			// refused: it may have been answered otherwise before.
+			if d.call.req.Key != "" {
+				probeLedgers, probeKeys = append(probeLedgers, id), append(probeKeys, d.call.key)
+			}
+		}
+		for _, k := range p.keys {
+			cmLedgers, cmKeys, cmPrints = append(cmLedgers, id), append(cmKeys, k.name), append(cmPrints, k.fingerprint[:])
+			cmFirst, cmLast = append(cmFirst, k.first), append(cmLast, k.last)
+			cmAnswers, cmRecorded = append(cmAnswers, string(k.answer)), append(cmRecorded, p.recordedAt)
+			if len(k.answer) == 4 && string(k.answer) == "null" { // a consumed key
+				probeLedgers, probeKeys = append(probeLedgers, id), append(probeKeys, k.name)
+			}
+		}
+		for _, c := range p.claims {
+			claimLedgers, claimScopes = append(claimLedgers, id), append(claimScopes, c.scope)
+			claimValues, claimStreams = append(claimValues, c.value), append(claimStreams, c.stream)
+		}
+		for _, e := range p.events {
+			evLedgers, evStreams, evIDs = append(evLedgers, id), append(evStreams, e.Stream), append(evIDs, e.ID)
+			evPositions, evVersions = append(evPositions, e.Position), append(evVersions, e.Version)
+			evTypes, evData, evMeta = append(evTypes, e.Type), append(evData, string(e.Data)), append(evMeta, string(e.Meta))
+			evRecorded, evEffective = append(evRecorded, e.RecordedAt), append(evEffective, e.EffectiveAt)
+			evHashes = append(evHashes, e.Hash[:])
+		}
+		for _, k := range p.made {
+			skLedgers, skIDs = append(skLedgers, id), append(skIDs, k.id)
+			skSubjects, skWrapped = append(skSubjects, k.subject), append(skWrapped, k.wrapped)
+			skCreated = append(skCreated, p.recordedAt)
+		}
+	}
+	return []any{ids, olds, news, heads, recorded, clocks, probeLedgers, probeKeys, claimLedgers, claimScopes, claimValues,
+		evLedgers, evPositions, evStreams, evVersions, evIDs, evTypes, evData, evMeta, evRecorded, evEffective, evHashes,
+		cmLedgers, cmKeys, cmPrints, cmFirst, cmLast, cmAnswers, cmRecorded, claimStreams,
+		skLedgers, skIDs, skSubjects, skWrapped, skCreated}
+}
+
+// appendParts runs the statement. All rows are read before anything is believed.
+func appendParts(ctx context.Context, db querier, parts []*part) (*appended, error) {
+	rows, err := db.Query(ctx, appendSQL, appendArgs(parts)...)
+	if err != nil {
+		return nil, err
+	}
+	a := &appended{won: map[uuid.UUID]bool{}, keys: map[uuid.UUID]map[string]keyRow{}, claims: map[uuid.UUID]map[claimName]uuid.UUID{}}
+	var kind, text string
+	var ledger uuid.UUID
+	var fingerprint, answer []byte
+	var first, last int64
+	var stream *uuid.UUID
+	_, err = pgx.ForEachRow(rows, []any{&kind, &ledger, &text, &fingerprint, &first, &last, &answer, &stream}, func() error {
+		switch kind {
+		case "won":
+			a.won[ledger] = true
+		case "key":
+			if a.keys[ledger] == nil {
+				a.keys[ledger] = map[string]keyRow{}
+			}
+			row := keyRow{name: text, first: first, last: last, answer: append([]byte(nil), answer...)}
+			copy(row.fingerprint[:], fingerprint)
+			a.keys[ledger][text] = row
+		default:
+			if a.claims[ledger] == nil {
+				a.claims[ledger] = map[claimName]uuid.UUID{}
+			}
+			a.claims[ledger][claimName{kind[len("claim:"):], text}] = *stream
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return a, nil
+}
+
+// errUnreplicated is a commit that no standby may have.
+var errUnreplicated = errors.New("the commit was not confirmed by the synchronous standby")
+
+// flush appends the parts and tells everyone concerned. It runs in the lane.
+func (l *lane) flush(parts []*part) { l.flushAgain(parts, 0) }
+
+func (l *lane) flushAgain(parts []*part, tries int) {
+	if len(parts) == 0 {
+		return
+	}
+	began := time.Now()
+	// Never a cancelled context from here on: see rule 4.
+	ctx := context.Background()
+	conn, err := l.acquire(ctx)
+	if err != nil {
+		l.fail(parts, err)
+		return
+	}
+	who, _ := conn.Conn().PgConn().CustomData()[customBackend].(backend)
+	got, err := l.send(ctx, conn.Conn(), parts)
+	conn.Release()
+	l.observe(parts, got, began, false, err)
+	switch classify(err) {
+	case settled:
+		l.settle(parts, got)
+	case unknown:
+		for _, p := range parts {
+			l.s.cfg.Logger.Warn("append: outcome unknown, looking it up", "ledger", p.ls.id, "position", p.head.Position, "err", err)
+		}
+		l.detachUnknown(parts, who, err)
+	case notSent:
+		l.fail(parts, err)
+	case again:
+		if tries < 3 {
+			l.flushAgain(parts, tries+1)
+			return
+		}
+		l.fail(parts, err)
+	case poisoned:
+		// A duplicate may be a key that another process consumed meanwhile without moving the position:
+		// asked again, the statement sees it. Otherwise halve until the culprit stands alone.
+		switch {
+		case isDuplicate(err) && tries == 0:
+			l.flushAgain(parts, 1)
+		case len(parts) > 1:
+			l.flushAgain(parts[:len(parts)/2], 1)
+			l.flushAgain(parts[len(parts)/2:], 1)
+		default:
+			p := parts[0]
+			p.spoil()
+			calls := p.calls()
+			l.detach(p.ls.id, func() func() { return l.serial(p.ls.id, p.ls, calls) })
+		}
+	}
+}
+
+func (l *lane) acquire(ctx context.Context) (*pgxpool.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	return l.s.pool.Acquire(ctx)
+}
+
+// send writes the parts on one connection. A connection that stays silent for longer than an unknown
+// outcome may be looked for is cut, without a cancel.
+func (l *lane) send(ctx context.Context, conn *pgx.Conn, parts []*part) (*appended, error) {
+	if err := l.s.cfg.Fault("before append"); err != nil {
+		return nil, err
+	}
+	silent := time.AfterFunc(l.s.cfg.UnknownAfter, func() { conn.PgConn().Conn().Close() })
+	got, err := appendParts(ctx, conn, parts)
+	silent.Stop()
+	if err == nil && takeUnreplicated(conn) {
+		return nil, errUnreplicated
+	}
+	if err == nil {
+		err = l.s.cfg.Fault("after append")
+	}
+	return got, err
+}
+
+func (l *lane) observe(parts []*part, got *appended, began time.Time, serial bool, err error) {
+	f := Flush{Ledgers: len(parts), Took: time.Since(began), Serial: serial, Err: err}
+	for _, p := range parts {
+		f.Commands += len(p.decided)
+		f.Events += len(p.events)
+		if got != nil && !got.won[p.ls.id] {
+			f.Lost++
+		}
+	}
+	l.s.cfg.Observe(f)
+}
+
+// How an append ended.
+type ending int
+
+const (
+	settled  ending = iota // the statement answered
+	notSent                // nothing reached the server
+	again                  // rolled back for a passing reason
+	poisoned               // rolled back because of what it held
+	unknown                // the answer is lost
+)
+
+// classify goes by SQLSTATE, never by a constraint's name: shards add suffixes to those.
+func classify(err error) ending {
+	var pg *pgconn.PgError
+	switch {
+	case err == nil:
+		return settled
+	case errors.As(err, &pg):
+		switch {
+		case pg.Code == "40001", pg.Code == "40P01", pg.Code == "55P03":
+			return again
+		case pg.Code == "57014", pg.Code[:2] == "53": // cancelled by a person; no disk, memory or connection
+			return notSent
+		case pg.Code[:2] == "08", pg.Code[:3] == "57P", pg.Code == "XX000", pg.Code == "58030":
+			return unknown
+		default:
+			return poisoned
+		}
+	case errors.Is(err, errUnreplicated):
+		return unknown
+	case pgconn.SafeToRetry(err):
+		return notSent
+	default:
+		return unknown
+	}
+}
+
+func isDuplicate(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "23505"
+}
+
+// settle makes the parts that won true and sends the others back. It runs in the lane.
+func (l *lane) settle(parts []*part, got *appended) {
+	for _, p := range parts {
+		switch id := p.ls.id; {
+		case got.won[id]:
+			l.confirm(p)
+		case got.keys[id] != nil || got.claims[id] != nil:
+			p.spoil()
+			l.requeue(id, p.learn(got))
+		default:
+			p.spoil()
+			calls := p.calls()
+			for _, c := range calls {
+				c.lost++
+			}
+			l.detach(id, func() func() { return l.refresh(p.ls, calls) })
+		}
+		l.weigh(p.ls)
+	}
+}
+
+// confirm is what follows a commit: the cache moves on, readers hear of it, callers get their answers.
+func (l *lane) confirm(p *part) {
+	p.confirmState()
+	l.s.keys.saved(p.ls.id, p.made)
+	l.s.committed(p.ls.id, p.head.Position, p.events)
+	for _, d := range p.decided {
+		d.call.reply(d.answer)
+	}
+}
+
+func (p *part) confirmState() {
+	ls := p.ls
+	ls.head, ls.recordedAt, ls.clock = p.head, p.recordedAt, p.clock
+	for _, e := range p.events {
+		ls.wrote(e.Stream, e.Position)
+	}
+	for id, st := range p.touched {
+		if st.dirty {
+			ls.forget(id)
+		}
+	}
+}
+
+// learn tells the calls which of their keys and claims are taken and gives those back that must be
+// decided again; what has its answer by now gets it.
+func (p *part) learn(got *appended) []*call {
+	id := p.ls.id
+	var rest []*call
+	for _, d := range p.decided {
+		c := d.call
+		if row, ok := got.keys[id][c.key]; ok {
+			if row.fingerprint != c.req.Fingerprint {
+				c.reply(outcome{err: errKeyOther})
+			} else {
+				c.reply(outcome{replay: &row})
+			}
+			continue
+		}
+		if c.known == nil {
+			c.known = map[string]keyRow{}
+		}
+		for name, row := range got.keys[id] {
+			c.known[name] = row
+		}
+		if c.held == nil {
+			c.held = map[claimName]uuid.UUID{}
+		}
+		for name, stream := range got.claims[id] {
+			c.held[name] = stream
+		}
+		rest = append(rest, c)
+	}
+	return rest
+}
+
+// fail answers everyone that the database cannot be used now; nothing happened.
+func (l *lane) fail(parts []*part, err error) {
+	l.s.cfg.Logger.Error("append: the database refuses", "err", err)
+	for _, p := range parts {
+		p.spoil()
+		for _, d := range p.decided {
+			d.call.reply(outcome{err: unavailable(err)})
+		}
+	}
+}
+
+func unavailable(err error) error {
+	return fmt.Errorf("%w (%v)", domain.Refuse(domain.Unavailable, "unavailable", "the database cannot be used now; nothing happened, try again"), err)
+}

@@ -1,0 +1,442 @@
+package eventstore
+
+import (
+	"bytes"
+	"cmp"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"time"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// errHold postpones a command to the next batch: it wants a stream whose state in this batch was spoilt.
+var errHold = errors.New("held back to the next batch")
+
+// batch is what one flush decides, ledger by ledger.
+type batch struct {
+	lane     *lane
+	sealer   *sealer
+	read     func(ls *ledgerState, id uuid.UUID) (*stream, error) // reads a missing stream at once; nil: it is a miss
+	parts    map[uuid.UUID]*part
+	size     int
+	heldBack []*call
+}
+
+// part is one ledger's share of a batch. Its states are changed in place: when the part does not
+// become true, the streams that it touched are forgotten and read again.
+type part struct {
+	ls         *ledgerState
+	old        Head
+	head       Head
+	recordedAt time.Time
+	clock      *time.Time
+	decided    []decided
+	events     []*Recorded
+	keys       []keyRow
+	claims     []claimRow
+	made       []*subjectKey
+	touched    map[uuid.UUID]*stream
+	pending    map[string]*keyRow // keys that this batch consumes
+	claimed    map[claimName]uuid.UUID
+}
+
+// decided is a call whose answer is known, if the part becomes true.
+type decided struct {
+	call   *call
+	answer outcome
+}
+
+// keyRow is a row of commands.
+type keyRow struct {
+	name        string
+	fingerprint [32]byte
+	first, last int64
+	answer      []byte // as stored: personal fields are ciphertext
+}
+
+type claimRow struct {
+	claimName
+	stream uuid.UUID
+}
+
+func newBatch(l *lane, s *sealer, read func(*ledgerState, uuid.UUID) (*stream, error)) *batch {
+	return &batch{lane: l, sealer: s, read: read, parts: map[uuid.UUID]*part{}}
+}
+
+func (b *batch) part(ls *ledgerState) *part {
+	p := b.parts[ls.id]
+	if p == nil {
+		p = &part{ls: ls, old: ls.head, head: ls.head, recordedAt: ls.recordedAt, clock: ls.clock,
+			touched: map[uuid.UUID]*stream{}, pending: map[string]*keyRow{}, claimed: map[claimName]uuid.UUID{}}
+		b.parts[ls.id] = p
+	}
+	return p
+}
+
+// sorted gives the parts in the order in which rows are locked.
+func (b *batch) sorted() []*part {
+	parts := make([]*part, 0, len(b.parts))
+	for _, p := range b.parts {
+		if len(p.decided) > 0 {
+			parts = append(parts, p)
+		} else {
+			p.spoil()
+		}
+	}
+	slices.SortFunc(parts, func(x, y *part) int { return bytes.Compare(x.ls.id[:], y.ls.id[:]) })
+	return parts
+}
+
+// withdraw takes a ledger's part out of the batch and gives back its calls.
+func (b *batch) withdraw(ledger uuid.UUID) []*call {
+	p := b.parts[ledger]
+	if p == nil {
+		return nil
+	}
+	delete(b.parts, ledger)
+	p.spoil()
+	return p.calls()
+}
+
+func (p *part) calls() []*call {
+	calls := make([]*call, len(p.decided))
+	for i, d := range p.decided {
+		calls[i] = d.call
+	}
+	return calls
+}
+
+// spoil forgets every stream that the part changed.
+func (p *part) spoil() {
+	for id := range p.touched {
+		p.ls.forget(id)
+	}
+}
+
+// decide runs one command on what the lane knows. Replies that need no confirmation go out at once.
+func (b *batch) decide(c *call) {
+	ls := b.lane.ledger(c.req.Ledger, c.coldLedger)
+	if ls == nil {
+		c.reply(outcome{miss: &miss{ledger: true}})
+		return
+	}
+	b.decideIn(ls, c)
+}
+
+func (b *batch) decideIn(ls *ledgerState, c *call) {
+	p := b.part(ls)
+	for _, cold := range c.coldStreams {
+		ls.accept(cold)
+	}
+	c.coldLedger, c.coldStreams = nil, nil
+	if p.pending[c.key] != nil {
+		b.heldBack = append(b.heldBack, c) // the second waits for the first
+		return
+	}
+	if row, ok := c.known[c.key]; ok {
+		if row.fingerprint != c.req.Fingerprint {
+			c.reply(outcome{err: errKeyOther})
+		} else {
+			c.reply(outcome{replay: &row})
+		}
+		return
+	}
+	d := &decision{batch: b, part: p, call: c}
+	d.now = moment(b.lane.s.cfg.Now())
+	if p.clock != nil {
+		d.now = *p.clock
+	}
+	if d.now.Before(p.recordedAt) {
+		d.now = p.recordedAt
+	}
+	answer, err := d.run()
+	var missing *miss
+	switch {
+	case errors.As(err, &missing):
+		d.undo()
+		c.reply(outcome{miss: missing})
+	case errors.Is(err, errHold):
+		d.undo()
+		b.heldBack = append(b.heldBack, c)
+	case err != nil:
+		d.undo()
+		if refusal, ok := domain.AsRefusal(err); ok {
+			// A refusal is an answer too: true only if the ledger still stands where it was decided.
+			p.decided = append(p.decided, decided{c, outcome{err: refusal, result: d.result(p.head.Position)}})
+		} else {
+			c.reply(outcome{err: err})
+		}
+	case c.req.DryRun:
+		plain, err := json.Marshal(answer, json.Deterministic(true))
+		d.undo()
+		if err != nil {
+			c.reply(outcome{err: fmt.Errorf("encode the answer: %w", err)})
+			return
+		}
+		r := d.result(p.head.Position)
+		r.DryRun, r.Answer = true, plain
+		p.decided = append(p.decided, decided{c, outcome{result: r}})
+	default:
+		if err := b.encode(d, answer); err != nil {
+			d.undo()
+			c.reply(outcome{err: err})
+		}
+	}
+}
+
+// encode turns a decision into rows. On an error nothing of it is in the part.
+func (b *batch) encode(d *decision, answer any) error {
+	p, c, ledger := d.part, d.call, d.part.ls.id
+	s := b.sealer
+	s.made = s.made[:0]
+	if c.meta == nil {
+		m := c.req.Meta
+		m.Key = c.req.Key
+		var err error
+		if c.meta, err = json.Marshal(m, json.Deterministic(true)); err != nil {
+			return fmt.Errorf("encode meta: %w", err)
+		}
+	}
+	head, clock := p.head, p.clock
+	recordedAt := p.recordedAt
+	events := make([]*Recorded, 0, len(d.events))
+	size := 0
+	for i, e := range d.events {
+		data, err := s.encode(e.event, place{ledger: ledger, stream: e.stream, version: e.version})
+		if err != nil {
+			return fmt.Errorf("encode %s: %w", e.event.EventType(), err)
+		}
+		r := &Recorded{Ledger: ledger, Position: head.Position + 1, Stream: e.stream, Version: e.version,
+			ID: domain.DeriveID(c.req.ID, d.now, -1-i), Type: e.event.EventType(), Event: e.event, Data: data, Meta: c.meta,
+			RecordedAt: d.now, EffectiveAt: moment(e.effective)}
+		if moved, ok := e.event.(domain.ClockMoved); ok {
+			to := moment(moved.To)
+			clock = &to
+		}
+		r.Hash = chainHash(head.Hash, r)
+		head = Head{r.Position, r.Hash}
+		recordedAt = d.now
+		events = append(events, r)
+		size += len(data) + len(c.meta) + 200
+	}
+	r := d.result(head.Position)
+	r.First, r.Last = p.head.Position+1, head.Position
+	stored, err := s.encode(answer, place{ledger: ledger, answer: c.key})
+	if err != nil {
+		return fmt.Errorf("encode the answer: %w", err)
+	}
+	r.Answer = stored
+	if s.used {
+		if r.Answer, err = json.Marshal(answer, json.Deterministic(true)); err != nil {
+			return fmt.Errorf("encode the answer: %w", err)
+		}
+	}
+	for i, e := range d.events {
+		e.in.bytes += len(events[i].Data)
+		p.ls.bytes += len(events[i].Data)
+	}
+	if len(events) > 0 || c.req.Key != "" || len(d.consumed) > 0 {
+		row := keyRow{c.key, c.req.Fingerprint, r.First, r.Last, stored}
+		p.keys = append(p.keys, row)
+		p.pending[c.key] = &row
+		size += len(stored) + 150
+	}
+	for _, k := range d.consumed {
+		k.first, k.last = r.First, r.Last
+		p.keys = append(p.keys, *k)
+		p.pending[k.name] = k
+		size += 150
+	}
+	for _, cl := range d.claims {
+		p.claims = append(p.claims, cl)
+		p.claimed[cl.claimName] = cl.stream
+	}
+	for _, key := range s.made {
+		if !slices.Contains(p.made, key) {
+			p.made = append(p.made, key)
+		}
+	}
+	p.head, p.clock, p.recordedAt = head, clock, recordedAt
+	p.events = append(p.events, events...)
+	p.decided = append(p.decided, decided{c, outcome{result: r}})
+	b.size += size
+	return nil
+}
+
+// decision is domain.Ledger for one command.
+type decision struct {
+	batch    *batch
+	part     *part
+	call     *call
+	now      time.Time
+	ids      int
+	events   []pendingEvent
+	claims   []claimRow
+	consumed []*keyRow
+	err      error // the first refusal of Claim, or a wrong use
+}
+
+type pendingEvent struct {
+	stream    uuid.UUID
+	in        *stream
+	version   int64
+	event     domain.Event
+	effective time.Time
+}
+
+// run calls Decide. A panic is a fault of this command alone.
+func (d *decision) run() (answer any, err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			answer, err = nil, fmt.Errorf("the decision panicked: %v\n%s", r, debug.Stack())
+		}
+	}()
+	if want := d.call.req.Expect; want != nil {
+		if _, err := d.Load(want.Stream); err != nil {
+			return nil, err
+		}
+		if have := d.Version(want.Stream); have != want.Version && have > 0 {
+			return nil, &domain.Error{Kind: domain.Stale, Code: "stale_version", State: fmt.Sprint(have),
+				Detail: fmt.Sprintf("the version is %d, not %d", have, want.Version)}
+		}
+	}
+	answer, err = d.call.req.Command.Decide(d)
+	return answer, cmp.Or(err, d.err)
+}
+
+func (d *decision) result(position int64) Result {
+	return Result{Ledger: d.part.ls.id, Position: position, First: position + 1, Last: position}
+}
+
+// undo leaves no trace of the decision. States cannot be turned back, so their streams are marked: the
+// rest of the batch keeps off them, and they are read again.
+func (d *decision) undo() {
+	for _, e := range d.events {
+		e.in.dirty = true
+	}
+	d.events = nil
+}
+
+func (d *decision) ID() uuid.UUID           { return d.part.ls.id }
+func (d *decision) Test() bool              { return d.part.ls.test }
+func (d *decision) Now() time.Time          { return d.now }
+func (d *decision) LastRecorded() time.Time { return d.part.recordedAt }
+
+func (d *decision) NewID() uuid.UUID {
+	d.ids++
+	return domain.DeriveID(d.call.req.ID, d.now, d.ids)
+}
+
+func (d *decision) Load(id uuid.UUID) (domain.State, error) {
+	ls := d.part.ls
+	st, ok := ls.streams[id]
+	if !ok {
+		if d.batch.read == nil {
+			return nil, &miss{stream: id}
+		}
+		var err error
+		if st, err = d.batch.read(ls, id); err != nil {
+			return nil, err
+		}
+		ls.streams[id] = st
+		ls.bytes += st.bytes
+	}
+	if st.dirty {
+		return nil, errHold
+	}
+	return st.state, nil
+}
+
+func (d *decision) Version(id uuid.UUID) int64 {
+	if st := d.part.ls.streams[id]; st != nil {
+		return st.version
+	}
+	return 0
+}
+
+func (d *decision) Append(id uuid.UUID, events ...domain.Event) { d.AppendAt(id, d.now, events...) }
+
+func (d *decision) AppendAt(id uuid.UUID, effective time.Time, events ...domain.Event) {
+	if d.err != nil {
+		return // it is refused already: spare the states
+	}
+	st := d.part.ls.streams[id]
+	if st == nil {
+		st = &stream{}
+		d.part.ls.streams[id] = st
+	}
+	if st.dirty {
+		d.err = errHold
+		return
+	}
+	d.part.touched[id] = st
+	for _, e := range events {
+		typ := e.EventType()
+		if _, known := d.batch.lane.s.codec.events[typ]; !known {
+			d.err = fmt.Errorf("event %s is not in the vocabulary", typ)
+			return
+		}
+		if moved, ok := e.(domain.ClockMoved); ok {
+			// The clock's own time is the moment of its event, so that it can begin in the past.
+			d.now = moment(moved.To)
+			if d.now.Before(d.part.recordedAt) {
+				d.now = d.part.recordedAt
+			}
+			effective = d.now
+		}
+		d.batch.lane.s.codec.evolve(st, typ, e, id, d.now, moment(effective))
+		d.events = append(d.events, pendingEvent{id, st, st.version, e, effective})
+	}
+}
+
+func (d *decision) Claim(scope, value string, stream uuid.UUID, otherwise *domain.Error) {
+	name := claimName{scope, value}
+	holder, taken := d.part.claimed[name]
+	if !taken {
+		holder, taken = d.call.held[name]
+	}
+	for _, c := range d.claims {
+		if c.claimName == name {
+			holder, taken = c.stream, true
+		}
+	}
+	switch {
+	case d.err != nil:
+	case len(value) > 255 || value == "":
+		d.err = domain.Refuse(domain.Invalid, "bad_claim", "a unique %s has 1 to 255 bytes", scope)
+	case taken && holder != stream:
+		d.err = otherwise
+	case !taken:
+		d.claims = append(d.claims, claimRow{name, stream})
+	}
+}
+
+func (d *decision) Consume(scope, key string, fingerprint [32]byte) domain.KeyUse {
+	name := scope + ":" + key
+	row, used := d.part.pending[name]
+	if !used {
+		var known keyRow
+		known, used = d.call.known[name]
+		row = &known
+	}
+	for _, c := range d.consumed {
+		if c.name == name {
+			row, used = c, true
+		}
+	}
+	switch {
+	case !used:
+		d.consumed = append(d.consumed, &keyRow{name: name, fingerprint: fingerprint, answer: []byte("null")})
+		return domain.KeyFresh
+	case row.fingerprint == fingerprint:
+		return domain.KeySame
+	default:
+		return domain.KeyOther
+	}
+}

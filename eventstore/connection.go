@@ -1,0 +1,100 @@
+package eventstore
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	pgxuuid "github.com/vgarvardt/pgx-google-uuid/v5"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// What the flush keeps on a connection.
+const (
+	customBackend      = "subledger backend"
+	customUnreplicated = "subledger unreplicated"
+)
+
+// backend identifies a server process: a process id may be used again, its start may not.
+type backend struct {
+	pid     uint32
+	started time.Time
+}
+
+// quiet makes sure that a connection never sends a cancel: pgconn would when a read fails, and a
+// cancelled wait for a synchronous standby looks like a success (design section 3, rule 4). Cancels go
+// over a connection of their own, dialled like the first: once that one is up, no other is allowed.
+type quiet struct {
+	dial pgconn.DialFunc
+	up   atomic.Bool
+}
+
+var errNoCancel = errors.New("this connection sends no cancel")
+
+func (q *quiet) dialOnce(ctx context.Context, network, address string) (net.Conn, error) {
+	if q.up.Load() {
+		return nil, errNoCancel
+	}
+	conn, err := q.dial(ctx, network, address)
+	if err != nil {
+		return nil, err
+	}
+	return &quietConn{Conn: conn, quiet: q}, nil
+}
+
+// quietConn lets AfterConnect find the quiet that it belongs to.
+type quietConn struct {
+	net.Conn
+	quiet *quiet
+}
+
+// neverCancel is a pool's BeforeConnect.
+func neverCancel(_ context.Context, cfg *pgx.ConnConfig) error {
+	cfg.DialFunc = (&quiet{dial: cfg.DialFunc}).dialOnce
+	return nil
+}
+
+func closeDial(conn net.Conn) {
+	if t, ok := conn.(*tls.Conn); ok {
+		conn = t.NetConn()
+	}
+	if q, ok := conn.(*quietConn); ok {
+		q.quiet.up.Store(true)
+	}
+}
+
+func afterConnect(ctx context.Context, conn *pgx.Conn) error {
+	pgxuuid.Register(conn.TypeMap())
+	b := backend{pid: conn.PgConn().PID()}
+	// Ask in the simple protocol: nothing is prepared, so that a transaction pooler is no obstacle.
+	err := conn.QueryRow(ctx, `select backend_start from pg_stat_activity where pid = pg_backend_pid()`,
+		pgx.QueryExecModeSimpleProtocol).Scan(&b.started)
+	if err != nil {
+		return fmt.Errorf("read the backend's start: %w", err)
+	}
+	conn.PgConn().CustomData()[customBackend] = b
+	closeDial(conn.PgConn().Conn())
+	return nil
+}
+
+// onNotice catches the one warning that means a lost guarantee: a cancelled wait for a synchronous
+// standby looks like a success otherwise (design section 3, rule 4).
+func onNotice(c *pgconn.PgConn, n *pgconn.Notice) {
+	if n.Code == "01000" && strings.Contains(n.Message+n.Detail, "replicated") {
+		c.CustomData()[customUnreplicated] = true
+	}
+}
+
+func takeUnreplicated(conn *pgx.Conn) bool {
+	data := conn.PgConn().CustomData()
+	was := data[customUnreplicated] == true
+	delete(data, customUnreplicated)
+	return was
+}

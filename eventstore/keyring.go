@@ -1,0 +1,208 @@
+package eventstore
+
+import (
+	"context"
+	"crypto/cipher"
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+
+	"github.com/google/uuid"
+	lru "github.com/hashicorp/golang-lru/v2"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// subjectKey encrypts the personal fields of one subject. A subject may have several (each process
+// makes its own when it does not remember one), so making one needs no look-up; erasing a subject
+// destroys them all.
+type subjectKey struct {
+	id      uuid.UUID
+	aead    cipher.AEAD // nil once destroyed
+	subject []byte      // HMAC of the subject's name
+	wrapped []byte
+	saved   bool // its row is known to be in the database
+}
+
+type ledgerKey struct {
+	raw  [32]byte
+	aead cipher.AEAD
+}
+
+type keyName struct{ ledger, key uuid.UUID }
+
+type subjectName struct {
+	ledger  uuid.UUID
+	subject string
+}
+
+// keyring remembers keys; all of it can be read again from the database.
+type keyring struct {
+	master  MasterKey
+	mu      sync.Mutex
+	ledgers map[uuid.UUID]*ledgerKey
+	byID    *lru.Cache[keyName, *subjectKey]
+	current *lru.Cache[subjectName, *subjectKey] // which key new fields of a subject use
+}
+
+// remembered bounds both caches; an entry is some 400 bytes.
+const remembered = 1 << 17
+
+func newKeyring(master MasterKey) *keyring {
+	byID, _ := lru.New[keyName, *subjectKey](remembered)
+	current, _ := lru.New[subjectName, *subjectKey](remembered)
+	return &keyring{master: master, ledgers: map[uuid.UUID]*ledgerKey{}, byID: byID, current: current}
+}
+
+func ledgerKeyPurpose(ledger uuid.UUID) string { return "ledger key " + ledger.String() }
+
+// addLedger makes a ledger's key known.
+func (k *keyring) addLedger(ledger uuid.UUID, wrapped []byte) error {
+	raw, err := k.master.Unwrap(wrapped, ledgerKeyPurpose(ledger))
+	if err != nil {
+		return err
+	}
+	key := &ledgerKey{aead: newAEAD(raw)}
+	copy(key.raw[:], raw)
+	k.mu.Lock()
+	k.ledgers[ledger] = key
+	k.mu.Unlock()
+	return nil
+}
+
+func (k *keyring) ledger(id uuid.UUID) *ledgerKey {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.ledgers[id]
+}
+
+// load reads a ledger's key unless it is known.
+func (k *keyring) load(ctx context.Context, db querier, ledger uuid.UUID) error {
+	if k.ledger(ledger) != nil {
+		return nil
+	}
+	var wrapped []byte
+	err := db.QueryRow(ctx, `select wrapped_key from ledgers where ledger_id = $1`, ledger).Scan(&wrapped)
+	if err != nil {
+		return fmt.Errorf("read the key of ledger %s: %w", ledger, err)
+	}
+	return k.addLedger(ledger, wrapped)
+}
+
+// forSubject gives the key for a subject's next field; made is true when its row must be written in
+// the same append.
+func (k *keyring) forSubject(ledger uuid.UUID, subject string) (key *subjectKey, made bool, err error) {
+	name := subjectName{ledger, subject}
+	if key, ok := k.current.Get(name); ok && key.aead != nil {
+		return key, !key.saved, nil
+	}
+	lk := k.ledger(ledger)
+	if lk == nil {
+		return nil, false, fmt.Errorf("the key of ledger %s is not loaded", ledger)
+	}
+	raw := make([]byte, 32)
+	rand.Read(raw)
+	id, err := uuid.NewRandom()
+	if err != nil {
+		return nil, false, err
+	}
+	key = &subjectKey{id: id, aead: newAEAD(raw), subject: lk.subjectHash(subject), wrapped: seal(lk.aead, raw, id[:])}
+	k.current.Add(name, key)
+	return key, true, nil
+}
+
+func (lk *ledgerKey) subjectHash(subject string) []byte {
+	mac := hmac.New(sha256.New, lk.raw[:])
+	mac.Write([]byte(subject))
+	return mac.Sum(nil)
+}
+
+// saved notes that the rows of new keys are committed: from now on others may read what they sealed.
+func (k *keyring) saved(ledger uuid.UUID, keys []*subjectKey) {
+	for _, key := range keys {
+		key.saved = true
+		k.byID.Add(keyName{ledger, key.id}, key)
+	}
+}
+
+// fetch reads the keys that are not known. A destroyed key is known as one without cipher; a key
+// without a row is a fault of the data.
+func (k *keyring) fetch(ctx context.Context, db querier, ledger uuid.UUID, ids []uuid.UUID) error {
+	var missing []uuid.UUID
+	for _, id := range ids {
+		if !k.byID.Contains(keyName{ledger, id}) {
+			missing = append(missing, id)
+		}
+	}
+	if len(missing) == 0 {
+		return nil
+	}
+	if err := k.load(ctx, db, ledger); err != nil {
+		return err
+	}
+	rows, err := db.Query(ctx, `select key_id, subject, wrapped_key from subject_keys where ledger_id = $1 and key_id = any($2)`, ledger, missing)
+	if err != nil {
+		return fmt.Errorf("read subject keys: %w", err)
+	}
+	lk := k.ledger(ledger)
+	var key subjectKey
+	_, err = pgx.ForEachRow(rows, []any{&key.id, &key.subject, &key.wrapped}, func() error {
+		found := key
+		found.saved = true
+		if found.wrapped != nil {
+			raw, err := open(lk.aead, found.wrapped, found.id[:])
+			if err != nil {
+				return fmt.Errorf("subject key %s does not open: %w", found.id, err)
+			}
+			found.aead = newAEAD(raw)
+		}
+		k.byID.Add(keyName{ledger, found.id}, &found)
+		key = subjectKey{}
+		return nil
+	})
+	if err != nil {
+		return fmt.Errorf("read subject keys: %w", err)
+	}
+	return nil
+}
+
+// EraseSubject destroys every key of a subject: what history says of it cannot be read any more, by
+// nobody, and the chain still verifies. New events about it get a new key. Read models hold plain
+// text and must be rebuilt afterwards. It answers how many keys were destroyed.
+func (s *Store) EraseSubject(ctx context.Context, ledger uuid.UUID, subject string) (int64, error) {
+	if err := s.keys.load(ctx, s.pool, ledger); err != nil {
+		return 0, err
+	}
+	hash := s.keys.ledger(ledger).subjectHash(subject)
+	tag, err := s.pool.Exec(ctx, `update subject_keys set wrapped_key = null, destroyed_at = $3
+		where ledger_id = $1 and subject = $2 and wrapped_key is not null`, ledger, hash, moment(s.cfg.Now()))
+	if err != nil {
+		return 0, fmt.Errorf("erase subject: %w", err)
+	}
+	s.keys.forget(ledger, subject)
+	return tag.RowsAffected(), nil
+}
+
+func (k *keyring) forget(ledger uuid.UUID, subject string) {
+	k.current.Remove(subjectName{ledger, subject})
+	hash := k.ledger(ledger).subjectHash(subject)
+	for _, name := range k.byID.Keys() {
+		if key, ok := k.byID.Peek(name); ok && name.ledger == ledger && hmac.Equal(key.subject, hash) {
+			k.byID.Remove(name)
+		}
+	}
+}
+
+// erasedText stands for a value whose key is gone; values of different keys stay different.
+func erasedText(key uuid.UUID) domain.Personal {
+	return domain.Personal{Subject: "erased", Text: domain.ErasedPrefix + key.String()}
+}
+
+// querier is what a pool, a connection and a transaction have in common.
+type querier interface {
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+	QueryRow(ctx context.Context, sql string, args ...any) pgx.Row
+}

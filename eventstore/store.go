@@ -1,0 +1,292 @@
+package eventstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// Config tunes a store; the zero value of each field means its default.
+type Config struct {
+	Lanes        int           // writers in this process, default 4; a ledger always maps to the same one
+	BatchCalls   int           // commands a flush, default 512
+	BatchBytes   int           // encoded events a flush, default 4 MiB
+	QueueCalls   int           // waiting commands a ledger, default 2,048; beyond that: busy
+	CacheBytes   int           // events' bytes behind the cached states of all lanes, default 256 MiB
+	CallTimeout  time.Duration // for a caller without a deadline of its own, default 10 s
+	UnknownAfter time.Duration // how long an unknown outcome is looked for, default 8 s
+	LockTimeout  time.Duration // wait for a ledger's row in the serial path, default 2 s
+	Now          func() time.Time
+	Logger       *slog.Logger
+	Observe      func(Flush) // called after every flush, for metrics; must not block
+
+	// Fault is called at named steps; an error stands for a crash there. For tests only.
+	Fault func(step string) error
+}
+
+// Flush is what one append did, for metrics.
+type Flush struct {
+	Commands, Events, Ledgers, Lost int
+	Took                            time.Duration
+	Serial                          bool
+	Err                             error
+}
+
+func (c Config) withDefaults() Config {
+	setInt := func(p *int, n int) {
+		if *p == 0 {
+			*p = n
+		}
+	}
+	setDuration := func(p *time.Duration, d time.Duration) {
+		if *p == 0 {
+			*p = d
+		}
+	}
+	setInt(&c.Lanes, 4)
+	setInt(&c.BatchCalls, 512)
+	setInt(&c.BatchBytes, 4<<20)
+	setInt(&c.QueueCalls, 2048)
+	setInt(&c.CacheBytes, 256<<20)
+	setDuration(&c.CallTimeout, 10*time.Second)
+	setDuration(&c.UnknownAfter, 8*time.Second)
+	setDuration(&c.LockTimeout, 2*time.Second)
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	if c.Observe == nil {
+		c.Observe = func(Flush) {}
+	}
+	if c.Fault == nil {
+		c.Fault = func(string) error { return nil }
+	}
+	return c
+}
+
+// Store is the log of one database.
+type Store struct {
+	cfg     Config
+	pool    *pgxpool.Pool
+	keys    *keyring
+	codec   *codec
+	openers sync.Pool
+	system  uuid.UUID
+	lanes   []*lane
+	running sync.WaitGroup // lanes and what they detached
+
+	subscribersMu sync.Mutex
+	subscribers   atomic.Pointer[[]func([]*Recorded)]
+	acknowledged  sync.Map // ledger → *atomic.Int64
+}
+
+// Open begins to serve the log behind pool, which must come from OpenPool. The database must have
+// been bootstrapped with the same master key (see Bootstrap).
+func Open(ctx context.Context, pool *pgxpool.Pool, master MasterKey, vocabularies []domain.Vocabulary, cfg Config) (*Store, error) {
+	s := &Store{cfg: cfg.withDefaults(), pool: pool, keys: newKeyring(master)}
+	var err error
+	if s.codec, err = newCodec(vocabularies, s.keys); err != nil {
+		return nil, err
+	}
+	s.openers.New = func() any { return s.codec.newOpener() }
+	if s.system, err = readInstallation(ctx, pool, master); err != nil {
+		return nil, err
+	}
+	for i := range s.cfg.Lanes {
+		s.lanes = append(s.lanes, newLane(s, i))
+	}
+	return s, nil
+}
+
+// Close lets the lanes finish what waits and stops them. Commands that come later are refused.
+func (s *Store) Close() {
+	for _, l := range s.lanes {
+		l.stop()
+	}
+	s.running.Wait()
+}
+
+// SystemLedger is the ledger of organisations, keys and settings of the installation.
+func (s *Store) SystemLedger() uuid.UUID { return s.system }
+
+// Subscribe calls f with each ledger's events as soon as this process committed them, in order. It
+// runs in the lane: f must not block. The slice and its events are shared and must not be changed.
+func (s *Store) Subscribe(f func(events []*Recorded)) {
+	s.subscribersMu.Lock()
+	defer s.subscribersMu.Unlock()
+	var all []func([]*Recorded)
+	if old := s.subscribers.Load(); old != nil {
+		all = append(all, *old...)
+	}
+	all = append(all, f)
+	s.subscribers.Store(&all)
+}
+
+// Acknowledged is the highest position that this process acknowledged in a ledger, 0 for none.
+func (s *Store) Acknowledged(ledger uuid.UUID) int64 {
+	if p, ok := s.acknowledged.Load(ledger); ok {
+		return p.(*atomic.Int64).Load()
+	}
+	return 0
+}
+
+// committed tells the subscribers, before any caller gets its answer.
+func (s *Store) committed(ledger uuid.UUID, position int64, events []*Recorded) {
+	p, ok := s.acknowledged.Load(ledger)
+	if !ok {
+		p, _ = s.acknowledged.LoadOrStore(ledger, new(atomic.Int64))
+	}
+	for seen := p.(*atomic.Int64); ; {
+		old := seen.Load()
+		if old >= position || seen.CompareAndSwap(old, position) {
+			break
+		}
+	}
+	if len(events) == 0 {
+		return
+	}
+	if all := s.subscribers.Load(); all != nil {
+		for _, f := range *all {
+			f(events)
+		}
+	}
+}
+
+func (s *Store) laneOf(ledger uuid.UUID) *lane {
+	h := fnv.New32a()
+	h.Write(ledger[:])
+	return s.lanes[int(h.Sum32()%uint32(len(s.lanes)))]
+}
+
+// Refusals of the store itself.
+var (
+	errBusy     = domain.Refuse(domain.Unavailable, "busy", "too many commands wait for this ledger; try again in a second")
+	errClosing  = domain.Refuse(domain.Unavailable, "shutting_down", "this process is stopping; try again")
+	errOutcome  = domain.Refuse(domain.Unavailable, "outcome_unknown", "the command may or may not have happened; send it again with the same key to learn which")
+	errKeyOther = domain.Refuse(domain.Invalid, "key_reused", "this idempotency key was used for another request")
+	errKeyShape = domain.Refuse(domain.Malformed, "bad_key", "an idempotency key is 1 to 255 printable ASCII characters")
+	errNoLedger = domain.Refuse(domain.NotFound, "no_ledger", "there is no such ledger")
+)
+
+// ValidKey tells whether a client may use key as an idempotency key.
+func ValidKey(key string) bool {
+	if key == "" || len(key) > 255 {
+		return false
+	}
+	for i := range len(key) {
+		if key[i] < 0x20 || key[i] > 0x7e {
+			return false
+		}
+	}
+	return true
+}
+
+// Execute runs a command: it happens entirely, once for its key, or not at all. Refusals are
+// *domain.Error: those of the command, and key_reused, stale_version, bad_key, no_ledger, busy,
+// shutting_down and outcome_unknown. Any other error is a fault after which nothing happened.
+//
+// A caller that gives up (ctx) before the command was taken leaves nothing behind; afterwards it gets
+// outcome_unknown, and the same key tells later.
+func (s *Store) Execute(ctx context.Context, req Request) (Result, error) {
+	if req.Key != "" && !ValidKey(req.Key) {
+		return Result{}, errKeyShape
+	}
+	if req.ID == uuid.Nil {
+		id, err := uuid.NewV7()
+		if err != nil {
+			return Result{}, fmt.Errorf("make a command id: %w", err)
+		}
+		req.ID = id
+	}
+	if _, ok := ctx.Deadline(); !ok {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, s.cfg.CallTimeout)
+		defer cancel()
+	}
+	c := newCall(ctx, req)
+	lane := s.laneOf(req.Ledger)
+	for {
+		if err := lane.enqueue(c); err != nil {
+			return Result{}, err
+		}
+		select {
+		case out := <-c.done:
+			if out.miss == nil {
+				return s.finish(ctx, c, out)
+			}
+			// What the decision needs is not in memory: read it here, outside the lane, and queue again.
+			if err := s.loadCold(ctx, c, out.miss); err != nil {
+				return Result{}, err
+			}
+			c.state.Store(callWaiting)
+		case <-ctx.Done():
+			if c.state.CompareAndSwap(callWaiting, callAbandoned) {
+				if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+					return Result{}, errBusy
+				}
+				return Result{}, ctx.Err()
+			}
+			// It is being decided or flushed. Its answer may be a moment away.
+			select {
+			case out := <-c.done:
+				if out.miss == nil {
+					return s.finish(context.WithoutCancel(ctx), c, out)
+				}
+				return Result{}, errBusy // it was not decided
+			case <-time.After(50 * time.Millisecond):
+				return Result{}, errOutcome
+			}
+		}
+	}
+}
+
+// finish opens an old answer; a new one is ready as it is.
+func (s *Store) finish(ctx context.Context, c *call, out outcome) (Result, error) {
+	row := out.replay
+	if row == nil {
+		return out.result, out.err
+	}
+	r := Result{Ledger: c.req.Ledger, Position: max(row.last, s.Acknowledged(c.req.Ledger)), First: row.first, Last: row.last, Replayed: true}
+	if err := s.keys.fetch(ctx, s.pool, c.req.Ledger, cipherKeys(row.answer, nil)); err != nil {
+		return Result{}, err
+	}
+	o := s.openers.Get().(*opener)
+	defer s.openers.Put(o)
+	plain, err := o.plainAnswer(c.req.Ledger, c.key, row.answer)
+	r.Answer = plain
+	return r, err
+}
+
+// OpenPool connects for the store, the projections and everyone who reads ids and texts of this schema.
+func OpenPool(ctx context.Context, url string, adjust func(*pgxpool.Config)) (*pgxpool.Pool, error) {
+	cfg, err := pgxpool.ParseConfig(url)
+	if err != nil {
+		return nil, fmt.Errorf("read the database's URL: %w", err)
+	}
+	if adjust != nil {
+		adjust(cfg)
+	}
+	cfg.BeforeConnect = neverCancel
+	cfg.AfterConnect = afterConnect
+	cfg.ConnConfig.OnNotice = onNotice
+	pool, err := pgxpool.NewWithConfig(ctx, cfg)
+	if err != nil {
+		return nil, fmt.Errorf("connect: %w", err)
+	}
+	return pool, nil
+}
+
+func isNoRows(err error) bool { return errors.Is(err, pgx.ErrNoRows) }

@@ -1,0 +1,121 @@
+package eventstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// fate is what became of a part whose answer was lost.
+type fate int
+
+const (
+	fateUnknown  fate = iota
+	fateHappened      // the event at its last position carries our hash
+	fateNot           // another event stands there, or the server process that could still commit is gone
+)
+
+// detachUnknown finds out, ledger by ledger, whether the append happened (design section 3, rule 4).
+// Until then nothing else is decided on these ledgers in this process.
+func (l *lane) detachUnknown(parts []*part, who backend, cause error) {
+	for _, p := range parts {
+		l.detach(p.ls.id, func() func() {
+			f := l.s.resolve(p, who)
+			return func() { l.resolved(p, f) }
+		})
+	}
+}
+
+func (l *lane) resolved(p *part, f fate) {
+	switch f {
+	case fateHappened:
+		l.confirm(p)
+		l.weigh(p.ls)
+	case fateNot:
+		p.spoil()
+		calls := p.calls()
+		l.drop(p.ls.id)
+		l.requeue(p.ls.id, calls)
+	default:
+		p.spoil()
+		l.drop(p.ls.id)
+		for _, d := range p.decided {
+			d.call.reply(outcome{err: errOutcome})
+		}
+	}
+}
+
+// resolve asks until the fate is certain or time is up. "It happened" needs our hash at our last
+// position: the position alone may be another's. "It did not" needs another's event there, or that
+// the old server process is gone, seen before the log is read once more: it might still have committed.
+func (s *Store) resolve(p *part, who backend) fate {
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.UnknownAfter)
+	defer cancel()
+	for wait := 5 * time.Millisecond; ; wait = min(2*wait, 250*time.Millisecond) {
+		gone, err := s.backendGone(ctx, who)
+		if err == nil {
+			var f fate
+			if f, err = s.look(ctx, p); err == nil && f != fateUnknown {
+				return f
+			}
+			if err == nil && gone {
+				return fateNot
+			}
+		}
+		select {
+		case <-ctx.Done():
+			return fateUnknown
+		case <-time.After(wait):
+		}
+	}
+}
+
+func (s *Store) backendGone(ctx context.Context, who backend) (bool, error) {
+	if who.pid == 0 {
+		return false, nil
+	}
+	var alive bool
+	err := s.pool.QueryRow(ctx, `select exists (select from pg_stat_activity where pid = $1 and backend_start = $2)`,
+		int32(who.pid), who.started).Scan(&alive)
+	return !alive, err
+}
+
+// look reads what stands at the part's last position. A part that only consumed keys is looked up by
+// the first of them; one that wrote nothing has nothing to find: it did not happen, and is harmless.
+func (s *Store) look(ctx context.Context, p *part) (fate, error) {
+	if len(p.events) == 0 {
+		if len(p.keys) == 0 {
+			return fateNot, nil
+		}
+		var first int64
+		err := s.pool.QueryRow(ctx, `select first_position from commands where ledger_id = $1 and key = $2 and recorded_at = $3`,
+			p.ls.id, p.keys[0].name, p.recordedAt).Scan(&first)
+		if isNoRows(err) {
+			return fateUnknown, nil
+		}
+		if err == nil && first == p.keys[0].first {
+			return fateHappened, nil
+		}
+		return fateUnknown, err
+	}
+	last := p.events[len(p.events)-1]
+	hash, err := s.hashAt(ctx, p.ls.id, last.Position)
+	switch {
+	case err != nil || hash == nil:
+		return fateUnknown, err
+	case [32]byte(hash) == last.Hash:
+		return fateHappened, nil
+	default:
+		return fateNot, nil
+	}
+}
+
+func (s *Store) hashAt(ctx context.Context, ledger uuid.UUID, position int64) ([]byte, error) {
+	var hash []byte
+	err := s.pool.QueryRow(ctx, `select hash from events where ledger_id = $1 and position = $2`, ledger, position).Scan(&hash)
+	if isNoRows(err) {
+		return nil, nil
+	}
+	return hash, err
+}
