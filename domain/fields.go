@@ -80,7 +80,10 @@ func (p *Problems) OptionalText(pointer, code string, text *string) {
 		return
 	}
 	rest := strings.NewReplacer("\n", "", "\r", "", "\t", "").Replace(*text)
-	if rest != "" || len(*text) > MaxText {
+	switch {
+	case len(*text) > MaxText:
+		p.Add(pointer, code, "it has %d bytes, at most %d are allowed", len(*text), MaxText)
+	case rest != "":
 		p.line(pointer, code, rest, MaxText)
 	}
 }

@@ -16,7 +16,15 @@
 //	S6 Periods are half-open and counted from the anchor (design section 6, R2 and R3).
 //	S7 Access is a function of the state and the instant, never of whether a scheduler ran.
 //	S8 With a provider, seat and plan changes are asked for as tasks and happen when the task succeeds;
-//	   without, they happen in the same append.
+//	   without, they happen in the same append. A plan change and a change of quantity are open alone:
+//	   with one open, or for one while anything is open, the next change is refused.
+//	S9 What is due by the moment of a command (a trial's end, renewals, a scheduled end) happens before
+//	   it, in the same append and dated to its own instant; a command that changes nothing leaves it be.
+//	S10 A trial is a period of its own. The first paid period begins at its end, which is also the
+//	   anchor unless another was asked for; a period that begins between two boundaries is the shorter.
+//	S11 News of payments is never refused: what changes nothing makes no event.
+//	S12 A paused subscription gives no access, does not renew and is not changed; its trial runs on. It
+//	   resumes in the status that it would have by then.
 package subscription
 
 import (
@@ -101,12 +109,20 @@ type SeatsRemoved struct {
 	Proration string      `json:"proration"`
 }
 
+// QuantityChanged is the quantity of a plan that is not sold by the seat; its one licence stays.
+type QuantityChanged struct {
+	TaskID    uuid.UUID `json:"task_id"`
+	Quantity  int       `json:"quantity"` // afterwards
+	Proration string    `json:"proration"`
+}
+
 // SeatsAssigned sets grantees; a zero grantee unassigns.
 type SeatsAssigned struct {
 	Seats []Seat `json:"seats"`
 }
 
-// PlanChanged moves the subscription and all its seats to new terms; Added seats are unassigned.
+// PlanChanged moves the subscription and all its seats to new terms; Added seats are unassigned. Seats
+// that the change takes away are removed by a SeatsRemoved of the same task right before it.
 type PlanChanged struct {
 	TaskID    uuid.UUID         `json:"task_id"`
 	Terms     catalog.PlanTerms `json:"terms"`
@@ -169,6 +185,7 @@ func (ChangeRequested) EventType() string       { return "subscription.change_re
 func (ChangeAbandoned) EventType() string       { return "subscription.change_abandoned.v1" }
 func (SeatsAdded) EventType() string            { return "subscription.seats_added.v1" }
 func (SeatsRemoved) EventType() string          { return "subscription.seats_removed.v1" }
+func (QuantityChanged) EventType() string       { return "subscription.quantity_changed.v1" }
 func (SeatsAssigned) EventType() string         { return "subscription.seats_assigned.v1" }
 func (PlanChanged) EventType() string           { return "subscription.plan_changed.v1" }
 func (CancellationScheduled) EventType() string { return "subscription.cancellation_scheduled.v1" }
@@ -190,5 +207,6 @@ func Vocabulary() domain.Vocabulary {
 		domain.Named[PlanChanged](), domain.Named[CancellationScheduled](), domain.Named[Reactivated](),
 		domain.Named[Ended](), domain.Named[Renewed](), domain.Named[TrialEnded](), domain.Named[PauseBegan](),
 		domain.Named[Resumed](), domain.Named[PaymentMissed](), domain.Named[PaymentSettled](), domain.Named[OwnerChanged](),
+		domain.Named[QuantityChanged](),
 	}}
 }

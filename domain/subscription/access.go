@@ -1,0 +1,72 @@
+package subscription
+
+import "time"
+
+// AccessUntil tells whether the subscription gives access at an instant and, if so, until when as things
+// stand; renews tells that it then goes on by itself. It is computed from the instant: a renewal or an
+// end that nobody has recorded yet counts (rule S7).
+func (s *State) AccessUntil(now time.Time) (until time.Time, renews, ok bool) {
+	if s.EndedAt != nil && now.Before(*s.EndedAt) { // a look back
+		return *s.EndedAt, false, s.accessAt(now)
+	}
+	f, _ := s.at(now, noLimit)
+	if now.Before(f.StartAt) {
+		return time.Time{}, false, false
+	}
+	switch f.Status {
+	case Active, Trialing, PastDue:
+		if f.CancelAt != nil {
+			return *f.CancelAt, false, true
+		}
+		return f.Period.End, true, true
+	}
+	return time.Time{}, false, false
+}
+
+// PeriodAt is the period that holds an instant; false before the start, after the end and while the
+// subscription is incomplete. For an instant before the current period it is the anchored one.
+func (s *State) PeriodAt(now time.Time) (Period, bool) {
+	f, _ := s.at(now, noLimit)
+	switch {
+	case now.Before(f.StartAt), f.EndedAt != nil && !now.Before(*f.EndedAt), f.Status == Incomplete:
+		return Period{}, false
+	case now.Before(f.Period.Start) || !now.Before(f.Period.End): // a look back, or a pause
+		first := f.StartAt
+		if f.TrialEnd != nil {
+			if first = *f.TrialEnd; now.Before(first) {
+				return Period{Start: f.StartAt, End: first}, true
+			}
+		}
+		_, p := f.schedule().At(now)
+		if p.Start.Before(first) {
+			p.Start = first
+		}
+		return Period{Start: p.Start, End: p.End}, true
+	}
+	return f.Period, true
+}
+
+// accessAt tells whether the subscription gave access at an instant up to now, pauses considered.
+func (s *State) accessAt(t time.Time) bool {
+	if t.Before(s.StartAt) || s.EndedAt != nil && !t.Before(*s.EndedAt) || s.PausedAt != nil && !t.Before(*s.PausedAt) {
+		return false
+	}
+	for _, p := range s.Pauses {
+		if !t.Before(p.Start) && t.Before(p.End) {
+			return false
+		}
+	}
+	return true
+}
+
+// AccessAt tells whether the subscription gives access at an instant, the past included: usage counts
+// there (usage rule U4).
+func (s *State) AccessAt(t time.Time) bool {
+	if !s.accessAt(t) || s.Status == Incomplete {
+		return false
+	}
+	if s.EndedAt != nil || s.CancelAt == nil {
+		return true
+	}
+	return t.Before(*s.CancelAt)
+}

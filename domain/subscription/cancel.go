@@ -1,0 +1,107 @@
+package subscription
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/task"
+)
+
+// Cancel ends a subscription with its current period or, with Now, at once (rule S5). At once it also
+// ends what has no current period: before the start, incomplete, or paused since an earlier period.
+// Cancelling what ends or has ended already makes no event. It answers TaskAnswer.
+//
+// NotFound: no_subscription.
+type Cancel struct {
+	ID  uuid.UUID
+	Now bool
+}
+
+// cancellation is the Params of its task.
+type cancellation struct {
+	When string `json:"when"` // now, end
+}
+
+// Decide implements domain.Command.
+func (c Cancel) Decide(l domain.Ledger) (any, error) {
+	s, err := load(l, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	now := l.Now()
+	f, due := s.at(now, noLimit)
+	e, ok := f.cancel(now, c.Now)
+	if !ok {
+		return TaskAnswer{Status: task.Success, Subscription: s.View(now)}, nil
+	}
+	when := cancellation{When: "end"}
+	if c.Now {
+		when.When = "now"
+	}
+	params, err := json.Marshal(when)
+	if err != nil {
+		return nil, fmt.Errorf("encode the cancellation: %w", err)
+	}
+	id := l.NewID()
+	record(l, c.ID, due)
+	l.Append(c.ID, e)
+	// The provider is not asked: whoever wants to go, goes.
+	l.Append(id, task.Requested{Type: task.CancelSubscription, Subject: c.ID, Provider: NoProvider, Params: params}, task.Succeeded{})
+	view, err := show(l, c.ID)
+	return TaskAnswer{TaskID: id, Status: task.Success, Subscription: view}, err
+}
+
+// cancel is the event of a cancellation; false when there is none.
+func (f *Facts) cancel(now time.Time, atOnce bool) (domain.Event, bool) {
+	switch {
+	case f.Status == Canceled || f.Status == Deleted:
+		return nil, false
+	case atOnce || f.Status == Incomplete || now.Before(f.StartAt) || !now.Before(f.Period.End):
+		return Ended{At: now, Reason: "canceled"}, true
+	case f.CancelAt != nil:
+		return nil, false
+	}
+	return CancellationScheduled{EndsAt: f.Period.End}, true
+}
+
+// Reactivate undoes a scheduled cancellation before its instant (rule S5); without one it makes no
+// event. It answers View.
+//
+// NotFound: no_subscription. Conflict: subscription_ended.
+type Reactivate struct{ ID uuid.UUID }
+
+// Decide implements domain.Command.
+func (c Reactivate) Decide(l domain.Ledger) (any, error) {
+	return happen(l, c.ID, func(f *Facts) (domain.Event, error) {
+		switch {
+		case f.Status == Canceled || f.Status == Deleted:
+			return nil, f.ended()
+		case f.CancelAt == nil:
+			return nil, nil
+		}
+		return Reactivated{}, nil
+	})
+}
+
+// happen decides a command of at most one event on the facts as they are by now (rule S9).
+func happen(l domain.Ledger, id uuid.UUID, decide func(*Facts) (domain.Event, error)) (any, error) {
+	s, err := load(l, id)
+	if err != nil {
+		return nil, err
+	}
+	f, due := s.at(l.Now(), noLimit)
+	e, err := decide(&f)
+	if err != nil {
+		return nil, err
+	}
+	if e == nil {
+		return s.View(l.Now()), nil
+	}
+	record(l, id, due)
+	l.Append(id, e)
+	return show(l, id)
+}

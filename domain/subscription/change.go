@@ -1,0 +1,317 @@
+package subscription
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/task"
+)
+
+// Proration of a change.
+const (
+	CreateProrations = "create_prorations" // default
+	NoProration      = "none"
+	AlwaysInvoice    = "always_invoice"
+)
+
+// TaskAnswer is what a change of seats or plan and a cancellation answer. TaskID is zero and Status
+// success when nothing had to change.
+type TaskAnswer struct {
+	TaskID       uuid.UUID `json:"task_id"`
+	Status       string    `json:"status"` // task.Pending, task.Success, …
+	Subscription View      `json:"subscription"`
+}
+
+// Change is what an open task is about: the Params of its task.Requested.
+type Change struct {
+	Seats     int        `json:"seats,omitzero"`    // more seats, or fewer below zero
+	Quantity  *int       `json:"quantity,omitzero"` // of a plan not sold by the seat, or with the new plan
+	PlanID    *uuid.UUID `json:"plan_id,omitzero"`
+	Proration string     `json:"proration"`
+}
+
+// AddSeats makes unassigned seats. It answers TaskAnswer.
+//
+// NotFound: no_subscription. Invalid: bad_count, too_many_seats, bad_proration. Conflict: not_per_seat,
+// seat_maximum, change_in_progress, subscription_ended, subscription_paused, subscription_incomplete.
+type AddSeats struct {
+	ID        uuid.UUID
+	Count     int
+	Proration string
+}
+
+// Decide implements domain.Command.
+func (c AddSeats) Decide(l domain.Ledger) (any, error) {
+	if err := checkCount("/increment", c.Count); err != nil {
+		return nil, err
+	}
+	return change(l, c.ID, task.CreateSeats, Change{Seats: c.Count, Proration: c.Proration})
+}
+
+// RemoveSeats cancels unassigned seats, the newest first, all or none (rule S2). It answers TaskAnswer.
+//
+// Like AddSeats, with the conflicts seat_minimum and not_enough_unassigned in place of seat_maximum.
+type RemoveSeats struct {
+	ID        uuid.UUID
+	Count     int
+	Proration string
+}
+
+// Decide implements domain.Command.
+func (c RemoveSeats) Decide(l domain.Ledger) (any, error) {
+	if err := checkCount("/decrement", c.Count); err != nil {
+		return nil, err
+	}
+	return change(l, c.ID, task.RemoveSeats, Change{Seats: -c.Count, Proration: c.Proration})
+}
+
+func checkCount(pointer string, n int) error {
+	switch {
+	case n < 1:
+		return domain.RefuseField(pointer, "bad_count", "it is 1 or more")
+	case n > MaxSeatsPerCommand:
+		return domain.RefuseField(pointer, "too_many_seats", "one command changes at most %d seats", MaxSeatsPerCommand)
+	}
+	return nil
+}
+
+// SetQuantity adds or removes what leads to a number of seats, those of open tasks counted as done; for
+// a plan not sold by the seat it sets the quantity. It answers TaskAnswer, unchanged without an event.
+//
+// Like AddSeats and RemoveSeats; Invalid: amount_out_of_range, quantity_out_of_limits.
+type SetQuantity struct {
+	ID        uuid.UUID
+	Quantity  int
+	Proration string
+}
+
+// Decide implements domain.Command.
+func (c SetQuantity) Decide(l domain.Ledger) (any, error) {
+	if err := checkQuantity(c.Quantity); err != nil {
+		return nil, err
+	}
+	s, err := load(l, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if s.Terms.LicenseType != catalog.PerSeat {
+		typ := task.CreateSeats
+		if c.Quantity < s.Quantity {
+			typ = task.RemoveSeats
+		}
+		return change(l, c.ID, typ, Change{Quantity: &c.Quantity, Proration: c.Proration})
+	}
+	seats := c.Quantity - (s.seats.active + s.rising - s.falling)
+	typ := task.CreateSeats
+	if seats < 0 {
+		typ = task.RemoveSeats
+	}
+	if max(seats, -seats) > MaxSeatsPerCommand {
+		return nil, domain.RefuseField("/quantity", "too_many_seats", "one command changes at most %d seats", MaxSeatsPerCommand)
+	}
+	return change(l, c.ID, typ, Change{Seats: seats, Proration: c.Proration})
+}
+
+// ChangePlan moves the subscription with its seats to another plan of the product (rule S4), at once.
+// It answers TaskAnswer; the same plan and quantity make no event, the same plan with another quantity
+// is a SetQuantity.
+//
+// A Quantity that is not given stays, but for a new minimum. Where the interval changes, the anchor
+// moves to now and a new period begins; with the proration none the running period is served out and
+// the new interval begins at its end. A trial goes on.
+//
+// NotFound: no_subscription, no_plan. Invalid: other_product, quantity_out_of_limits, bad_proration.
+// Conflict: plan_archived, currency_not_offered, seat_maximum, not_enough_unassigned,
+// change_in_progress, subscription_ended, subscription_paused, subscription_incomplete.
+type ChangePlan struct {
+	ID        uuid.UUID
+	PlanID    uuid.UUID
+	Quantity  *int
+	Proration string
+}
+
+// Decide implements domain.Command.
+func (c ChangePlan) Decide(l domain.Ledger) (any, error) {
+	if c.Quantity != nil {
+		if err := checkQuantity(*c.Quantity); err != nil {
+			return nil, err
+		}
+	}
+	s, err := load(l, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	if s.Terms.PlanID == c.PlanID {
+		quantity := s.Quantity
+		if s.Terms.LicenseType == catalog.PerSeat {
+			quantity += s.rising - s.falling
+		}
+		if c.Quantity != nil {
+			quantity = *c.Quantity
+		}
+		return SetQuantity{ID: c.ID, Quantity: quantity, Proration: c.Proration}.Decide(l)
+	}
+	return change(l, c.ID, task.ChangePlan, Change{PlanID: &c.PlanID, Quantity: c.Quantity, Proration: c.Proration})
+}
+
+// change decides a change that is asked for: done in this append, or asked of the provider (rule S8).
+func change(l domain.Ledger, id uuid.UUID, typ string, c Change) (any, error) {
+	c.Proration = or(c.Proration, CreateProrations)
+	var bad domain.Problems
+	bad.OneOf("/proration", "bad_proration", c.Proration, CreateProrations, NoProration, AlwaysInvoice)
+	if err := bad.Refusal(); err != nil {
+		return nil, err
+	}
+	s, err := load(l, id)
+	if err != nil {
+		return nil, err
+	}
+	f, due := s.at(l.Now(), noLimit)
+	taskID := l.NewID()
+	events, err := s.perform(l, &f, c, taskID)
+	if err != nil {
+		return nil, err
+	}
+	if len(events) == 0 {
+		return TaskAnswer{Status: task.Success, Subscription: s.View(l.Now())}, nil
+	}
+	params, err := json.Marshal(c)
+	if err != nil {
+		return nil, fmt.Errorf("encode the change: %w", err)
+	}
+	record(l, id, due)
+	answer := TaskAnswer{TaskID: taskID, Status: task.Pending}
+	if f.Provider == ManualProvider {
+		l.Append(id, ChangeRequested{TaskID: taskID, Seats: c.Seats, PlanID: c.PlanID})
+		l.Append(taskID, task.Requested{Type: typ, Subject: id, Provider: f.Provider, Params: params})
+	} else {
+		answer.Status = task.Success
+		l.Append(id, events...)
+		l.Append(taskID, task.Requested{Type: typ, Subject: id, Provider: f.Provider, Params: params}, task.Succeeded{})
+	}
+	answer.Subscription, err = show(l, id)
+	return answer, err
+}
+
+// perform is what a change would append to s, whose facts are f by now; nothing when it changes
+// nothing. A change is checked with it when it is asked for and again when the provider has agreed.
+func (s *State) perform(l domain.Ledger, f *Facts, c Change, taskID uuid.UUID) ([]domain.Event, error) {
+	if err := f.changeable(); err != nil {
+		return nil, err
+	}
+	others, alone := len(s.open), s.alone
+	own, reserved := s.open[taskID]
+	if reserved {
+		if others--; own.Seats == 0 {
+			alone--
+		}
+	}
+	if alone > 0 || others > 0 && (c.PlanID != nil || c.Quantity != nil) {
+		return nil, f.refuse("change_in_progress", "another change of this subscription is waiting for the provider")
+	}
+	switch {
+	case c.PlanID != nil:
+		return s.performPlan(l, f, c, taskID)
+	case c.Quantity != nil:
+		return f.performQuantity(c, taskID)
+	case f.Terms.LicenseType != catalog.PerSeat:
+		return nil, &domain.Error{Kind: domain.Conflict, Code: "not_per_seat", State: f.Terms.LicenseType,
+			Detail: "only plans of the licence type perSeat have seats to add or remove"}
+	case c.Seats > 0:
+		if err := s.room(f, s.rising-max(own.Seats, 0), c.Seats); err != nil {
+			return nil, err
+		}
+		return []domain.Event{SeatsAdded{TaskID: taskID, Seats: newIDs(l, c.Seats), Capabilities: f.Terms.Capabilities,
+			Quantity: s.seats.active + c.Seats, Proration: c.Proration}}, nil
+	case c.Seats < 0:
+		return s.performRemoval(f, s.falling-max(-own.Seats, 0), c, taskID)
+	}
+	return nil, nil
+}
+
+// room refuses more seats than the plan has, those that other tasks want included (rule S1).
+func (s *State) room(f *Facts, rising, more int) error {
+	limit := catalog.MaxSeats
+	if f.Terms.MaxSeats >= 0 {
+		limit = min(limit, f.Terms.MaxSeats)
+	}
+	if s.seats.active+rising+more <= limit {
+		return nil
+	}
+	return &domain.Error{Kind: domain.Conflict, Code: "seat_maximum", State: fmt.Sprintf("%d seats", s.seats.active),
+		Detail: fmt.Sprintf("the plan has at most %d seats; there are %d%s", limit, s.seats.active, inOpenTasks(rising))}
+}
+
+func inOpenTasks(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprintf(" and %d in open tasks", n)
+}
+
+// performRemoval: falling is what other tasks want to remove.
+func (s *State) performRemoval(f *Facts, falling int, c Change, taskID uuid.UUID) ([]domain.Event, error) {
+	fewer, unassigned := -c.Seats, s.UnassignedSeats()
+	switch {
+	case s.seats.active-falling-fewer < f.Terms.MinSeats:
+		return nil, &domain.Error{Kind: domain.Conflict, Code: "seat_minimum", State: fmt.Sprintf("%d seats", s.seats.active),
+			Detail: fmt.Sprintf("the plan has %d seats or more; there are %d%s", f.Terms.MinSeats, s.seats.active, inOpenTasks(falling))}
+	case unassigned-falling < fewer:
+		return nil, &domain.Error{Kind: domain.Conflict, Code: "not_enough_unassigned", State: fmt.Sprintf("%d unassigned", unassigned),
+			Detail: fmt.Sprintf("only unassigned seats are removed; there are %d%s", unassigned, inOpenTasks(falling))}
+	}
+	return []domain.Event{SeatsRemoved{TaskID: taskID, Seats: s.seats.newestUnassigned(fewer),
+		Quantity: s.seats.active - fewer, Proration: c.Proration}}, nil
+}
+
+func (f *Facts) performQuantity(c Change, taskID uuid.UUID) ([]domain.Event, error) {
+	if err := withinLimits(f.Terms, *c.Quantity); err != nil {
+		return nil, err
+	}
+	if f.Terms.LicenseType == catalog.PerSeat { // the plan changed meanwhile
+		return nil, &domain.Error{Kind: domain.Conflict, Code: "per_seat", State: f.Terms.LicenseType,
+			Detail: "the quantity of a perSeat plan is its number of seats"}
+	}
+	if *c.Quantity == f.Quantity {
+		return nil, nil
+	}
+	return []domain.Event{QuantityChanged{TaskID: taskID, Quantity: *c.Quantity, Proration: c.Proration}}, nil
+}
+
+// changeable refuses changes in the statuses that have none (rule S12).
+func (f *Facts) changeable() error {
+	switch f.Status {
+	case Active, Trialing, PastDue:
+		return nil
+	case Paused:
+		return f.refuse("subscription_paused", "it is paused: resume it first")
+	case Incomplete:
+		return f.refuse("subscription_incomplete", "its first invoice is not paid")
+	}
+	return f.ended()
+}
+
+func (f *Facts) ended() error {
+	at := ""
+	if f.EndedAt != nil {
+		at = " at " + f.EndedAt.Format(time.RFC3339)
+	}
+	return f.refuse("subscription_ended", "it ended"+at)
+}
+
+func (f *Facts) refuse(code, detail string) error {
+	return &domain.Error{Kind: domain.Conflict, Code: code, State: f.Status, Detail: detail}
+}
+
+func newIDs(l domain.Ledger, n int) []uuid.UUID {
+	ids := make([]uuid.UUID, n)
+	for i := range ids {
+		ids[i] = l.NewID()
+	}
+	return ids
+}

@@ -1,0 +1,102 @@
+package subscription
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/catalog"
+)
+
+// performPlan is rule S4.
+func (s *State) performPlan(l domain.Ledger, f *Facts, c Change, taskID uuid.UUID) ([]domain.Event, error) {
+	offer, err := catalog.Offered(l, *c.PlanID)
+	if err != nil {
+		return nil, err
+	}
+	terms := offer.Terms
+	if terms.ProductID != f.Terms.ProductID {
+		return nil, domain.RefuseField("/planUuid", "other_product", "a subscription changes to plans of its own product only")
+	}
+	if f.Currency != "" {
+		if _, err := offer.Currency(f.Currency); err != nil {
+			return nil, f.refuse("currency_not_offered", "the plan is not offered in "+f.Currency)
+		}
+	}
+	quantity, seats, err := s.planned(f, terms, c.Quantity)
+	if err != nil {
+		return nil, err
+	}
+	var events []domain.Event
+	e := PlanChanged{TaskID: taskID, Terms: terms, Quantity: quantity, AnchorAt: f.AnchorAt, Period: f.Period, Proration: c.Proration}
+	switch more := seats - s.seats.active; {
+	case more > 0:
+		e.Added = newIDs(l, more)
+	case more < 0:
+		if free := s.UnassignedSeats(); free < -more {
+			return nil, &domain.Error{Kind: domain.Conflict, Code: "not_enough_unassigned", State: fmt.Sprintf("%d unassigned", free),
+				Detail: fmt.Sprintf("%d seats would have to go, and %d are unassigned", -more, free)}
+		}
+		events = append(events, SeatsRemoved{TaskID: taskID, Seats: s.seats.newestUnassigned(-more), Quantity: seats, Proration: c.Proration})
+	}
+	f.reschedule(&e, l.Now())
+	events = append(events, e)
+	if f.CancelAt != nil && !e.Period.End.Equal(f.Period.End) {
+		events = append(events, CancellationScheduled{EndsAt: e.Period.End}) // it still ends with its period (rule S5)
+	}
+	return events, nil
+}
+
+// planned is the quantity and the number of seats under new terms.
+func (s *State) planned(f *Facts, terms catalog.PlanTerms, asked *int) (quantity, seats int, err error) {
+	if asked != nil {
+		if err := withinLimits(terms, *asked); err != nil {
+			return 0, 0, err
+		}
+	}
+	have := s.seats.active
+	if terms.LicenseType != catalog.PerSeat {
+		if have > 1 {
+			return 0, 0, &domain.Error{Kind: domain.Conflict, Code: "seat_maximum", State: fmt.Sprintf("%d seats", have),
+				Detail: fmt.Sprintf("the plan has one licence; remove seats until one is left of %d", have)}
+		}
+		switch {
+		case asked != nil:
+			quantity = *asked
+		case f.Terms.LicenseType == catalog.PerSeat:
+			quantity = 1
+		default:
+			quantity = f.Quantity
+		}
+		return quantity, 1, nil
+	}
+	if asked != nil {
+		return *asked, *asked, nil
+	}
+	if terms.MaxSeats >= 0 && have > terms.MaxSeats {
+		return 0, 0, &domain.Error{Kind: domain.Conflict, Code: "seat_maximum", State: fmt.Sprintf("%d seats", have),
+			Detail: fmt.Sprintf("the plan has at most %d seats; there are %d", terms.MaxSeats, have)}
+	}
+	seats = max(have, terms.MinSeats)
+	return seats, seats, nil
+}
+
+// reschedule sets anchor and period under another interval.
+func (f *Facts) reschedule(e *PlanChanged, now time.Time) {
+	if f.Terms.Interval == e.Terms.Interval && f.Terms.Length == e.Terms.Length || f.Status == Trialing {
+		return
+	}
+	next := *f
+	next.Terms = e.Terms
+	switch {
+	case now.Before(f.StartAt):
+		e.Period = next.periodFrom(f.StartAt)
+	case e.Proration == NoProration:
+		e.AnchorAt = f.Period.End // what is paid is served out
+	default:
+		next.AnchorAt, e.AnchorAt = now, now
+		e.Period = next.periodFrom(now)
+	}
+}

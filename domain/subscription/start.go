@@ -1,0 +1,240 @@
+package subscription
+
+import (
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/period"
+)
+
+// Providers of seat and plan changes (rule S8).
+const (
+	NoProvider     = "none"
+	ManualProvider = "manual"
+)
+
+// Bounds of a request.
+const (
+	MaxSeatsPerCommand = 100_000
+	maxQuantity        = 1<<31 - 1
+	maxPeriods         = 10_000 // that lie between the start and now
+)
+
+// Start begins a subscription. It answers View.
+//
+// Quantity is the number of seats of a perSeat plan, by default its minimum and at least one; otherwise
+// the quantity bought, by default 1, with one licence. A currency that is not given is the product's.
+// StartAt is now by default, AnchorAt the end of the trial, if there is one, else StartAt; the trial is
+// the plan's unless TrialEnd says otherwise (at StartAt: none). All are cut to microseconds.
+//
+// NotFound: no_plan. Conflict: plan_archived. Invalid: amount_out_of_range, quantity_out_of_limits,
+// too_many_seats, unknown_currency, currency_not_offered, bad_proration_mode, bad_provider,
+// unknown_time_zone, bad_start, bad_anchor, bad_trial_end, bad_owner, bad_email, bad_grantee.
+type Start struct {
+	PlanID        uuid.UUID
+	Quantity      *int
+	Currency      string
+	StartAt       *time.Time
+	AnchorAt      *time.Time
+	TrialEnd      *time.Time
+	ProrationMode string // second (default), day, fixed30
+	Provider      string // none (default), manual
+	CustomerID    *uuid.UUID
+	Owner         string
+	Email         string
+	Grantee       *string // of the first seat
+	Incomplete    bool    // INCOMPLETE until the first invoice is paid: Activate
+	TimeZone      string  // IANA; UTC by default
+}
+
+// Decide implements domain.Command.
+func (c Start) Decide(l domain.Ledger) (any, error) {
+	offer, err := catalog.Offered(l, c.PlanID)
+	if err != nil {
+		return nil, err
+	}
+	e, err := c.facts(offer, l.Now())
+	if err != nil {
+		return nil, err
+	}
+	grantee, err := domain.ParseGrantee("/granteeId", c.Grantee)
+	if err != nil {
+		return nil, err
+	}
+	count := e.Quantity
+	if e.Terms.LicenseType != catalog.PerSeat {
+		count = 1
+	}
+	if count == 0 && !grantee.IsZero() {
+		return nil, domain.RefuseField("/granteeId", "no_seat", "without a seat there is none to assign")
+	}
+	id := l.NewID()
+	e.Seats = make([]Seat, count)
+	for i := range e.Seats {
+		e.Seats[i].ID = l.NewID()
+	}
+	if count > 0 {
+		e.Seats[0].Grantee = grantee
+	}
+	l.AppendAt(id, e.StartAt, e)
+	return show(l, id)
+}
+
+// facts is the event but for its seats.
+func (c Start) facts(offer catalog.Offer, now time.Time) (Started, error) {
+	var bad domain.Problems
+	e := Started{Terms: offer.Terms, Status: Active, CustomerID: copied(c.CustomerID), StartAt: now,
+		TimeZone: or(c.TimeZone, "UTC"), ProrationMode: or(c.ProrationMode, string(period.BySecond)), Provider: or(c.Provider, NoProvider),
+		Owner: domain.Owner(c.Owner)}
+	_, err := period.ParseMode(e.ProrationMode)
+	bad.AddError("/prorationMode", err)
+	bad.OneOf("/provider", "bad_provider", e.Provider, NoProvider, ManualProvider)
+	zone, err := period.Zone(e.TimeZone)
+	bad.AddError("/timeZone", err)
+	bad.OptionalLine("/owner", "bad_owner", &c.Owner, domain.MaxName)
+	bad.Email("/email", c.Email)
+	e.Email = domain.About(c.emailSubject(), c.Email)
+	e.Currency, err = offer.Currency(c.Currency)
+	bad.AddError("/currency", err)
+	e.Quantity, err = firstQuantity(offer.Terms, c.Quantity)
+	bad.AddError("/quantity", err)
+	c.times(&e, offer.Plan, zone, now, &bad)
+	if err := bad.Refusal(); err != nil {
+		return Started{}, err
+	}
+	if c.Incomplete {
+		e.Status = Incomplete
+	}
+	return e, nil
+}
+
+// emailSubject is whose address it is: an erased person takes it along.
+func (c Start) emailSubject() string {
+	switch {
+	case c.CustomerID != nil:
+		return "customer:" + c.CustomerID.String()
+	case c.Owner != "":
+		return "owner:" + c.Owner
+	}
+	return "email:" + c.Email
+}
+
+// times settles start, trial, anchor and the first period (rules S6, S10).
+func (c Start) times(e *Started, plan *catalog.Plan, zone *time.Location, now time.Time, bad *domain.Problems) {
+	if c.StartAt != nil {
+		e.StartAt = instant(*c.StartAt)
+	}
+	if e.StartAt.Year() < 1970 || e.StartAt.Year() > 9000 {
+		bad.Add("/startAt", "bad_start", "a subscription starts in the years 1970 to 9000")
+		return
+	}
+	if trial := trialEnd(c.TrialEnd, plan, e.StartAt, zone); trial != nil {
+		switch {
+		case trial.Before(e.StartAt) || trial.Year() > 9000:
+			bad.Add("/trialEnd", "bad_trial_end", "a trial ends at its start or after it")
+			return
+		case trial.After(e.StartAt):
+			e.TrialEnd, e.Status = trial, Trialing
+		}
+	}
+	e.AnchorAt = e.StartAt
+	if e.TrialEnd != nil {
+		e.AnchorAt = *e.TrialEnd
+	}
+	if c.AnchorAt != nil {
+		e.AnchorAt = instant(*c.AnchorAt)
+	}
+	if e.AnchorAt.Year() < 1970 || e.AnchorAt.Year() > 9000 {
+		bad.Add("/anchorAt", "bad_anchor", "an anchor lies in the years 1970 to 9000")
+		return
+	}
+	f := Facts{Terms: e.Terms, AnchorAt: e.AnchorAt, TimeZone: e.TimeZone}
+	if e.TrialEnd != nil {
+		e.Period = Period{Start: e.StartAt, End: *e.TrialEnd}
+	} else {
+		e.Period = f.periodFrom(e.StartAt)
+	}
+	if zone == nil {
+		return // refused already
+	}
+	first, _ := f.schedule().At(e.StartAt)
+	if last, _ := f.schedule().At(now); last-first > maxPeriods {
+		bad.Add("/startAt", "bad_start", "more than %d periods would have passed since", maxPeriods)
+	}
+}
+
+// trialEnd is the one asked for, else the plan's; nil without a trial.
+func trialEnd(asked *time.Time, plan *catalog.Plan, start time.Time, zone *time.Location) *time.Time {
+	if asked != nil {
+		at := instant(*asked)
+		return &at
+	}
+	days := plan.Fields.EvalDays
+	if !plan.Fields.Evaluation && plan.Fields.PlanType != "Evaluation" {
+		days = 0
+	}
+	if plan.Fields.TrialDays != nil && *plan.Fields.TrialDays > 0 {
+		days = *plan.Fields.TrialDays
+	}
+	if days == 0 {
+		return nil
+	}
+	at := period.Interval{Unit: period.Day, Count: days}.After(start, zone)
+	return &at
+}
+
+// firstQuantity is the quantity asked for, or the default one.
+func firstQuantity(t catalog.PlanTerms, asked *int) (int, error) {
+	perSeat := t.LicenseType == catalog.PerSeat
+	if asked == nil {
+		q := 1
+		if perSeat {
+			if q = max(t.MinSeats, 1); t.MaxSeats >= 0 {
+				q = min(q, t.MaxSeats)
+			}
+		}
+		return q, nil
+	}
+	if err := checkQuantity(*asked); err != nil {
+		return 0, err
+	}
+	return *asked, withinLimits(t, *asked)
+}
+
+// checkQuantity refuses what can be no quantity at all.
+func checkQuantity(q int) error {
+	if q < 0 || q > maxQuantity {
+		return domain.RefuseField("/quantity", "amount_out_of_range", "a quantity is 0 to %d", maxQuantity)
+	}
+	return nil
+}
+
+// withinLimits refuses a quantity that is given in a request against the plan's limits (rule S1).
+func withinLimits(t catalog.PlanTerms, q int) error {
+	switch {
+	case t.LicenseType != catalog.PerSeat && q < 1:
+		return domain.RefuseField("/quantity", "quantity_out_of_limits", "this plan is bought once or more")
+	case t.LicenseType != catalog.PerSeat:
+		return nil
+	case q < t.MinSeats:
+		return domain.RefuseField("/quantity", "quantity_out_of_limits", "this plan has %d seats or more", t.MinSeats)
+	case t.MaxSeats >= 0 && q > t.MaxSeats:
+		return domain.RefuseField("/quantity", "quantity_out_of_limits", "this plan has at most %d seats", t.MaxSeats)
+	case q > MaxSeatsPerCommand:
+		return domain.RefuseField("/quantity", "too_many_seats", "one command makes at most %d seats", MaxSeatsPerCommand)
+	}
+	return nil
+}
+
+// instant brings a time to what the log keeps.
+func instant(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
+
+func or(s, otherwise string) string {
+	if s == "" {
+		return otherwise
+	}
+	return s
+}

@@ -1,0 +1,182 @@
+package subscription
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/catalog"
+)
+
+// Facts are what a subscription is apart from its seats: a value, so that a decision can look ahead on
+// a copy. All times are UTC.
+type Facts struct {
+	Terms         catalog.PlanTerms
+	Status        string
+	CustomerID    *uuid.UUID
+	Quantity      int
+	Currency      string // empty: none
+	StartAt       time.Time
+	AnchorAt      time.Time
+	TimeZone      string
+	TrialEnd      *time.Time
+	Period        Period
+	ProrationMode string
+	Provider      string
+	Owner         domain.Personal
+	Email         domain.Personal
+	CancelAt      *time.Time // the end that is scheduled, or was
+	EndedAt       *time.Time
+	EndReason     string
+	PausedAt      *time.Time
+	Pauses        []Period // those that are over
+
+	resumesAs string // a paused subscription's status once it resumes
+}
+
+// State is the fold of a subscription's stream.
+type State struct {
+	domain.Record
+	Facts
+	seats   seatIndex
+	movedAt int64 // the last change of all seats at once, in microseconds
+	open    map[uuid.UUID]ChangeRequested
+	alone   int // open changes that bear no other beside them (rule S8)
+	rising  int // seats that open tasks want to add
+	falling int // seats that open tasks want to remove
+}
+
+// Apply implements domain.State.
+func (s *State) Apply(e domain.Event) {
+	at := s.Effective.UnixMicro()
+	switch e := e.(type) {
+	case Started:
+		for _, seat := range e.Seats {
+			s.seats.add(seat.ID, seat.Grantee, e.StartAt.UnixMicro())
+		}
+	case ChangeRequested:
+		s.request(e)
+	case ChangeAbandoned:
+		s.settle(e.TaskID)
+	case SeatsAdded:
+		s.settle(e.TaskID)
+		for _, id := range e.Seats {
+			s.seats.add(id, domain.Personal{}, at)
+		}
+	case SeatsRemoved:
+		s.settle(e.TaskID)
+		terms := s.Terms
+		for _, id := range e.Seats {
+			s.seats.remove(id, &terms, at)
+		}
+	case QuantityChanged:
+		s.settle(e.TaskID)
+	case SeatsAssigned:
+		for _, seat := range e.Seats {
+			s.seats.assign(seat.ID, seat.Grantee, at)
+		}
+	case PlanChanged:
+		s.settle(e.TaskID)
+		for _, id := range e.Added {
+			s.seats.add(id, domain.Personal{}, at)
+		}
+		s.movedAt = at
+	case Ended:
+		s.movedAt = at
+	}
+	s.Facts.apply(e)
+}
+
+func (s *State) request(e ChangeRequested) {
+	if s.open == nil {
+		s.open = map[uuid.UUID]ChangeRequested{}
+	}
+	s.open[e.TaskID] = e
+	s.rising, s.falling = s.rising+max(e.Seats, 0), s.falling+max(-e.Seats, 0)
+	if e.Seats == 0 {
+		s.alone++
+	}
+}
+
+// settle ends the reservation of a task, if it has one.
+func (s *State) settle(task uuid.UUID) {
+	if e, ok := s.open[task]; ok {
+		delete(s.open, task)
+		s.rising, s.falling = s.rising-max(e.Seats, 0), s.falling-max(-e.Seats, 0)
+		if e.Seats == 0 {
+			s.alone--
+		}
+	}
+}
+
+// OpenTasks counts the tasks whose change is asked for and not yet done.
+func (s *State) OpenTasks() int { return len(s.open) }
+
+// apply is the part of the fold that needs no seats. It changes nothing that a copy shares.
+func (f *Facts) apply(e domain.Event) {
+	switch e := e.(type) {
+	case Started:
+		*f = Facts{Terms: e.Terms, Status: e.Status, CustomerID: e.CustomerID, Quantity: e.Quantity, Currency: e.Currency,
+			StartAt: e.StartAt, AnchorAt: e.AnchorAt, TimeZone: e.TimeZone, TrialEnd: e.TrialEnd, Period: e.Period,
+			ProrationMode: e.ProrationMode, Provider: e.Provider, Owner: e.Owner, Email: e.Email}
+	case SeatsAdded:
+		f.Quantity = e.Quantity
+	case SeatsRemoved:
+		f.Quantity = e.Quantity
+	case QuantityChanged:
+		f.Quantity = e.Quantity
+	case PlanChanged:
+		f.Terms, f.Quantity, f.AnchorAt, f.Period = e.Terms, e.Quantity, e.AnchorAt, e.Period
+	case CancellationScheduled:
+		f.CancelAt = &e.EndsAt
+	case Reactivated:
+		f.CancelAt = nil
+	case Ended:
+		f.endPause(e.At)
+		f.Status, f.EndedAt, f.EndReason = Canceled, &e.At, e.Reason
+	case Renewed:
+		f.Period = e.Period
+	case TrialEnded:
+		f.become(Trialing, Active)
+	case PauseBegan:
+		f.Status, f.resumesAs, f.PausedAt = Paused, f.Status, &e.At
+	case Resumed:
+		f.endPause(e.At)
+		f.Status, f.resumesAs, f.Period = f.resumesAs, "", e.Period
+	case PaymentMissed:
+		f.become(Active, PastDue)
+	case PaymentSettled:
+		f.become(PastDue, Active)
+		if f.Status == Incomplete {
+			f.Status = Active
+			if f.TrialEnd != nil {
+				f.Status = Trialing
+			}
+		}
+	case OwnerChanged:
+		f.Owner = e.Owner
+	}
+}
+
+// become changes the status, or the one that a paused subscription resumes in.
+func (f *Facts) become(from, to string) {
+	switch {
+	case f.Status == from:
+		f.Status = to
+	case f.Status == Paused && f.resumesAs == from:
+		f.resumesAs = to
+	}
+}
+
+func (f *Facts) is(status string) bool {
+	return f.Status == status || f.Status == Paused && f.resumesAs == status
+}
+
+func (f *Facts) endPause(at time.Time) {
+	if f.PausedAt != nil {
+		f.Pauses = append(slices.Clip(f.Pauses), Period{Start: *f.PausedAt, End: at})
+		f.PausedAt = nil
+	}
+}
