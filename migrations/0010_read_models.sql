@@ -121,6 +121,7 @@ create table subscriptions (
 	ended_at timestamptz,
 	end_reason text collate "C",
 	paused_at timestamptz,
+	resumes_as text collate "C",
 	open_changes jsonb not null,
 	version bigint not null,
 	position bigint not null,
@@ -142,6 +143,7 @@ comment on column subscriptions.cancel_at is 'Scheduled end; null while it renew
 comment on column subscriptions.canceled_at is 'When the cancellation was asked for.';
 comment on column subscriptions.ended_at is 'The end that was recorded.';
 comment on column subscriptions.end_reason is 'canceled: at once; expired: at the instant that was scheduled.';
+comment on column subscriptions.resumes_as is 'While it is paused: the status it would have otherwise.';
 comment on column subscriptions.open_changes is 'Changes that wait for their task: [{task_id, seats, plan_id}].';
 
 create table licenses (
@@ -167,8 +169,8 @@ create table licenses (
 	created_at timestamptz not null,
 	updated_at timestamptz not null,
 	primary key (ledger_id, id),
-	check ((subscription_id is null) = (terms is not null)),
-	check ((subscription_id is null) = (end_time is not null))
+	check ((subscription_id is null) = (end_time is not null)),
+	check (subscription_id is not null or terms is not null)
 ) with (fillfactor = 90);
 create index licenses_by_subscription on licenses (ledger_id, subscription_id, id) where subscription_id is not null;
 create index licenses_by_product on licenses (ledger_id, product_id, id);
@@ -180,17 +182,18 @@ comment on table licenses is 'Seats and ad hoc licences. A seat does not repeat 
 comment on column licenses.subscription_id is 'Null for an ad hoc licence.';
 comment on column licenses.status is 'As recorded for the licence itself; a seat''s subscription and the instant have their say too.';
 comment on column licenses.capabilities is 'Frozen at creation; null, or made before subscriptions.terms_position: those of the subscription''s terms.';
-comment on column licenses.terms is 'catalog.PlanTerms of an ad hoc licence; null for a seat.';
-comment on column licenses.plan_id is 'Of an ad hoc licence; a seat''s is its subscription''s.';
+comment on column licenses.terms is 'catalog.PlanTerms of an ad hoc licence or a removed seat; a live seat has its subscription''s.';
+comment on column licenses.plan_id is 'Where terms are given: their plan.';
 comment on column licenses.purchaser is 'Of an ad hoc licence; a seat''s is the owner of its subscription.';
 
-create table seat_products (
+create table seat_terms (
 	ledger_id uuid not null,
 	id uuid not null,
-	product_id uuid not null,
+	terms jsonb not null,
+	terms_position bigint not null,
 	primary key (ledger_id, id)
 );
-comment on table seat_products is 'A subscription''s product, which never changes; for the fold of licenses alone.';
+comment on table seat_terms is 'A subscription''s terms in force, as in subscriptions; for the fold of licenses alone.';
 
 create table usage_totals (
 	ledger_id uuid not null,
@@ -274,17 +277,19 @@ create table due (
 	stream_id uuid not null,
 	kind text collate "C" not null check (kind in ('trial_end', 'period_end', 'expiry', 'license_end')),
 	due_at timestamptz not null,
+	asleep text collate "C" check (asleep in ('incomplete', 'paused')),
 	position bigint not null,
 	primary key (ledger_id, stream_id, kind)
 ) with (fillfactor = 80);
-create index due_by_time on due (ledger_id, due_at, stream_id, kind);
+create index due_by_time on due (ledger_id, due_at, stream_id, kind) where asleep is null;
 comment on table due is 'What happens by time: a scheduler makes a command of each row once its instant has come; the command''s event moves or removes the row.';
+comment on column due.asleep is 'Why it does not happen although its instant may come; null: it does.';
 
 -- +goose StatementBegin
 do $$
 declare t text;
 begin
-	foreach t in array array['products', 'plans', 'features', 'capabilities', 'meters', 'subscriptions', 'licenses', 'seat_products',
+	foreach t in array array['products', 'plans', 'features', 'capabilities', 'meters', 'subscriptions', 'licenses', 'seat_terms',
 			'usage_totals', 'usage_periods', 'usage_schedules', 'tasks', 'due'] loop
 		execute format('alter table %I enable row level security', t);
 		if exists (select from pg_roles where rolname = 'subledger_app') then

@@ -26,6 +26,7 @@ const (
 type DueRow struct {
 	dueKey
 	DueAt    time.Time `db:"due_at"`
+	Asleep   *string   `db:"asleep"`   // incomplete, paused: it does not happen; nil: it does
 	Position int64     `db:"position"` // of the event that set it
 }
 
@@ -38,43 +39,55 @@ type dueKey struct {
 // Key implements Keyed.
 func (k dueKey) Key() dueKey { return k }
 
-// Due is the read model of what happens by time. A subscription that will end has no period end
-// beyond its expiry, and a paused one nothing at all.
+// Due is the read model of what happens by time. At one instant an expiry comes before a period's end,
+// which it makes void.
 func Due() *Model {
 	rows := NewTable[dueKey, DueRow]("due")
-	set := func(p *Page, e *eventstore.Recorded, kind string, at time.Time) {
-		rows.Put(p, DueRow{dueKey{e.Ledger, e.Stream, kind}, at, e.Position})
+	set := func(p *Page, e *eventstore.Recorded, kind string, at time.Time, asleep *string) {
+		rows.Put(p, DueRow{dueKey{e.Ledger, e.Stream, kind}, at, asleep, e.Position})
 	}
 	drop := func(p *Page, e *eventstore.Recorded, kinds ...string) {
 		for _, kind := range kinds {
 			rows.Delete(p, dueKey{e.Ledger, e.Stream, kind})
 		}
 	}
+	incomplete, paused := "incomplete", "paused"
 	return newModel("due", func(p *Page, e *eventstore.Recorded) {
 		switch d := e.Event.(type) {
 		case subscription.Started:
-			if d.Status == subscription.Trialing && d.TrialEnd != nil {
-				set(p, e, DueTrialEnd, *d.TrialEnd)
+			var asleep *string
+			if d.Status == subscription.Incomplete {
+				asleep = &incomplete
 			}
-			set(p, e, DuePeriodEnd, d.Period.End)
+			if d.TrialEnd != nil && d.Status != subscription.Active {
+				set(p, e, DueTrialEnd, *d.TrialEnd, asleep)
+			}
+			set(p, e, DuePeriodEnd, d.Period.End, asleep)
+		case subscription.PaymentSettled:
+			for _, kind := range []string{DueTrialEnd, DuePeriodEnd} {
+				row, ok := rows.Get(p, dueKey{e.Ledger, e.Stream, kind})
+				if ok && row.Asleep != nil && *row.Asleep == incomplete {
+					set(p, e, kind, row.DueAt, nil)
+				}
+			}
 		case subscription.TrialEnded:
 			drop(p, e, DueTrialEnd)
 		case subscription.Renewed:
-			set(p, e, DuePeriodEnd, d.Period.End)
+			set(p, e, DuePeriodEnd, d.Period.End, nil)
 		case subscription.PlanChanged:
-			set(p, e, DuePeriodEnd, d.Period.End)
+			set(p, e, DuePeriodEnd, d.Period.End, nil)
 		case subscription.CancellationScheduled:
-			set(p, e, DueExpiry, d.EndsAt)
+			set(p, e, DueExpiry, d.EndsAt, nil)
 		case subscription.Reactivated:
 			drop(p, e, DueExpiry)
-		case subscription.PauseBegan:
-			drop(p, e, DueTrialEnd, DuePeriodEnd)
+		case subscription.PauseBegan: // trial and expiry go on
+			set(p, e, DuePeriodEnd, rows.Must(p, dueKey{e.Ledger, e.Stream, DuePeriodEnd}).DueAt, &paused)
 		case subscription.Resumed:
-			set(p, e, DuePeriodEnd, d.Period.End)
+			set(p, e, DuePeriodEnd, d.Period.End, nil)
 		case subscription.Ended:
 			drop(p, e, DueTrialEnd, DuePeriodEnd, DueExpiry)
 		case license.Granted:
-			set(p, e, DueLicenseEnd, d.EndTime)
+			set(p, e, DueLicenseEnd, d.EndTime, nil)
 		case license.Ended:
 			drop(p, e, DueLicenseEnd)
 		}
@@ -84,8 +97,8 @@ func Due() *Model {
 // DueOf lists a ledger's rows due up to and including an instant, earliest first, after a row of the
 // last answer (zero: from the beginning).
 func DueOf(ctx context.Context, pool *pgxpool.Pool, ledger uuid.UUID, until time.Time, after DueRow, limit int) ([]DueRow, error) {
-	rows, err := pool.Query(ctx, `select ledger_id, stream_id, kind, due_at, position from due
-		where ledger_id = $1 and due_at <= $2 and (due_at, stream_id, kind) > ($3, $4, $5)
+	rows, err := pool.Query(ctx, `select ledger_id, stream_id, kind, due_at, asleep, position from due
+		where ledger_id = $1 and asleep is null and due_at <= $2 and (due_at, stream_id, kind) > ($3, $4, $5)
 		order by due_at, stream_id, kind limit $6`, ledger, until, after.DueAt, after.StreamID, after.Kind, limit)
 	if err != nil {
 		return nil, fmt.Errorf("due of %s: %w", ledger, err)
@@ -105,7 +118,7 @@ type DueLedger struct {
 // beginning). Each ledger goes by its own clock, else by now. It is one probe of an index a ledger.
 func DueLedgers(ctx context.Context, pool *pgxpool.Pool, now time.Time, after uuid.UUID, limit int) ([]DueLedger, error) {
 	rows, err := pool.Query(ctx, `select l.ledger_id, l.mode, l.clock, d.due_at from ledgers l
-		cross join lateral (select due_at from due where ledger_id = l.ledger_id order by due_at limit 1) d
+		cross join lateral (select due_at from due where ledger_id = l.ledger_id and asleep is null order by due_at limit 1) d
 		where l.ledger_id > @after and d.due_at <= coalesce(l.clock, @now)
 		order by l.ledger_id limit @limit`, pgx.NamedArgs{"now": now, "after": after, "limit": limit})
 	if err != nil {

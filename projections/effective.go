@@ -16,7 +16,7 @@ import (
 // CANCELED, whether or not a scheduler recorded them.
 const subscriptionStatus = `case
 	when s.ended_at is not null then 'CANCELED'
-	when s.status = 'DELETED' then 'DELETED'
+	when s.status in ('DELETED', 'INCOMPLETE') then s.status
 	when s.cancel_at <= @at then 'CANCELED'
 	when s.status = 'TRIALING' and s.trial_end <= @at then 'ACTIVE'
 	else s.status end`
@@ -29,8 +29,10 @@ const licenseStatus = `case
 		when l.start_time > @at then 'SCHEDULED'
 		else l.status end
 	when l.ended_at is not null then 'CANCELED'
-	when s.ended_at is not null or s.status = 'DELETED' or s.cancel_at <= @at then 'CANCELED'
-	when s.status in ('PAUSED', 'INCOMPLETE') then 'INACTIVE'
+	when s.ended_at is not null or s.status = 'DELETED' then 'CANCELED'
+	when s.status = 'INCOMPLETE' then 'INACTIVE'
+	when s.cancel_at <= @at then 'CANCELED'
+	when s.status = 'PAUSED' then 'INACTIVE'
 	when l.start_time > @at or s.start_at > @at then 'SCHEDULED'
 	when s.status = 'TRIALING' and s.trial_end > @at then 'TRIALING'
 	else 'ACTIVE' end`
@@ -40,8 +42,8 @@ func (s *Subscription) StatusAt(at time.Time) string {
 	switch {
 	case s.EndedAt != nil:
 		return subscription.Canceled
-	case s.Status == subscription.Deleted:
-		return subscription.Deleted
+	case s.Status == subscription.Deleted || s.Status == subscription.Incomplete:
+		return s.Status
 	case s.CancelAt != nil && !s.CancelAt.After(at):
 		return subscription.Canceled
 	case s.Status == subscription.Trialing && s.TrialEnd != nil && !s.TrialEnd.After(at):
@@ -57,7 +59,7 @@ func (s *Subscription) PeriodAt(at time.Time) subscription.Period {
 		at = s.StartAt
 	}
 	recorded := subscription.Period{Start: s.PeriodStart, End: s.PeriodEnd}
-	if at.Before(s.PeriodEnd) {
+	if at.Before(s.PeriodEnd) || s.Status == subscription.Paused || s.Status == subscription.Incomplete {
 		return recorded
 	}
 	schedule, err := period.New(s.AnchorAt, period.Interval{Unit: period.Unit(s.Terms.Interval), Count: s.Terms.Length}, s.TimeZone)
@@ -65,6 +67,9 @@ func (s *Subscription) PeriodAt(at time.Time) subscription.Period {
 		return recorded
 	}
 	_, p := schedule.At(at)
+	if p.Start.Before(s.PeriodEnd) {
+		p.Start = s.PeriodEnd // the rest of an anchored period (rule S10)
+	}
 	return subscription.Period{Start: p.Start, End: p.End}
 }
 

@@ -47,7 +47,9 @@ func (l *LicenseRow) answer(s *Subscription, at time.Time) License {
 	}
 	terms := l.Terms
 	if s != nil {
-		terms = &s.Terms
+		if terms == nil {
+			terms = &s.Terms
+		}
 		a.StreamID, a.Purchaser, a.Email, a.CancelAtPeriodEnd = s.ID, s.Owner, s.Email, s.CancelAt != nil
 		a.Version, a.Position = max(l.Version, s.Version), max(l.Position, s.Position)
 		if s.UpdatedAt.After(l.UpdatedAt) {
@@ -92,7 +94,7 @@ func (f LicenseFilter) from(ledger uuid.UUID, at time.Time, k Keyset) (string, p
 		source = eitherWay("plan_id", "plan_id", "@plan")
 	}
 	if f.PlanID != uuid.Nil {
-		w.with("plan", f.PlanID, "coalesce(s.plan_id, l.plan_id) = @plan")
+		w.with("plan", f.PlanID, "coalesce(l.plan_id, s.plan_id) = @plan")
 	}
 	if f.IDs != nil {
 		w.with("ids", f.IDs, "l.id = any(@ids)")
@@ -120,7 +122,7 @@ func eitherWay(own, subscriptions, value string) string {
 	return `(select a.* from licenses a where a.ledger_id = @ledger and a.` + own + ` = ` + value + `
 		union all
 		select a.* from subscriptions o join licenses a on a.ledger_id = o.ledger_id and a.subscription_id = o.id
-		where o.ledger_id = @ledger and o.` + subscriptions + ` = ` + value + `)`
+		where o.ledger_id = @ledger and o.` + subscriptions + ` = ` + value + ` and a.` + own + ` is null)`
 }
 
 // License refuses with no_license.

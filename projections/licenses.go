@@ -25,19 +25,27 @@ type LicenseRow struct {
 	EndReason         *string                 `db:"end_reason"` // canceled, expired
 	Capabilities      []catalog.CapabilityRef `db:"capabilities"`
 	CreatedPosition   int64                   `db:"created_position"`
-	Terms             *catalog.PlanTerms      `db:"terms"`     // ad hoc only, like all below
-	PlanID            *uuid.UUID              `db:"plan_id"`   //
-	Purchaser         *string                 `db:"purchaser"` //
-	Email             *string                 `db:"email"`     //
-	EndTime           *time.Time              `db:"end_time"`  //
+	Terms             *catalog.PlanTerms      `db:"terms"`   // of an ad hoc licence and of a removed seat
+	PlanID            *uuid.UUID              `db:"plan_id"` // the terms'
+	Purchaser         *string                 `db:"purchaser"`
+	Email             *string                 `db:"email"`
+	EndTime           *time.Time              `db:"end_time"` // ad hoc only, like the two above
 	CancelAtPeriodEnd bool                    `db:"cancel_at_period_end"`
 	Touched
 }
 
-// capabilities are those that it was made with, unless its subscription changed plan since.
+// capabilities are those that it was made with, unless its subscription changed plan since. A removed
+// seat keeps what it had.
 func (l *LicenseRow) capabilities(s *Subscription) []catalog.CapabilityRef {
-	if s != nil && (l.Capabilities == nil || l.CreatedPosition < s.TermsPosition) {
-		return s.Terms.Capabilities
+	if s == nil || l.Terms != nil {
+		return l.Capabilities
+	}
+	return l.under(s.Terms, s.TermsPosition)
+}
+
+func (l *LicenseRow) under(terms catalog.PlanTerms, since int64) []catalog.CapabilityRef {
+	if l.Capabilities == nil || l.CreatedPosition < since {
+		return terms.Capabilities
 	}
 	return l.Capabilities
 }
@@ -58,11 +66,11 @@ func Licenses() *Model {
 		row.Touched = row.by(e)
 		rows.Put(p, row)
 	}
-	products := NewTable[ItemKey, seatProduct]("seat_products")
+	inForce := NewTable[ItemKey, seatTerms]("seat_terms")
 	return newModel("licenses", func(p *Page, e *eventstore.Recorded) {
 		switch d := e.Event.(type) {
 		case subscription.Started:
-			products.Put(p, seatProduct{key(e), d.Terms.ProductID})
+			inForce.Put(p, seatTerms{key(e), d.Terms, e.Position})
 			for _, s := range d.Seats {
 				seat(p, e, s.ID, d.Terms.ProductID, s.Grantee, d.StartAt, nil)
 			}
@@ -71,18 +79,20 @@ func Licenses() *Model {
 			if capabilities == nil {
 				capabilities = []catalog.CapabilityRef{} // none, which is not the same as the terms'
 			}
-			product := products.Must(p, key(e)).ProductID
+			product := inForce.Must(p, key(e)).Terms.ProductID
 			for _, id := range d.Seats {
 				seat(p, e, id, product, domain.Personal{}, e.EffectiveAt, capabilities)
 			}
 		case subscription.PlanChanged:
+			inForce.Put(p, seatTerms{key(e), d.Terms, e.Position})
 			for _, id := range d.Added {
 				seat(p, e, id, d.Terms.ProductID, domain.Personal{}, e.EffectiveAt, nil)
 			}
 		case subscription.SeatsRemoved:
-			reason := "canceled"
+			reason, had := "canceled", inForce.Must(p, key(e))
 			for _, id := range d.Seats {
 				change(p, e, id, func(l *LicenseRow) {
+					l.Capabilities, l.Terms, l.PlanID = l.under(had.Terms, had.Since), &had.Terms, &had.Terms.PlanID
 					l.Status, l.EndedAt, l.EndReason = license.Canceled, &e.EffectiveAt, &reason
 				})
 			}
@@ -107,12 +117,12 @@ func Licenses() *Model {
 				}
 			})
 		}
-	}, rows, products)
+	}, rows, inForce)
 }
 
-// seatProduct remembers a subscription's product, which never changes (rule S4) and which SeatsAdded
-// does not repeat.
-type seatProduct struct {
+// seatTerms repeats what the fold needs of a subscription: SeatsAdded and SeatsRemoved do not say it.
+type seatTerms struct {
 	ItemKey
-	ProductID uuid.UUID `db:"product_id"`
+	Terms catalog.PlanTerms `db:"terms"`
+	Since int64             `db:"terms_position"`
 }

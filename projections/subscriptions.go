@@ -39,6 +39,7 @@ type Subscription struct {
 	EndedAt       *time.Time        `db:"ended_at"`
 	EndReason     *string           `db:"end_reason"` // canceled, expired
 	PausedAt      *time.Time        `db:"paused_at"`
+	ResumesAs     *string           `db:"resumes_as"` // while paused: the status it would have otherwise
 	OpenChanges   []OpenChange      `db:"open_changes"`
 	Touched
 }
@@ -83,6 +84,8 @@ func (s *Subscription) apply(e *eventstore.Recorded) {
 		s.OpenChanges = append(s.without(d.TaskID), OpenChange{TaskID: d.TaskID, Seats: d.Seats, PlanID: d.PlanID})
 	case subscription.ChangeAbandoned:
 		s.OpenChanges = s.without(d.TaskID)
+	case subscription.QuantityChanged:
+		s.Quantity, s.OpenChanges = d.Quantity, s.without(d.TaskID)
 	case subscription.SeatsAdded:
 		s.Quantity, s.OpenChanges = d.Quantity, s.without(d.TaskID)
 	case subscription.SeatsRemoved:
@@ -97,30 +100,45 @@ func (s *Subscription) apply(e *eventstore.Recorded) {
 		s.CancelAt, s.CanceledAt = nil, nil
 	case subscription.Ended:
 		s.Status, s.EndedAt, s.EndReason, s.OpenChanges = subscription.Canceled, &d.At, &d.Reason, []OpenChange{}
+		s.PausedAt, s.ResumesAs = nil, nil
 		if s.CanceledAt == nil {
 			s.CanceledAt = &d.At
 		}
 	case subscription.Renewed:
 		s.PeriodStart, s.PeriodEnd = d.Period.Start, d.Period.End
 	case subscription.TrialEnded:
-		if s.Status == subscription.Trialing {
-			s.Status, s.TrialEnd = subscription.Active, &d.At
-		}
+		s.become(subscription.Trialing, subscription.Active)
 	case subscription.PauseBegan:
-		s.Status, s.PausedAt = subscription.Paused, &d.At
+		resumes := s.Status
+		s.Status, s.ResumesAs, s.PausedAt = subscription.Paused, &resumes, &d.At
 	case subscription.Resumed:
-		s.Status, s.PausedAt = subscription.Active, nil
+		if s.ResumesAs != nil {
+			s.Status = *s.ResumesAs
+		}
+		s.ResumesAs, s.PausedAt = nil, nil
 		s.PeriodStart, s.PeriodEnd = d.Period.Start, d.Period.End
 	case subscription.PaymentMissed:
-		if s.Status == subscription.Active {
-			s.Status = subscription.PastDue
-		}
+		s.become(subscription.Active, subscription.PastDue)
 	case subscription.PaymentSettled:
-		if s.Status == subscription.PastDue || s.Status == subscription.Incomplete {
+		s.become(subscription.PastDue, subscription.Active)
+		if s.Status == subscription.Incomplete {
 			s.Status = subscription.Active
+			if s.TrialEnd != nil {
+				s.Status = subscription.Trialing
+			}
 		}
 	case subscription.OwnerChanged:
 		s.Owner = text(d.Owner)
+	}
+}
+
+// become changes the status, or the one that a paused subscription resumes in.
+func (s *Subscription) become(from, to string) {
+	switch {
+	case s.Status == from:
+		s.Status = to
+	case s.Status == subscription.Paused && s.ResumesAs != nil && *s.ResumesAs == from:
+		s.ResumesAs = &to
 	}
 }
 

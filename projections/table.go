@@ -103,8 +103,10 @@ func (t *Table[K, R]) Delete(p *Page, key K) {
 	p.buffers[t.slot].(*buffer[K, R]).entries[key] = entry[R]{dirty: true}
 }
 
-func (t *Table[K, R]) bind(slot int)        { t.slot = slot }
-func (t *Table[K, R]) newBuffer() rowBuffer { return &buffer[K, R]{table: t, entries: map[K]entry[R]{}} }
+func (t *Table[K, R]) bind(slot int) { t.slot = slot }
+func (t *Table[K, R]) newBuffer() rowBuffer {
+	return &buffer[K, R]{table: t, entries: map[K]entry[R]{}}
+}
 func (t *Table[K, R]) columnList() []column { return t.columns }
 func (t *Table[K, R]) keyCount() int        { return len(t.keys) }
 

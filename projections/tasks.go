@@ -50,6 +50,8 @@ func Tasks() *Model {
 			effect(p, e, d.TaskID)
 		case subscription.SeatsRemoved:
 			effect(p, e, d.TaskID)
+		case subscription.QuantityChanged:
+			effect(p, e, d.TaskID)
 		case subscription.PlanChanged:
 			effect(p, e, d.TaskID)
 		}
