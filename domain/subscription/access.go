@@ -70,3 +70,14 @@ func (s *State) AccessAt(t time.Time) bool {
 	}
 	return t.Before(*s.CancelAt)
 }
+
+// EndsAt is when the subscription ended, or will by what is scheduled; false when it goes on.
+func (s *State) EndsAt() (time.Time, bool) {
+	switch {
+	case s.EndedAt != nil:
+		return *s.EndedAt, true
+	case s.CancelAt != nil:
+		return *s.CancelAt, true
+	}
+	return time.Time{}, false
+}

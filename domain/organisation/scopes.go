@@ -1,0 +1,58 @@
+package organisation
+
+import (
+	"slices"
+	"strings"
+)
+
+// AdminScope opens the system ledger: organisations and keys (rule O2).
+const AdminScope = "admin"
+
+// scopes are Salable's and ours. A scope that ends in :* covers its resource's read and write.
+var scopes = []string{
+	AdminScope,
+	"billing:read", "billing:write",
+	"capabilities:read",
+	"catalog:write",
+	"currencies:read",
+	"customers:*", "customers:read", "customers:write",
+	"entitlements:check",
+	"events:read",
+	"features:read",
+	"invoices:*", "invoices:read", "invoices:write",
+	"ledger:read",
+	"licenses:read", "licenses:write",
+	"organisations:read", "organisations:write",
+	"plans:read",
+	"pricing-tables:read",
+	"products:read",
+	"rbac:read", "rbac:write",
+	"sessions:write",
+	"subscriptions:read", "subscriptions:write",
+	"usage:read", "usage:write",
+}
+
+// retired are spellings of old clients.
+var retired = map[string]string{"write:usage": "usage:write"}
+
+// Scopes lists every scope that a key may have, by name, without the retired spellings.
+func Scopes() []string { return slices.Clone(scopes) }
+
+// CanonicalScope is today's spelling of a scope; false for one that does not exist.
+func CanonicalScope(scope string) (string, bool) {
+	if now, ok := retired[scope]; ok {
+		return now, true
+	}
+	return scope, slices.Contains(scopes, scope)
+}
+
+// Covers tells whether a key with the granted scopes may do what needs one.
+func Covers(granted []string, needed string) bool {
+	resource, _, _ := strings.Cut(needed, ":")
+	for _, g := range granted {
+		if g, ok := CanonicalScope(g); ok && (g == needed || g == resource+":*") {
+			return true
+		}
+	}
+	return false
+}

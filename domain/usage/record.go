@@ -1,0 +1,283 @@
+package usage
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/money"
+	"github.com/subledger/subledger/domain/subscription"
+)
+
+const (
+	// ClockSkew is how far in the future a record may lie (rule U3).
+	ClockSkew = 5 * time.Minute
+	// LateUsage is how long after the end of a subscription or licence its usage is still taken (rule U5).
+	LateUsage = 72 * time.Hour
+	// MaxItems bounds a batch.
+	MaxItems = 1000
+	// KeyScope is the name space of usage keys (rule U1).
+	KeyScope = "usage"
+)
+
+// Record counts a quantity on a licence. It answers View; a key that was used for the same record
+// before changes nothing.
+//
+// Ref names a licence, or a subscription alone: then it is that one's oldest seat. Meter is a meter's
+// key, empty for the default meter; MeterID, when given, is checked to be that meter. At is now by
+// default. Key is 1 to 255 printable ASCII characters.
+//
+// NotFound: no_license. Invalid: bad_key, key_reused, bad_meter, no_meter, amount_out_of_range,
+// bad_value, bad_time. Conflict: meter_archived, no_access_then, usage_too_late.
+type Record struct {
+	Ref      license.Ref
+	Meter    string
+	MeterID  *uuid.UUID
+	Quantity decimal.Decimal
+	At       *time.Time
+	Key      string
+	Value    string // what is counted once, for the aggregation `unique`
+}
+
+// Status of a record in a batch.
+const (
+	StatusRecorded  = "recorded"
+	StatusDuplicate = "duplicate" // its key was used before, for the same record
+	StatusRejected  = "rejected"
+)
+
+// Outcome is what became of one record of a batch.
+type Outcome struct {
+	Key    string        `json:"key"`
+	Status string        `json:"status"`
+	View   *View         `json:"view,omitzero"` // unless rejected
+	Err    *domain.Error `json:"err,omitzero"`  // if rejected
+}
+
+// Decide implements domain.Command.
+func (c Record) Decide(l domain.Ledger) (any, error) {
+	outcomes, err := recordAll(l, []Record{c})
+	if err != nil {
+		return nil, err
+	}
+	if refused := outcomes[0].Err; refused != nil {
+		return nil, refused
+	}
+	return *outcomes[0].View, nil
+}
+
+// RecordMany records each of 1 to 1,000 items that it can. It answers []Outcome in their order.
+//
+// Invalid: bad_item_count.
+type RecordMany struct{ Items []Record }
+
+// Decide implements domain.Command.
+func (c RecordMany) Decide(l domain.Ledger) (any, error) {
+	if len(c.Items) < 1 || len(c.Items) > MaxItems {
+		return nil, domain.RefuseField("", "bad_item_count", "a batch has 1 to %d items, not %d", MaxItems, len(c.Items))
+	}
+	outcomes, err := recordAll(l, c.Items)
+	if err != nil {
+		return nil, err
+	}
+	return outcomes, nil
+}
+
+// batch gathers what will be appended, by stream, and the totals that lead there.
+type batch struct {
+	events  map[uuid.UUID][]domain.Event
+	streams []uuid.UUID
+	totals  map[uuid.UUID]decimal.Decimal
+}
+
+func recordAll(l domain.Ledger, items []Record) ([]Outcome, error) {
+	b := batch{events: map[uuid.UUID][]domain.Event{}, totals: map[uuid.UUID]decimal.Decimal{}}
+	outcomes := make([]Outcome, len(items))
+	for i, item := range items {
+		status, total, err := b.add(l, item)
+		outcomes[i] = Outcome{Key: item.Key, Status: status}
+		if err == nil {
+			outcomes[i].View = &View{UnitCount: total}
+			continue
+		}
+		e, ok := domain.AsRefusal(err)
+		if !ok {
+			return nil, err
+		}
+		outcomes[i].Status, outcomes[i].Err = StatusRejected, e
+	}
+	for _, stream := range b.streams {
+		l.Append(stream, b.events[stream]...)
+	}
+	return outcomes, nil
+}
+
+// add decides one record. The key is used up last: a refused record does not consume it.
+func (b *batch) add(l domain.Ledger, c Record) (status string, total decimal.Decimal, err error) {
+	if err := c.check(l); err != nil {
+		return "", total, err
+	}
+	e, err := c.locate(l)
+	if err != nil {
+		return "", total, err
+	}
+	stream := StreamID(e.LicenseID, c.Meter)
+	total, known := b.totals[stream]
+	if !known {
+		state, err := l.Load(stream)
+		if err != nil {
+			return "", total, err
+		}
+		if s, ok := state.(*State); ok {
+			total = s.Total
+		}
+	}
+	e.Total = total.Add(c.Quantity)
+	if !inRange(e.Total) {
+		return "", total, domain.RefuseField("/quantity", "amount_out_of_range", "the sum of the licence's usage leaves 64 bits")
+	}
+	switch l.Consume(KeyScope, c.Key, c.Fingerprint()) {
+	case domain.KeySame:
+		return StatusDuplicate, total, nil
+	case domain.KeyOther:
+		return "", total, domain.RefuseField("/key", "key_reused", "this key was used for another record")
+	}
+	if b.events[stream] == nil {
+		b.streams = append(b.streams, stream)
+	}
+	b.events[stream] = append(b.events[stream], e)
+	b.totals[stream] = e.Total
+	return StatusRecorded, e.Total, nil
+}
+
+// Fingerprint is what the record's key stands for: everything but the key.
+func (c Record) Fingerprint() [32]byte {
+	h := sha256.New()
+	field := func(b []byte) {
+		var size [8]byte
+		binary.BigEndian.PutUint64(size[:], uint64(len(b)))
+		h.Write(size[:])
+		h.Write(b)
+	}
+	field(c.Ref.LicenseID[:])
+	var sub, at []byte
+	if c.Ref.SubscriptionID != nil {
+		sub = c.Ref.SubscriptionID[:]
+	}
+	if c.At != nil {
+		at = []byte(c.At.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano))
+	}
+	field(sub)
+	field([]byte(c.Meter))
+	field([]byte(c.Quantity.Normalize().String()))
+	field(at)
+	field([]byte(c.Value))
+	return [32]byte(h.Sum(nil))
+}
+
+// check looks at what the record says by itself.
+func (c Record) check(l domain.Ledger) error {
+	var bad domain.Problems
+	if c.Key == "" || len(c.Key) > domain.MaxName || !printable(c.Key) {
+		bad.Add("/key", "bad_key", "a key is 1 to %d printable ASCII characters", domain.MaxName)
+	}
+	bad.OptionalLine("/meter", "bad_meter", &c.Meter, domain.MaxName)
+	bad.OptionalLine("/value", "bad_value", &c.Value, domain.MaxName)
+	if !inRange(c.Quantity) {
+		bad.Add("/quantity", "amount_out_of_range", "a quantity fits 64 bits and has at most %d digits after the point", money.MaxFractionDigits)
+	}
+	if c.At != nil && c.At.After(l.Now().Add(ClockSkew)) {
+		bad.Add("/at", "bad_time", "it lies more than %s in the future (rule U3)", ClockSkew)
+	}
+	if err := bad.Refusal(); err != nil {
+		return err
+	}
+	return c.checkMeter(l)
+}
+
+func (c Record) checkMeter(l domain.Ledger) error {
+	if c.MeterID == nil {
+		return nil
+	}
+	m, err := domain.LoadAs[*catalog.Meter](l, *c.MeterID, "no_meter")
+	switch {
+	case err != nil:
+		return err
+	case m.Fields.Key != c.Meter:
+		return domain.RefuseField("/meter", "no_meter", "%s is not the meter %q", *c.MeterID, c.Meter)
+	case m.Archived:
+		return &domain.Error{Kind: domain.Conflict, Code: "meter_archived", State: catalog.Deprecated, Detail: "this meter is archived"}
+	case m.Fields.Aggregation == "unique" && c.Value == "":
+		return domain.RefuseField("/value", "bad_value", "this meter counts values: the record has none")
+	}
+	return nil
+}
+
+// locate finds the licence and whether it gave access at the record's instant (rules U4, U5).
+func (c Record) locate(l domain.Ledger) (Recorded, error) {
+	now := l.Now()
+	e := Recorded{Key: c.Key, Meter: c.Meter, Quantity: c.Quantity.Normalize(), Value: c.Value, At: now}
+	if c.At != nil {
+		e.At = c.At.UTC().Truncate(time.Microsecond)
+	}
+	var access bool
+	var ended time.Time
+	if c.Ref.SubscriptionID == nil {
+		s, err := domain.LoadAs[*license.State](l, c.Ref.LicenseID, "no_license")
+		if err != nil {
+			return e, err
+		}
+		ended, access = s.AccessUntil(e.At)
+		e.LicenseID, e.PlanID, e.ProductID = c.Ref.LicenseID, s.Terms.PlanID, s.Terms.ProductID
+	} else {
+		s, err := domain.LoadAs[*subscription.State](l, *c.Ref.SubscriptionID, "no_license")
+		if err != nil {
+			return e, err
+		}
+		seat, ok := s.Seat(c.Ref.LicenseID)
+		if c.Ref.LicenseID == uuid.Nil {
+			seat, ok = s.OwnSeat()
+		}
+		if !ok {
+			return e, domain.Refuse(domain.NotFound, "no_license", "%s has no such licence", *c.Ref.SubscriptionID)
+		}
+		id := *c.Ref.SubscriptionID
+		e.LicenseID, e.SubscriptionID, e.PlanID, e.ProductID = seat.ID, &id, seat.Terms.PlanID, seat.Terms.ProductID
+		access = s.AccessAt(e.At) && !e.At.Before(seat.StartTime) && (seat.RemovedAt.IsZero() || e.At.Before(seat.RemovedAt))
+		if end, ok := s.EndsAt(); ok {
+			ended = end
+		}
+	}
+	switch {
+	case !access:
+		return e, &domain.Error{Kind: domain.Conflict, Code: "no_access_then", State: e.At.Format(time.RFC3339Nano),
+			Detail: "the licence gives no access at " + e.At.Format(time.RFC3339)}
+	case !ended.IsZero() && now.After(ended.Add(LateUsage)):
+		return e, &domain.Error{Kind: domain.Conflict, Code: "usage_too_late", State: ended.Format(time.RFC3339Nano),
+			Detail: "it ended at " + ended.Format(time.RFC3339) + ", and usage is taken " + LateUsage.String() + " longer"}
+	}
+	return e, nil
+}
+
+var mostUnits = decimal.NewFromInt(1<<63 - 1)
+
+// inRange tells that a quantity fits 64 bits, by its size before anything that costs.
+func inRange(d decimal.Decimal) bool {
+	return d.Exponent() >= -money.MaxFractionDigits && d.Exponent() <= money.MaxIntegerDigits && d.NumDigits() <= 40 &&
+		!d.Abs().GreaterThan(mostUnits)
+}
+
+func printable(s string) bool {
+	for _, b := range []byte(s) {
+		if b < 0x20 || b > 0x7e {
+			return false
+		}
+	}
+	return true
+}
