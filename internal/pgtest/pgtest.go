@@ -5,6 +5,8 @@
 // that isn't set (keeper.go). With SUBLEDGER_TEST_DATABASE_URL set, that server is used instead; its user has to be a superuser.
 // SUBLEDGER_PG_BIN, SUBLEDGER_PG_CACHE and SUBLEDGER_PG_USER mean what they mean to the ledger.
 // Without PostgreSQL a test fails; it is never skipped.
+//
+// A clone is some 300 files: where making a file is slow, TMPDIR=/dev/shm GOTMPDIR=/tmp helps.
 package pgtest
 
 import (
