@@ -19,6 +19,7 @@ type Applied struct {
 }
 
 type progress struct {
+	known    bool
 	position int64
 	parked   bool // some projection is: its rows stand still, and nobody waits for them
 	waiting  map[chan struct{}]int64
@@ -33,7 +34,7 @@ func (a *Applied) set(ledger uuid.UUID, position int64, parked bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	p := a.of(ledger)
-	p.position, p.parked = position, parked
+	p.known, p.position, p.parked = true, position, parked
 	for c, want := range p.waiting {
 		if position >= want {
 			close(c)
@@ -74,7 +75,7 @@ func (a *Applied) Parked(ledger uuid.UUID) bool {
 func (a *Applied) Wait(ctx context.Context, ledger uuid.UUID, position int64) error {
 	a.mu.Lock()
 	p := a.of(ledger)
-	if p.position >= position {
+	if p.known && p.position >= position {
 		a.mu.Unlock()
 		return nil
 	}

@@ -71,6 +71,8 @@ func sqlType(t reflect.Type) (sql string, isJSON bool) {
 		return "bigint", false
 	case reflect.Bool:
 		return "boolean", false
+	case reflect.Float64:
+		return "double precision", false
 	case reflect.Struct, reflect.Slice, reflect.Map:
 		return "jsonb", true
 	}

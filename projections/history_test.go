@@ -70,6 +70,12 @@ func (h *history) Page(_ context.Context, ledger uuid.UUID, after int64, limit i
 	return slices.Clone(all[after:min(int64(len(all)), after+int64(limit))]), nil
 }
 
+func (h *history) pages() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.reads
+}
+
 func (h *history) head(ledger uuid.UUID) int64 {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -102,8 +102,8 @@ type rowBuffer interface {
 	source() pgx.CopyFromSource
 }
 
-// entry is a row as the page knows it: loaded or written, or known not to exist.
-type entry[R any] struct {
+// held is a row as the page knows it: loaded or written, or known not to exist.
+type held[R any] struct {
 	row    R
 	exists bool
 	dirty  bool
@@ -111,7 +111,7 @@ type entry[R any] struct {
 
 type buffer[K comparable, R Keyed[K]] struct {
 	table   *Table[K, R]
-	entries map[K]entry[R]
+	entries map[K]held[R]
 	asked   []K
 }
 
@@ -129,10 +129,10 @@ func (b *buffer[K, R]) queueLoad(q *pgx.Batch) {
 func (b *buffer[K, R]) fill(rows pgx.Rows, asked []K) error {
 	defer rows.Close()
 	for _, k := range asked {
-		b.entries[k] = entry[R]{}
+		b.entries[k] = held[R]{}
 	}
 	for rows.Next() {
-		e := entry[R]{exists: true}
+		e := held[R]{exists: true}
 		if err := scanInto(rows, b.table.columns, reflect.ValueOf(&e.row).Elem()); err != nil {
 			return fmt.Errorf("scan %s: %w", b.table.name, err)
 		}

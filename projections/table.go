@@ -95,17 +95,17 @@ func (t *Table[K, R]) Must(p *Page, key K) R {
 
 // Put writes a row, new or changed.
 func (t *Table[K, R]) Put(p *Page, row R) {
-	p.buffers[t.slot].(*buffer[K, R]).entries[row.Key()] = entry[R]{row: row, exists: true, dirty: true}
+	p.buffers[t.slot].(*buffer[K, R]).entries[row.Key()] = held[R]{row: row, exists: true, dirty: true}
 }
 
 // Delete removes a row if there is one.
 func (t *Table[K, R]) Delete(p *Page, key K) {
-	p.buffers[t.slot].(*buffer[K, R]).entries[key] = entry[R]{dirty: true}
+	p.buffers[t.slot].(*buffer[K, R]).entries[key] = held[R]{dirty: true}
 }
 
 func (t *Table[K, R]) bind(slot int) { t.slot = slot }
 func (t *Table[K, R]) newBuffer() rowBuffer {
-	return &buffer[K, R]{table: t, entries: map[K]entry[R]{}}
+	return &buffer[K, R]{table: t, entries: map[K]held[R]{}}
 }
 func (t *Table[K, R]) columnList() []column { return t.columns }
 func (t *Table[K, R]) keyCount() int        { return len(t.keys) }

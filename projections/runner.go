@@ -1,0 +1,369 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/subledger/subledger/eventstore"
+)
+
+// Log is what a runner reads: the event store, or in tests events in memory.
+type Log interface {
+	// Page gives up to limit events of a ledger after a position, in order of position.
+	Page(ctx context.Context, ledger uuid.UUID, after int64, limit int) ([]*eventstore.Recorded, error)
+}
+
+// Sizes and times of the runner.
+const (
+	pageEvents   = 1000            // of all ledgers together, in one transaction
+	queueEvents  = 20000           // handed over and not yet applied; what exceeds it is read from the log
+	scanEvery    = 5 * time.Second // for ledgers that no signal told of
+	firstBackOff = 100 * time.Millisecond
+	lastBackOff  = 5 * time.Second
+)
+
+// Config is what a runner needs. Projections that serve reads are Models; one that publishes should
+// have a runner of its own, since all projections of a runner share their transactions.
+type Config struct {
+	Log         Log
+	Pool        *pgxpool.Pool // role subledger_app
+	Projections []Projection
+	Applied     *Applied              // told how far the Models are; nil: nobody waits
+	Follow      func(Handover)        // gets the rows of every committed page; nil: nobody
+	Announce    func(uuid.UUID)       // called for ledgers whose read models moved; nil: nobody
+	Metrics     prometheus.Registerer // nil: none
+	Logger      *slog.Logger
+}
+
+// Runner applies what the log holds to its projections. Many may run at once, in one process or
+// several: the checkpoints' compare-and-swap lets each event through once (rule P1).
+type Runner struct {
+	Config
+	names   []string
+	metrics *metrics
+	hook    func(step string) error // tests crash here; nil: nothing
+
+	mu     sync.Mutex
+	inbox  [][]*eventstore.Recorded
+	nudged []uuid.UUID
+	rescan bool
+	wake   chan struct{}
+
+	// Run's own:
+	ledgers map[uuid.UUID]*track
+	dirty   []*track
+	queued  int
+}
+
+// track is what the runner knows of a ledger.
+type track struct {
+	ledger uuid.UUID
+	head   int64
+	known  bool // at and parked are as in the database, as far as we know
+	at     []int64
+	parked []bool
+	queue  []*eventstore.Recorded // handed over, without a hole
+	listed bool                   // in dirty
+}
+
+// NewRunner makes a runner; Run starts it.
+func NewRunner(c Config) *Runner {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	r := &Runner{Config: c, wake: make(chan struct{}, 1), ledgers: map[uuid.UUID]*track{}}
+	for _, p := range c.Projections {
+		r.names = append(r.names, p.Name())
+	}
+	r.metrics = newMetrics(c.Metrics, r.names)
+	if c.Applied != nil {
+		c.Applied.ask = func(ledger uuid.UUID) { r.Nudge(ledger) }
+	}
+	return r
+}
+
+// Committed takes over events right after they committed: the store's Subscribe calls it. It does not
+// block. What never comes this way is found by Nudge or the scan.
+func (r *Runner) Committed(events []*eventstore.Recorded) {
+	if len(events) == 0 {
+		return
+	}
+	r.mu.Lock()
+	r.inbox = append(r.inbox, events)
+	r.mu.Unlock()
+	r.signal()
+}
+
+// Nudge tells that ledgers may have events that this process did not write.
+func (r *Runner) Nudge(ledgers ...uuid.UUID) {
+	r.mu.Lock()
+	r.nudged = append(r.nudged, ledgers...)
+	r.mu.Unlock()
+	r.signal()
+}
+
+// Rescan looks for dirty ledgers at once: after a listener connected again.
+func (r *Runner) Rescan() {
+	r.mu.Lock()
+	r.rescan = true
+	r.mu.Unlock()
+	r.signal()
+}
+
+func (r *Runner) signal() {
+	select {
+	case r.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Run applies events until the context ends, whose error it returns. Faults of the database are
+// logged and retried with a back-off.
+func (r *Runner) Run(ctx context.Context) error {
+	ticker := time.NewTicker(scanEvery)
+	defer ticker.Stop()
+	r.Rescan()
+	backOff := firstBackOff
+	for {
+		worked, err := r.round(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case isCrash(err):
+			return err
+		case err != nil:
+			r.Logger.WarnContext(ctx, "projections: retrying", "error", err, "in", backOff)
+			r.metrics.faults.Inc()
+			if err := pause(ctx, backOff); err != nil {
+				return err
+			}
+			backOff = min(2*backOff, lastBackOff)
+			r.Rescan()
+			continue
+		}
+		backOff = firstBackOff
+		if worked {
+			select {
+			case <-ticker.C:
+				r.Rescan()
+			default:
+			}
+			continue
+		}
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-r.wake:
+		case <-ticker.C:
+			r.Rescan()
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) error {
+	t := time.NewTimer(d)
+	defer t.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-t.C:
+		return nil
+	}
+}
+
+// round does one page; false when there was nothing to do.
+func (r *Runner) round(ctx context.Context) (worked bool, err error) {
+	if err := r.takeOver(ctx); err != nil {
+		return false, err
+	}
+	entries, err := r.gather(ctx)
+	if err != nil || len(entries) == 0 {
+		return false, err
+	}
+	start := time.Now()
+	err = r.settle(ctx, entries)
+	r.metrics.page(entries, time.Since(start))
+	if err != nil {
+		for _, e := range entries { // the commit's outcome may be unknown
+			e.track.known = false
+		}
+	}
+	r.relist(entries)
+	return true, err
+}
+
+// takeOver moves what came in into the tracks.
+func (r *Runner) takeOver(ctx context.Context) error {
+	r.mu.Lock()
+	inbox, nudged, rescan := r.inbox, r.nudged, r.rescan
+	r.inbox, r.nudged, r.rescan = nil, nil, false
+	r.mu.Unlock()
+	for _, events := range inbox {
+		t := r.track(events[0].Ledger)
+		t.head = max(t.head, events[len(events)-1].Position)
+		if n := len(t.queue); n > 0 && t.queue[n-1].Position+1 != events[0].Position {
+			r.drop(t, n) // a hole: others write here too
+		}
+		if r.queued+len(events) <= queueEvents {
+			t.queue = append(t.queue, events...)
+			r.queued += len(events)
+		} else {
+			r.drop(t, len(t.queue))
+		}
+		r.list(t)
+	}
+	if rescan {
+		if err := r.scan(ctx); err != nil {
+			r.Rescan()
+			return err
+		}
+	}
+	if len(nudged) > 0 {
+		if err := r.lookUp(ctx, nudged); err != nil {
+			r.Nudge(nudged...)
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *Runner) track(ledger uuid.UUID) *track {
+	t := r.ledgers[ledger]
+	if t == nil {
+		t = &track{ledger: ledger}
+		r.ledgers[ledger] = t
+	}
+	return t
+}
+
+func (r *Runner) list(t *track) {
+	if !t.listed {
+		t.listed = true
+		r.dirty = append(r.dirty, t)
+	}
+}
+
+// drop forgets the first n handed-over events.
+func (r *Runner) drop(t *track, n int) {
+	r.queued -= n
+	if t.queue = t.queue[n:]; len(t.queue) == 0 {
+		t.queue = nil
+	}
+}
+
+// entry is a part of a page: events of one ledger, for the projections that stand right before them.
+type entry struct {
+	track       *track
+	from        int64 // position before the first event
+	events      []*eventstore.Recorded
+	projections []int
+}
+
+func (e entry) to() int64 { return e.events[len(e.events)-1].Position }
+
+// gather takes ledgers in turn and makes a page of what they have.
+func (r *Runner) gather(ctx context.Context) ([]entry, error) {
+	var unknown []uuid.UUID
+	for _, t := range r.dirty {
+		if !t.known || t.at == nil {
+			unknown = append(unknown, t.ledger)
+		}
+	}
+	if err := r.loadCheckpoints(ctx, unknown); err != nil {
+		return nil, err
+	}
+	var page []entry
+	left := pageEvents
+	share := max(pageEvents/max(len(r.dirty), 1), 64)
+	for len(r.dirty) > 0 && left > 0 {
+		t := r.dirty[0]
+		r.dirty, t.listed = r.dirty[1:], false
+		for _, g := range t.groups() {
+			events, err := r.read(ctx, t, g.from, min(left, share))
+			if err != nil {
+				r.list(t)
+				r.relist(page)
+				return nil, err
+			}
+			if len(events) == 0 {
+				continue
+			}
+			g.events = events
+			left -= len(events)
+			page = append(page, g)
+		}
+	}
+	return page, nil
+}
+
+// groups are the projections that have work, by position; those in front, which reads wait for, first.
+func (t *track) groups() []entry {
+	var groups []entry
+next:
+	for i, at := range t.at {
+		if t.parked[i] || at >= t.head {
+			continue
+		}
+		for j := range groups {
+			if groups[j].from == at {
+				groups[j].projections = append(groups[j].projections, i)
+				continue next
+			}
+		}
+		groups = append(groups, entry{track: t, from: at, projections: []int{i}})
+	}
+	for i := range groups {
+		for j := i; j > 0 && groups[j].from > groups[j-1].from; j-- {
+			groups[j], groups[j-1] = groups[j-1], groups[j]
+		}
+	}
+	return groups
+}
+
+// read gives events after a position: those that were handed over, if they begin there.
+func (r *Runner) read(ctx context.Context, t *track, from int64, limit int) ([]*eventstore.Recorded, error) {
+	if n := len(t.queue); n > 0 && t.queue[0].Position <= from+1 && from < t.queue[n-1].Position {
+		events := t.queue[from+1-t.queue[0].Position:]
+		return events[:min(limit, len(events))], nil
+	}
+	events, err := r.Log.Page(ctx, t.ledger, from, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read ledger %s after %d: %w", t.ledger, from, err)
+	}
+	return events, nil
+}
+
+// relist puts back the ledgers of a page that have more to do, and forgets what all applied.
+func (r *Runner) relist(entries []entry) {
+	for _, e := range entries {
+		t := e.track
+		if !t.known {
+			r.list(t)
+			continue
+		}
+		lowest, pending := int64(-1), false
+		for i, at := range t.at {
+			if t.parked[i] {
+				continue
+			}
+			if lowest < 0 || at < lowest {
+				lowest = at
+			}
+			pending = pending || at < t.head
+		}
+		if n := len(t.queue); n > 0 {
+			first := t.queue[0].Position
+			r.drop(t, int(min(max(lowest+1-first, 0), int64(n))))
+		}
+		if pending {
+			r.list(t)
+		}
+	}
+}
