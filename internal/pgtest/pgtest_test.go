@@ -139,7 +139,7 @@ const helperVar = "SUBLEDGER_PGTEST_HELPER"
 
 func askHelper(env ...string) string {
 	helper := exec.Command(os.Args[0])
-	helper.Env = append(append(os.Environ(), helperVar+"=1"), env...)
+	helper.Env = append(append(os.Environ(), helperVar+"=1", "SUBLEDGER_TEST_DATABASE_URL="), env...)
 	out, err := helper.CombinedOutput()
 	if err != nil {
 		return err.Error()
