@@ -138,9 +138,6 @@ func (k *Keys) query(ctx context.Context, hash [sha256.Size]byte) (keyEntry, err
 	if ends != nil {
 		entry.ends = *ends
 	}
-	for i, scope := range entry.caller.Scopes {
-		entry.caller.Scopes[i] = CurrentScope(scope)
-	}
 	return entry, nil
 }
 

@@ -4,10 +4,11 @@ import (
 	"context"
 	"net/http"
 	"net/url"
-	"slices"
 
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
+
+	"github.com/subledger/subledger/domain/organisation"
 )
 
 // Caller is who an API key says is calling. The ledger comes from the key and from nowhere else.
@@ -19,8 +20,8 @@ type Caller struct {
 	Scopes       []string
 }
 
-// May tells whether the key has a scope.
-func (c *Caller) May(scope string) bool { return slices.Contains(c.Scopes, scope) }
+// May tells whether the key covers a scope.
+func (c *Caller) May(scope string) bool { return organisation.Covers(c.Scopes, scope) }
 
 // Test tells whether the key opens a test ledger.
 func (c *Caller) Test() bool { return c.Mode == "test" }
@@ -32,8 +33,9 @@ type Call struct {
 	Route  string // pattern, such as /ledger/v1/products/{uuid}; "" while none matched
 
 	dialect *Dialect
-	address string // of the other end, without its port
-	code    string // of the refusal that was answered
+	closing <-chan struct{} // closed when the server drains
+	address string          // of the other end, without its port
+	code    string          // of the refusal that was answered
 }
 
 type callKey struct{}

@@ -164,7 +164,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	m := s.mountOf(r.URL.EscapedPath())
-	call := &Call{ID: id.String(), dialect: m.dialect, address: addressOf(r)}
+	call := &Call{ID: id.String(), dialect: m.dialect, closing: s.closing, address: addressOf(r)}
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
 	rw := &reply{ResponseWriter: w}
 	h := rw.Header()

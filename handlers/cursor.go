@@ -1,0 +1,117 @@
+package handlers
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"net/http"
+	"strings"
+
+	"github.com/go-json-experiment/json"
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/projections"
+)
+
+// Sizes of a list's part.
+const (
+	defaultLimit = 25
+	mostLimit    = 100
+)
+
+// cursors makes and reads cursors: opaque to clients, and bound by an HMAC to the path, the filters and
+// the ledger that they were made for.
+type cursors struct{ secret []byte }
+
+const cursorTag = 12 // bytes of HMAC-SHA256: enough against chance and tinkering
+
+func (c cursors) tag(r *http.Request, payload []byte) []byte {
+	q := r.URL.Query()
+	q.Del("cursor")
+	q.Del("limit")
+	h := hmac.New(sha256.New, c.secret)
+	ledger := CallerOf(r).Ledger
+	h.Write(ledger[:])
+	h.Write([]byte(r.URL.Path + "?" + q.Encode() + "\n"))
+	h.Write(payload)
+	return h.Sum(nil)[:cursorTag]
+}
+
+// make encodes where the next part begins.
+func (c cursors) make(r *http.Request, next any) (string, error) {
+	payload, err := json.Marshal(next)
+	if err != nil {
+		return "", err
+	}
+	return base64.RawURLEncoding.EncodeToString(append(c.tag(r, payload), payload...)), nil
+}
+
+// read decodes the parameter cursor into next; an absent one leaves it as it is. Refuses with bad_cursor.
+func (c cursors) read(q *Query, r *http.Request, next any) {
+	v := q.Get("cursor")
+	if v.Absent() {
+		return
+	}
+	data, err := base64.RawURLEncoding.Strict().DecodeString(v.String())
+	if err != nil || len(data) < cursorTag || !hmac.Equal(data[:cursorTag], c.tag(r, data[cursorTag:])) ||
+		json.Unmarshal(data[cursorTag:], next) != nil {
+		v.Bad("bad_cursor", "is no cursor of this list with these filters")
+	}
+}
+
+// page is one part of a list.
+type page struct {
+	Data       any     `json:"data"`
+	NextCursor *string `json:"nextCursor"`
+}
+
+// keyset reads limit and cursor of a list in order of id.
+func (a *API) keyset(q *Query, r *http.Request) projections.Keyset {
+	k := projections.Keyset{Limit: int(q.Int("limit", Min(1), Max(mostLimit)))}
+	if q.Get("limit").Absent() {
+		k.Limit = defaultLimit
+	}
+	a.cursors.read(q, r, &k.After)
+	return k
+}
+
+// list answers the first k.Limit of items, which were read with one more to know whether there are any.
+func listPage[T any](a *API, w http.ResponseWriter, r *http.Request, k projections.Keyset, items []T, id func(T) uuid.UUID, out func(T) any) error {
+	p := page{}
+	if len(items) > k.Limit {
+		items = items[:k.Limit]
+		next, err := a.cursors.make(r, id(items[k.Limit-1]))
+		if err != nil {
+			return err
+		}
+		p.NextCursor = &next
+	}
+	data := make([]any, len(items))
+	for i, item := range items {
+		data[i] = out(item)
+	}
+	p.Data = data
+	return JSON(w, http.StatusOK, p)
+}
+
+// oneMore is the keyset to read with for listPage.
+func oneMore(k projections.Keyset) projections.Keyset {
+	k.Limit++
+	return k
+}
+
+// statusFilter reads a status in either case.
+func statusFilter(q *Query, name string, allowed []string) string {
+	v := q.Get(name)
+	if v.Absent() {
+		return ""
+	}
+	s := strings.ToUpper(v.String())
+	for _, known := range allowed {
+		if s == known {
+			return s
+		}
+	}
+	v.Bad(codeBadEnum, "want one of %s", strings.Join(allowed, ", "))
+	return ""
+}

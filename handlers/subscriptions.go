@@ -1,0 +1,376 @@
+package handlers
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/domain/task"
+	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/projections"
+)
+
+func (a *API) subscriptionRoutes() []Route {
+	read, write := ScopeSubscriptionsRead, ScopeSubscriptionsWrite
+	return []Route{
+		{Method: "POST", Path: "/subscriptions", Scope: write, Serve: a.createSubscription},
+		{Method: "GET", Path: "/subscriptions", Scope: read, Serve: a.listSubscriptions},
+		{Method: "GET", Path: "/subscriptions/{uuid}", Scope: read, Serve: a.readSubscription},
+		{Method: "POST", Path: "/subscriptions/{uuid}/quantity", Scope: write, Serve: a.changeQuantity},
+		{Method: "POST", Path: "/subscriptions/{uuid}/change-plan", Scope: write, Serve: a.changePlan},
+		{Method: "POST", Path: "/subscriptions/{uuid}/cancel", Scope: write, Serve: a.cancelSubscription},
+		{Method: "POST", Path: "/subscriptions/{uuid}/reactivate", Scope: write, Serve: a.reactivateSubscription},
+		{Method: "POST", Path: "/subscriptions/{uuid}/pause", Scope: write, Serve: a.pauseSubscription},
+		{Method: "POST", Path: "/subscriptions/{uuid}/resume", Scope: write, Serve: a.resumeSubscription},
+		{Method: "GET", Path: "/subscriptions/{uuid}/history", Scope: read, Serve: a.subscriptionHistory},
+		{Method: "GET", Path: "/subscriptions/{uuid}/licenses", Scope: ScopeLicensesRead, Serve: a.subscriptionLicenses},
+		{Method: "PUT", Path: "/providers/manual", Scope: write, Serve: a.configureManual},
+	}
+}
+
+// subscriptionBody is a subscription on the wire.
+type subscriptionBody struct {
+	UUID          uuid.UUID            `json:"uuid"`
+	CustomerUUID  *uuid.UUID           `json:"customerUuid"`
+	PlanUUID      uuid.UUID            `json:"planUuid"`
+	PlanVersion   int                  `json:"planVersion"`
+	ProductUUID   uuid.UUID            `json:"productUuid"`
+	Status        string               `json:"status"` // Salable's enum, at the instant of the answer
+	Quantity      int                  `json:"quantity"`
+	Currency      *string              `json:"currency"`
+	StartAt       time.Time            `json:"startAt"`
+	AnchorAt      time.Time            `json:"anchorAt"`
+	TimeZone      string               `json:"timeZone"`
+	CurrentPeriod *subscription.Period `json:"currentPeriod"` // null before the start and after the end
+	TrialEnd      *time.Time           `json:"trialEnd"`
+	CancelAt      *time.Time           `json:"cancelAt"`   // the end that is scheduled, or was
+	CanceledAt    *time.Time           `json:"canceledAt"` // the end that has come
+	PausedAt      *time.Time           `json:"pausedAt"`
+	PendingChange *pendingChange       `json:"pendingChange"`
+	ProrationMode string               `json:"prorationMode"`
+	Provider      string               `json:"provider"`
+	Owner         *string              `json:"owner"`
+	Email         *string              `json:"email"`
+	Version       int64                `json:"version"`  // of the stream; the ETag
+	Position      int64                `json:"position"` // of its last event
+	CreatedAt     time.Time            `json:"createdAt"`
+	UpdatedAt     time.Time            `json:"updatedAt"`
+}
+
+type pendingChange struct {
+	At       time.Time  `json:"at"`
+	PlanUUID *uuid.UUID `json:"planUuid,omitzero"`
+	Quantity *int       `json:"quantity,omitzero"`
+}
+
+func subscriptionOut(v subscription.View, position int64) subscriptionBody {
+	out := subscriptionBody{
+		UUID: v.ID, CustomerUUID: v.CustomerID, PlanUUID: v.PlanID, PlanVersion: v.PlanVersion, ProductUUID: v.ProductID, Status: v.Status,
+		Quantity: v.Quantity, Currency: textOrNull(v.Currency), StartAt: v.StartAt, AnchorAt: v.AnchorAt, TimeZone: v.TimeZone,
+		CurrentPeriod: v.CurrentPeriod, TrialEnd: v.TrialEnd, CancelAt: v.CancelAt, CanceledAt: v.CanceledAt, PausedAt: v.PausedAt,
+		ProrationMode: v.ProrationMode, Provider: v.Provider, Owner: textOrNull(v.Owner.Text), Email: textOrNull(v.Email.Text),
+		Version: v.Version, Position: position, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
+	}
+	if p := v.PendingChange; p != nil {
+		out.PendingChange = &pendingChange{p.At, p.PlanID, p.Quantity}
+	}
+	return out
+}
+
+// subscriptionRow shows a row as View shows the fold, at an instant.
+func subscriptionRow(s projections.Subscription, at time.Time) subscriptionBody {
+	out := subscriptionBody{
+		UUID: s.ID, CustomerUUID: s.CustomerID, PlanUUID: s.PlanID, PlanVersion: s.Terms.PlanVersion, ProductUUID: s.ProductID,
+		Status: s.StatusAt(at), Quantity: s.Quantity, Currency: textOrNull(s.Currency), StartAt: s.StartAt, AnchorAt: s.AnchorAt,
+		TimeZone: s.TimeZone, TrialEnd: s.TrialEnd, CancelAt: s.CancelAt, CanceledAt: s.EndedAt, PausedAt: s.PausedAt,
+		ProrationMode: s.ProrationMode, Provider: s.Provider, Owner: s.Owner, Email: s.Email,
+		Version: s.Version, Position: s.Position, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
+	}
+	if s.EndedAt == nil && s.CancelAt != nil && !s.CancelAt.After(at) {
+		out.CanceledAt = s.CancelAt
+	}
+	if out.CanceledAt == nil && !at.Before(s.StartAt) {
+		p := s.PeriodAt(at)
+		out.CurrentPeriod = &p
+	}
+	return out
+}
+
+func textOrNull(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
+}
+
+// createSubscription serves POST /subscriptions.
+//
+//	in   {planUuid, quantity?, currency?, startAt?, anchorAt?, trialEnd?, prorationMode?, timeZone?, owner?, granteeId?, email?, provider?, customerUuid?}
+//	out  201 subscription | 404 no_plan, no_customer | 409 plan_archived | 422
+func (a *API) createSubscription(w http.ResponseWriter, r *http.Request) error {
+	body, err := Read(r)
+	if err != nil {
+		return err
+	}
+	o := body.Object()
+	c := subscription.Start{
+		PlanID: o.UUID("planUuid", Required), Quantity: small(o, "quantity", Min(0), OrText), Currency: o.String("currency"),
+		StartAt: Opt(o, "startAt", o.Time), AnchorAt: Opt(o, "anchorAt", o.Time), TrialEnd: Opt(o, "trialEnd", o.Time),
+		ProrationMode: o.String("prorationMode"), Provider: o.String("provider"), TimeZone: o.String("timeZone"),
+		Owner: o.String("owner"), Email: o.String("email"), Grantee: Opt(o, "granteeId", o.String, MaxBytes(255)),
+	}
+	customer := o.UUID("customerUuid")
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	if customer != uuid.Nil { // there are none yet, so that each id is an unknown one
+		return domain.Refuse(domain.NotFound, "no_customer", "%s is not known here", customer)
+	}
+	v, res, err := write[subscription.View](a, w, r, body, uuid.Nil, c)
+	if err != nil {
+		return err
+	}
+	return created(w, r, v.ID, v.Version, subscriptionOut(v, res.Last))
+}
+
+// listSubscriptions serves GET /subscriptions.
+//
+//	in   limit, cursor, planUuid, customerUuid, status
+//	out  200 page of subscriptions, oldest first | 400 invalid_query
+func (a *API) listSubscriptions(w http.ResponseWriter, r *http.Request) error {
+	q, err := ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	k := a.keyset(q, r)
+	f := projections.SubscriptionFilter{PlanID: q.UUID("planUuid"), CustomerID: q.UUID("customerUuid"),
+		Status: statusFilter(q, "status", []string{subscription.Active, subscription.Canceled, subscription.Paused, subscription.Trialing,
+			subscription.Deleted, subscription.PastDue, subscription.Incomplete})}
+	q.Strict()
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if err := a.at(w, r); err != nil {
+		return err
+	}
+	at := a.Now()
+	rows, err := a.Reads.Subscriptions(r.Context(), CallerOf(r).Ledger, f, at, oneMore(k))
+	if err != nil {
+		return err
+	}
+	return listPage(a, w, r, k, rows, func(s projections.Subscription) uuid.UUID { return s.ID },
+		func(s projections.Subscription) any { return subscriptionRow(s, at) })
+}
+
+// readSubscription serves GET /subscriptions/{uuid}.
+//
+//	out  200 subscription | 304 | 404 no_subscription
+func (a *API) readSubscription(w http.ResponseWriter, r *http.Request) error {
+	if err := noQuery(r); err != nil {
+		return err
+	}
+	if err := a.at(w, r); err != nil {
+		return err
+	}
+	row, err := a.Reads.Subscription(r.Context(), CallerOf(r).Ledger, PathUUID(r, "uuid"))
+	if err != nil {
+		return err
+	}
+	return entity(w, r, http.StatusOK, row.Version, subscriptionRow(row, a.Now()))
+}
+
+// prorations are the ways to account for a change in the middle of a period.
+var prorations = []string{subscription.CreateProrations, subscription.NoProration, subscription.AlwaysInvoice}
+
+// changeNow reads when a change counts. Changes at the period's end are not scheduled yet.
+func changeNow(o *Object) {
+	v := o.Get("when")
+	if v.Enum([]string{"now", "periodEnd"}) == "periodEnd" {
+		v.Bad("not_supported", "changes at the period's end are not supported yet")
+	}
+}
+
+// changeQuantity serves POST /subscriptions/{uuid}/quantity.
+//
+//	in   {quantity | increment | decrement, when?: now, proration?}
+//	out  200 subscription | 404 no_subscription | 409 | 422
+func (a *API) changeQuantity(w http.ResponseWriter, r *http.Request) error {
+	body, err := Read(r)
+	if err != nil {
+		return err
+	}
+	o := body.Object()
+	quantity := small(o, "quantity", OrText, Min(0))
+	more, fewer := small(o, "increment", OrText, Min(1)), small(o, "decrement", OrText, Min(1))
+	changeNow(o)
+	proration := o.Enum("proration", prorations)
+	given := 0
+	for _, name := range []string{"quantity", "increment", "decrement"} {
+		if !o.Get(name).Absent() {
+			given++
+		}
+	}
+	if given != 1 {
+		o.Get("quantity").Bad(codeRequired, "want exactly one of quantity, increment, decrement")
+	}
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	id := PathUUID(r, "uuid")
+	switch {
+	case more != nil:
+		return a.change(w, r, body, id, subscription.AddSeats{ID: id, Count: *more, Proration: proration})
+	case fewer != nil:
+		return a.change(w, r, body, id, subscription.RemoveSeats{ID: id, Count: *fewer, Proration: proration})
+	}
+	return a.change(w, r, body, id, subscription.SetQuantity{ID: id, Quantity: *quantity, Proration: proration})
+}
+
+// changePlan serves POST /subscriptions/{uuid}/change-plan.
+//
+//	in   {planUuid, quantity?, when?: now, proration?}
+//	out  200 subscription | 404 no_subscription, no_plan | 409 | 422 other_product
+func (a *API) changePlan(w http.ResponseWriter, r *http.Request) error {
+	body, err := Read(r)
+	if err != nil {
+		return err
+	}
+	o := body.Object()
+	id := PathUUID(r, "uuid")
+	c := subscription.ChangePlan{ID: id, PlanID: o.UUID("planUuid", Required), Quantity: small(o, "quantity", OrText, Min(0)),
+		Proration: o.Enum("proration", prorations)}
+	changeNow(o)
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	return a.change(w, r, body, id, c)
+}
+
+// cancelSubscription serves POST /subscriptions/{uuid}/cancel.
+//
+//	in   {when: now | periodEnd, credit?: prorate | none}
+//	out  200 subscription, also when it has ended already | 404 no_subscription
+func (a *API) cancelSubscription(w http.ResponseWriter, r *http.Request) error {
+	body, err := Read(r)
+	if err != nil {
+		return err
+	}
+	o := body.Object()
+	when := o.Enum("when", []string{"now", "periodEnd"}, Required)
+	o.Enum("credit", []string{"prorate", "none"})
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	id := PathUUID(r, "uuid")
+	return a.change(w, r, body, id, subscription.Cancel{ID: id, Now: when == "now"})
+}
+
+// change executes a command that answers a task and answers the subscription; Event-Uuid names the task.
+func (a *API) change(w http.ResponseWriter, r *http.Request, body *Body, id uuid.UUID, c domain.Command) error {
+	v, res, err := write[subscription.TaskAnswer](a, w, r, body, id, c)
+	if err != nil {
+		return err
+	}
+	own := res.Last
+	if v.TaskID != uuid.Nil {
+		w.Header().Set("Event-Uuid", v.TaskID.String())
+		own-- // the task's own events stand behind the subscription's: requested, and succeeded if it has
+		if v.Status == task.Success {
+			own--
+		}
+	}
+	return a.changed(w, r, v.Subscription, res, own)
+}
+
+// changed answers a subscription. Own is the position of its last event, unless nothing happened.
+func (a *API) changed(w http.ResponseWriter, r *http.Request, v subscription.View, res eventstore.Result, own int64) error {
+	if res.First > res.Last {
+		events, err := a.Store.Stream(r.Context(), res.Ledger, v.ID, v.Version-1, 1)
+		if err != nil {
+			return err
+		}
+		if len(events) == 1 {
+			own = events[0].Position
+		}
+	}
+	return entity(w, r, http.StatusOK, v.Version, subscriptionOut(v, own))
+}
+
+// reactivateSubscription serves POST /subscriptions/{uuid}/reactivate: it undoes a scheduled end.
+//
+//	out  200 subscription | 404 no_subscription | 409 subscription_ended
+func (a *API) reactivateSubscription(w http.ResponseWriter, r *http.Request) error {
+	return a.simple(w, r, nil, func(id uuid.UUID) domain.Command { return subscription.Reactivate{ID: id} })
+}
+
+// pauseSubscription serves POST /subscriptions/{uuid}/pause.
+//
+//	in   {credit?: prorate | extend | none}
+//	out  200 subscription | 404 no_subscription | 409 subscription_ended
+func (a *API) pauseSubscription(w http.ResponseWriter, r *http.Request) error {
+	return a.simple(w, r, func(o *Object) { o.Enum("credit", []string{"prorate", "extend", "none"}) },
+		func(id uuid.UUID) domain.Command { return subscription.Pause{ID: id} })
+}
+
+// resumeSubscription serves POST /subscriptions/{uuid}/resume.
+//
+//	out  200 subscription | 404 no_subscription | 409 subscription_ended
+func (a *API) resumeSubscription(w http.ResponseWriter, r *http.Request) error {
+	return a.simple(w, r, nil, func(id uuid.UUID) domain.Command { return subscription.Resume{ID: id} })
+}
+
+// simple executes a command that answers the subscription itself and needs no body.
+func (a *API) simple(w http.ResponseWriter, r *http.Request, read func(*Object), command func(uuid.UUID) domain.Command) error {
+	body, err := ReadOptional(r)
+	if err != nil {
+		return err
+	}
+	o := body.Object()
+	if read != nil {
+		read(o)
+	}
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	id := PathUUID(r, "uuid")
+	v, res, err := write[subscription.View](a, w, r, body, id, command(id))
+	if err != nil {
+		return err
+	}
+	return a.changed(w, r, v, res, res.Last)
+}
+
+// configureManual serves PUT /providers/manual, of test ledgers.
+//
+//	in   {outcome: succeeds | fails | failsThenSucceeds, failures?, delayMs?}
+//	out  200 the same | 403 not_a_test_ledger
+func (a *API) configureManual(w http.ResponseWriter, r *http.Request) error {
+	body, err := Read(r)
+	if err != nil {
+		return err
+	}
+	o := body.Object()
+	c := task.ConfigureManual{Outcome: o.Enum("outcome", []string{task.Succeeds, task.Fails, task.FailsThenSucceeds}, Required),
+		Failures: int(o.Int("failures", Min(0), Max(1000))), DelayMs: int(o.Int("delayMs", Min(0), Max(3_600_000)))}
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	v, _, err := write[task.ManualView](a, w, r, body, task.ManualProviderID(CallerOf(r).Ledger), c)
+	if err != nil {
+		return err
+	}
+	return JSON(w, http.StatusOK, struct {
+		Outcome  string `json:"outcome"`
+		Failures int    `json:"failures"`
+		DelayMs  int    `json:"delayMs"`
+	}(v))
+}

@@ -1,0 +1,168 @@
+package handlers
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/domain/usage"
+	"github.com/subledger/subledger/projections"
+)
+
+func (a *API) usageRoutes() []Route {
+	return []Route{
+		{Method: "POST", Path: "/usage", Scope: ScopeUsageWrite, Serve: a.recordUsage},
+		{Method: "GET", Path: "/usage", Scope: ScopeUsageRead, Serve: a.readUsage},
+	}
+}
+
+// usageResult is what became of one record.
+type usageResult struct {
+	Key    string      `json:"key"`
+	Status string      `json:"status"` // recorded, duplicate, rejected
+	Error  *usageError `json:"error,omitzero"`
+}
+
+type usageError struct {
+	Code   string         `json:"code"`
+	Detail string         `json:"detail"`
+	Errors []problemField `json:"errors,omitempty"` // pointers into the record
+}
+
+func rejected(key string, e *domain.Error) usageResult {
+	out := usageError{Code: e.Code, Detail: e.Detail}
+	for _, f := range e.Fields {
+		out.Errors = append(out.Errors, problemField{f.Pointer, f.Code, f.Detail})
+	}
+	return usageResult{key, usage.StatusRejected, &out}
+}
+
+// recordUsage serves POST /usage.
+//
+//	in   {records: [{key, quantity, at?, meter?, value?, and one of licenseUuid | subscriptionUuid | granteeId with planUuid}]}
+//	out  200 {results: [{key, status: recorded | duplicate | rejected, error?}]}, one a record, in order | 422 too_many
+func (a *API) recordUsage(w http.ResponseWriter, r *http.Request) error {
+	body, err := Read(r)
+	if err != nil {
+		return err
+	}
+	o := body.Object()
+	records := o.List("records", Required, MaxItems(usage.MaxItems))
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	results := make([]usageResult, len(records))
+	var items []usage.Record
+	var places []int // of the items in the results
+	find := a.finder(r.Context(), CallerOf(r).Ledger)
+	for i, v := range records {
+		item, err := readUsageRecord(v, find)
+		if e, ok := domain.AsRefusal(err); ok && e.Kind != domain.Unavailable {
+			results[i] = rejected(item.Key, e)
+			continue
+		}
+		if err != nil {
+			return err
+		}
+		items, places = append(items, item), append(places, i)
+	}
+	if len(items) == 0 {
+		return JSON(w, http.StatusOK, struct {
+			Results []usageResult `json:"results"`
+		}{results})
+	}
+	outcomes, _, err := write[[]usage.Outcome](a, w, r, body, uuid.Nil, usage.RecordMany{Items: items})
+	if err != nil {
+		return err
+	}
+	for n, outcome := range outcomes {
+		results[places[n]] = usageResult{Key: outcome.Key, Status: outcome.Status}
+		if outcome.Err != nil {
+			results[places[n]] = rejected(outcome.Key, outcome.Err)
+		}
+	}
+	return JSON(w, http.StatusOK, struct {
+		Results []usageResult `json:"results"`
+	}{results})
+}
+
+// readUsageRecord reads one record by itself: what is wrong with it rejects it alone.
+func readUsageRecord(v Value, find *finder) (usage.Record, error) {
+	alone := &collector{}
+	o := Value{alone, "", v.node}.Object(Required)
+	item := usage.Record{
+		Key: o.String("key", Required, MaxBytes(255)), Quantity: o.Decimal("quantity", Required, Amount), At: Opt(o, "at", o.Time),
+		Meter: o.String("meter", MaxBytes(255)), Value: o.String("value", MaxBytes(255)),
+	}
+	license, sub := Opt(o, "licenseUuid", o.UUID), Opt(o, "subscriptionUuid", o.UUID)
+	grantee, plan := Opt(o, "granteeId", o.String, MaxBytes(255)), Opt(o, "planUuid", o.UUID)
+	o.Unknown()
+	ways := 0
+	for _, given := range []bool{license != nil, sub != nil, grantee != nil || plan != nil} {
+		if given {
+			ways++
+		}
+	}
+	if ways != 1 || (grantee == nil) != (plan == nil) {
+		o.Get("licenseUuid").Bad(codeRequired, "want one of licenseUuid, subscriptionUuid, or granteeId with planUuid")
+	}
+	if err := alone.Err(); err != nil {
+		return item, err
+	}
+	var err error
+	switch {
+	case sub != nil:
+		item.Ref.SubscriptionID = sub
+	case license != nil:
+		item.Ref.LicenseID = *license
+		item.Ref.SubscriptionID, err = find.subscriptionOf(*license)
+	default:
+		item.Ref, err = find.held(*grantee, *plan)
+	}
+	if err == nil && item.Meter != "" {
+		item.MeterID, err = find.meter(item.Meter)
+	}
+	return item, err
+}
+
+// readUsage serves GET /usage: what a subscription used, by meter and period, at most 1,000 of them.
+//
+//	in   subscriptionUuid, meter, from, to
+//	out  200 {"data": [{meter, period, total, highest, records}], "nextCursor": null} | 404 no_subscription
+func (a *API) readUsage(w http.ResponseWriter, r *http.Request) error {
+	q, err := ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	id := q.UUID("subscriptionUuid", Required)
+	f := projections.UsageFilter{Meter: Opt(q.Object, "meter", q.String), From: q.Time("from"), To: q.Time("to")}
+	q.Strict()
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if err := a.at(w, r); err != nil {
+		return err
+	}
+	ledger := CallerOf(r).Ledger
+	if _, err := a.Reads.Subscription(r.Context(), ledger, id); err != nil {
+		return err
+	}
+	rows, err := a.Reads.SubscriptionUsage(r.Context(), ledger, id, f)
+	if err != nil {
+		return err
+	}
+	type total struct {
+		Meter   *string             `json:"meter"` // null: the default meter
+		Period  subscription.Period `json:"period"`
+		Total   decimal.Decimal     `json:"total"`   // sum of quantities
+		Highest decimal.Decimal     `json:"highest"` // single quantity
+		Records int64               `json:"records"`
+	}
+	return JSON(w, http.StatusOK, page{Data: each(rows, func(p projections.PeriodTotal) total {
+		return total{textOrNull(p.Meter), subscription.Period{Start: p.PeriodStart, End: p.PeriodEnd}, p.Total, p.Highest, p.Records}
+	})})
+}
