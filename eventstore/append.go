@@ -319,8 +319,10 @@ func (l *lane) settle(parts []*part, got *appended) {
 		switch id := p.ls.id; {
 		case got.won[id]:
 			l.confirm(p)
+			l.weigh(p.ls)
 		case got.keys[id] != nil || got.claims[id] != nil:
 			p.spoil()
+			l.weigh(p.ls)
 			l.requeue(id, p.learn(got))
 		default:
 			p.spoil()
@@ -328,9 +330,8 @@ func (l *lane) settle(parts []*part, got *appended) {
 			for _, c := range calls {
 				c.lost++
 			}
-			l.detach(id, func() func() { return l.refresh(p.ls, calls) })
+			l.detach(id, func() func() { return l.refresh(p.ls, calls) }) // from here on the state is not the lane's
 		}
-		l.weigh(p.ls)
 	}
 }
 
