@@ -147,6 +147,9 @@ func (t *serialTry) run(calls []*call) (rest []*call) {
 	if err == nil && got.won[t.ledger] && t.ledger == s.system {
 		err = s.applySystem(ctx, conn.Conn(), p.events)
 	}
+	if err == nil {
+		err = s.cfg.Fault("before serial commit")
+	}
 	t.lane.observe([]*part{p}, got, began, true, err)
 	if err != nil || !got.won[t.ledger] {
 		t.rollback(ctx, conn.Conn())
