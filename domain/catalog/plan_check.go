@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/money"
 	"github.com/subledger/subledger/domain/period"
 )
 
@@ -35,16 +36,19 @@ func (f *PlanFields) resolve(l domain.Ledger, product *Product, before *PlanFiel
 		return err
 	}
 	for i, c := range f.Currencies {
-		if !product.Offers(c.Currency) {
-			bad.Add(fmt.Sprintf("/currencies/%d/currency", i), "currency_not_offered", "the product is not offered in %s (rule C2)", c.Currency)
-		}
+		offered(&bad, product, fmt.Sprintf("/currencies/%d/currency", i), c.Currency)
 	}
 	for i, p := range f.Prices {
-		if !product.Offers(p.Currency) {
-			bad.Add(fmt.Sprintf("/prices/%d/currency", i), "currency_not_offered", "the product is not offered in %s (rule C2)", p.Currency)
-		}
+		offered(&bad, product, fmt.Sprintf("/prices/%d/currency", i), p.Currency)
 	}
 	return bad.Refusal()
+}
+
+// offered is rule C2; a code that is no currency was reported already.
+func offered(bad *domain.Problems, product *Product, pointer, code string) {
+	if _, known := money.Lookup(code); known && !product.Offers(code) {
+		bad.Add(pointer, "currency_not_offered", "the product is not offered in %s (rule C2)", code)
+	}
 }
 
 // check does what needs no other item.
