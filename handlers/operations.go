@@ -13,6 +13,7 @@ func (s *Server) operations() *Dialect {
 	d := &Dialect{Name: "operations", Refuse: Problem, Routes: []Route{
 		{Method: http.MethodGet, Path: "/healthz", Open: true, Serve: s.health},
 		{Method: http.MethodGet, Path: "/readyz", Open: true, Serve: s.ready},
+		{Method: http.MethodGet, Path: "/openapi/ledger-v1.json", Open: true, Serve: serveOpenAPI},
 	}}
 	if s.cfg.Registry != nil {
 		metrics := promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{})

@@ -145,9 +145,9 @@ func TestUnknownPathsAndMethods(t *testing.T) {
 }
 
 func TestAuthentication(t *testing.T) {
-	e := newEdge(t, 0, Route{Method: "GET", Path: "/x", Scope: "a:read", Serve: answer(200)},
-		Route{Method: "GET", Path: "/w", Scope: "a:write", Serve: answer(200)})
-	key := e.key(t, time.Time{}, "a:read")
+	e := newEdge(t, 0, Route{Method: "GET", Path: "/x", Scope: "plans:read", Serve: answer(200)},
+		Route{Method: "GET", Path: "/w", Scope: "catalog:write", Serve: answer(200)})
+	key := e.key(t, time.Time{}, "plans:read")
 	require.Equal(t, 200, e.do("GET", "/ledger/v1/x", "", "X-Api-Key", key).Code)
 	require.Equal(t, 200, e.do("GET", "/ledger/v1/x", "", "Authorization", "bearer "+key).Code)
 	require.Equal(t, 403, e.do("GET", "/ledger/v1/w", "", "X-Api-Key", key).Code, "B10")
@@ -172,8 +172,8 @@ func TestAuthentication(t *testing.T) {
 
 // B06: at the very instant of its end a key opens nothing.
 func TestExpiredKey(t *testing.T) {
-	e := newEdge(t, 0, Route{Method: "GET", Path: "/x", Scope: "a:read", Serve: answer(200)})
-	key := e.key(t, e.now.Add(time.Minute), "a:read")
+	e := newEdge(t, 0, Route{Method: "GET", Path: "/x", Scope: "plans:read", Serve: answer(200)})
+	key := e.key(t, e.now.Add(time.Minute), "plans:read")
 	require.Equal(t, 200, e.do("GET", "/ledger/v1/x", "", "X-Api-Key", key).Code)
 	e.now = e.now.Add(time.Minute)
 	require.Equal(t, 401, e.do("GET", "/ledger/v1/x", "", "X-Api-Key", key).Code)

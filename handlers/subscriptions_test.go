@@ -91,7 +91,9 @@ func TestIfMatch(t *testing.T) { // B45
 	g := newRig(t)
 	s := g.shop(t, g.test)
 	id := g.call(t, g.test, "POST", "/subscriptions", `{"planUuid":"`+s.seats+`"}`).want(201).text("uuid")
-	pause := func(tag string) *result { return g.call(t, g.test, "POST", "/subscriptions/"+id+"/pause", "", "If-Match", tag) }
+	pause := func(tag string) *result {
+		return g.call(t, g.test, "POST", "/subscriptions/"+id+"/pause", "", "If-Match", tag)
+	}
 	pause(`"7"`).code(412, "stale_version")
 	pause(`abc`).code(400, "bad_if_match")
 	pause(`"1"`).want(200)

@@ -1,0 +1,145 @@
+package handlers_test
+
+import (
+	"bytes"
+	"context"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+	"github.com/stretchr/testify/require"
+)
+
+// document is the OpenAPI document and a router over it, read once.
+var document = sync.OnceValues(func() (*openapi3.T, error) {
+	return openapi3.NewLoader().LoadFromFile("openapi/ledger-v1.json")
+})
+
+var documentRouter = sync.OnceValues(func() (routers.Router, error) {
+	doc, err := document()
+	if err != nil {
+		return nil, err
+	}
+	return gorillamux.NewRouter(doc)
+})
+
+// conforms checks an answer against the document, and the request too when it was accepted.
+func conforms(t *testing.T, r *http.Request, body []byte, res *result) {
+	t.Helper()
+	router, err := documentRouter()
+	require.NoError(t, err)
+	route, path, err := router.FindRoute(r)
+	if err != nil {
+		require.Contains(t, []int{404, 405, 400}, res.status, "%s is served but not documented", res.what)
+		return
+	}
+	options := &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, IncludeResponseStatus: true}
+	r.Body = io.NopCloser(bytes.NewReader(body))
+	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: path, Route: route, Options: options}
+	if res.status < 300 {
+		require.NoError(t, openapi3filter.ValidateRequest(context.WithoutCancel(t.Context()), in), "%s was accepted", res.what)
+	}
+	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: res.status, Header: res.header, Options: options,
+		Body: io.NopCloser(bytes.NewReader(res.body))}
+	require.NoError(t, openapi3filter.ValidateResponse(context.WithoutCancel(t.Context()), out), "%s answered %s", res.what, res.body)
+}
+
+func TestDocumentIsValid(t *testing.T) {
+	doc, err := document()
+	require.NoError(t, err)
+	require.NoError(t, doc.Validate(t.Context()))
+}
+
+var pathPattern = regexp.MustCompile(`\{(\w+):[^}]*\}`)
+
+// B78: what is served and what is documented are the same list.
+func TestRoutesAndDocumentAgree(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	doc, err := document()
+	require.NoError(t, err)
+	var served, documented []string
+	for _, rt := range g.api.Dialect().Routes {
+		served = append(served, rt.Method+" "+pathPattern.ReplaceAllString(rt.Path, "{$1}"))
+		op := doc.Paths.Find(pathPattern.ReplaceAllString(rt.Path, "{$1}")).GetOperation(rt.Method)
+		require.Contains(t, op.Description, "`"+rt.Scope+"`", "%s %s", rt.Method, rt.Path)
+	}
+	for path, item := range doc.Paths.Map() {
+		for method := range item.Operations() {
+			documented = append(documented, method+" "+path)
+		}
+	}
+	slices.Sort(served)
+	slices.Sort(documented)
+	require.Equal(t, documented, served)
+
+	w := httptest.NewRecorder()
+	g.server.ServeHTTP(w, httptest.NewRequest("GET", "/openapi/ledger-v1.json", nil))
+	file, err := os.ReadFile("openapi/ledger-v1.json")
+	require.NoError(t, err)
+	require.Equal(t, string(file), w.Body.String())
+}
+
+// B01, B34: on every route with an id, another ledger's id, an unknown one and nonsense get one answer.
+func TestForeignIDsAreUnknownOnes(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	s := g.shop(t, g.test)
+	sub := g.call(t, g.test, "POST", "/subscriptions", `{"planUuid":"`+s.seats+`"}`).want(201).text("uuid")
+	task := g.call(t, g.test, "POST", "/subscriptions/"+sub+"/quantity", `{"increment":1}`).want(200).header.Get("Event-Uuid")
+	feature := g.call(t, g.test, "POST", "/features", `{"productUuid":"`+s.product+`","name":"f","displayName":"F","valueType":"boolean"}`).want(201).text("uuid")
+	meter := g.call(t, g.test, "POST", "/meters", `{"key":"calls"}`).want(201).text("uuid")
+	own := map[string]string{"products": s.product, "plans": s.seats, "features": feature, "capabilities": s.capability, "meters": meter,
+		"subscriptions": sub, "tasks": task, "organisations": g.org}
+	bodies := map[string]string{"quantity": `{"quantity":2}`, "change-plan": `{"planUuid":"` + s.flat + `"}`, "cancel": `{"when":"now"}`,
+		"versions": `{"prices":[{"key":"a","kind":"flat","currency":"EUR","unitAmount":1}]}`, "keys": `{"mode":"test","name":"k","scopes":["plans:read"]}`}
+	const unknown = "01900000-0000-7000-8000-00000000dead"
+	for _, rt := range g.api.Dialect().Routes {
+		kind := strings.Split(rt.Path, "/")[1]
+		if !strings.Contains(rt.Path, "{uuid}") {
+			continue
+		}
+		last := rt.Path[strings.LastIndex(rt.Path, "/")+1:]
+		body := bodies[last]
+		if rt.Method == "PUT" {
+			body = `{}`
+		}
+		ask := func(id string) (int, string) {
+			key := g.live
+			if rt.Scope == "admin" {
+				key = g.admin
+			}
+			path := strings.NewReplacer("{uuid}", id, "{id}", unknown).Replace(rt.Path)
+			res := g.call(t, key, rt.Method, path, body)
+			text := strings.ReplaceAll(string(res.body), id, "ID")
+			return res.status, anyUUID.ReplaceAllString(text, "ID")
+		}
+		foreign := own[kind]
+		require.NotEmpty(t, foreign, rt.Path)
+		if kind == "organisations" { // in the system ledger: no other ledger has any, so a subscription's id stands in
+			foreign = sub
+		}
+		status, text := ask(foreign)
+		require.Equal(t, 404, status, "%s %s: %s", rt.Method, rt.Path, text)
+		for _, id := range []string{unknown, "nonsense", "{" + unknown + "}", "%2e%2e%2f", "a%2Fb", "%00", strings.Repeat("x", 10_000)} {
+			if id != unknown {
+				status, _ := ask(id)
+				require.Equal(t, 404, status, "%s %s with %.20s", rt.Method, rt.Path, id)
+				continue
+			}
+			gotStatus, gotText := ask(id)
+			require.Equal(t, status, gotStatus)
+			require.Equal(t, text, gotText, "%s %s", rt.Method, rt.Path)
+		}
+	}
+}
