@@ -1,0 +1,69 @@
+package reactions
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+
+	wsql "github.com/ThreeDotsLabs/watermill-sql/v4/pkg/sql"
+	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/projections"
+)
+
+// relay is the projection that publishes. Its messages commit with its checkpoint, so each event is
+// published once. The runner's commit does not wait for the disk: a crash of the server takes the
+// messages and the checkpoint back together, and what a consumer did with them as well, which stands
+// later in the server's log.
+type relay struct {
+	fault func(step string) error
+	told  signal
+	sent  atomic.Bool // something was published since the last commit
+}
+
+// Name implements projections.Projection.
+func (*relay) Name() string { return "relay" }
+
+// Apply implements projections.Projection.
+func (r *relay) Apply(ctx context.Context, tx pgx.Tx, events []*eventstore.Recorded) error {
+	var errands []*message.Message
+	for _, e := range events {
+		m, err := errandOf(e)
+		if err != nil {
+			return &projections.EventError{Projection: r.Name(), Event: e, Err: err}
+		}
+		if m != nil {
+			errands = append(errands, m)
+		}
+	}
+	if len(errands) == 0 {
+		return nil
+	}
+	if err := publish(ctx, tx, topicErrands, errands); err != nil {
+		return err
+	}
+	r.sent.Store(true)
+	return r.fault("relay published")
+}
+
+// committed is the runner's Follow.
+func (r *relay) committed(projections.Handover) {
+	if r.sent.Swap(false) && r.fault("relay committed") == nil {
+		r.told.set()
+	}
+}
+
+// publish appends messages to a topic in tx. It is the only way in: the insert takes the topic's row.
+func publish(ctx context.Context, tx pgx.Tx, topic string, messages []*message.Message) error {
+	publisher, err := wsql.NewPublisher(wsql.TxFromPgx(tx), wsql.PublisherConfig{SchemaAdapter: keyset{}}, nil)
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", topic, err)
+	}
+	messages[0].SetContext(ctx) // the publisher takes its context from there
+	if err := publisher.Publish(topic, messages...); err != nil {
+		return fmt.Errorf("publish to %s: %w", topic, err)
+	}
+	return nil
+}

@@ -1,0 +1,313 @@
+package reactions
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/projections"
+)
+
+// Sizes and times of the scheduler.
+const (
+	duePage    = 200 // rows, and ledgers
+	shortest   = 100 * time.Millisecond
+	rounds     = 100 // of one ledger, before the others have their turn again
+	restShare  = 20  // a pass looks at all ledgers: rest so many times as long as that took
+	firstRetry = time.Second
+	lastRetry  = time.Hour
+)
+
+// scheduler makes a command of each row of the read model `due` whose instant has come: by its ledger's
+// own clock, else by the system's. The commands do what is due in order and nothing that is done
+// already, and have keys made of the row, so many schedulers may run at once.
+type scheduler struct {
+	cfg     *Config
+	metrics *instruments
+	wake    signal
+
+	mu      sync.Mutex
+	moved   map[uuid.UUID]int64 // ledgers to look at now, once the read models are there: their clock moved
+	failing map[dueKey]failure
+}
+
+// dueKey is a row at the instant at which it is due.
+type dueKey struct {
+	ledger, stream uuid.UUID
+	kind           string
+	at             int64 // microseconds
+}
+
+type failure struct {
+	times int
+	again time.Time
+}
+
+// committed watches for clocks that move. It runs in the lane.
+func (s *scheduler) committed(events []*eventstore.Recorded) {
+	for _, e := range events {
+		if _, ok := e.Event.(domain.ClockMoved); ok {
+			s.lookAt(e.Ledger, e.Position)
+		}
+	}
+}
+
+func (s *scheduler) lookAt(ledger uuid.UUID, position int64) {
+	s.mu.Lock()
+	s.moved[ledger] = max(s.moved[ledger], position)
+	s.mu.Unlock()
+	s.wake.set()
+}
+
+// run works until ctx ends; a pass that is under way is finished, but for what did not begin.
+func (s *scheduler) run(ctx context.Context) error {
+	full := time.Time{} // when the next look at all ledgers is due
+	for ctx.Err() == nil {
+		s.followClocks(ctx)
+		if !s.cfg.Now().Before(full) {
+			full = s.pass(ctx)
+		}
+		if err := s.wake.wait(ctx, max(full.Sub(s.cfg.Now()), shortest)); err != nil {
+			break
+		}
+	}
+	return nil
+}
+
+// followClocks looks at the ledgers whose clock was moved in this process, at once.
+func (s *scheduler) followClocks(ctx context.Context) {
+	s.mu.Lock()
+	moved := s.moved
+	s.moved = map[uuid.UUID]int64{}
+	s.mu.Unlock()
+	var g errgroup.Group
+	g.SetLimit(s.cfg.Ledgers)
+	for id, position := range moved {
+		g.Go(func() error {
+			s.projected(ctx, id, position)
+			s.catchUp(ctx, id)
+			return nil
+		})
+	}
+	_ = g.Wait()
+}
+
+// pass goes through all ledgers with something due and tells when the next pass is: at the next due
+// instant, at the latest after Tick.
+func (s *scheduler) pass(ctx context.Context) time.Time {
+	began, looked := s.cfg.Now(), time.Duration(0)
+	next := began.Add(s.cfg.Tick)
+	var g errgroup.Group
+	g.SetLimit(s.cfg.Ledgers)
+	for after := uuid.Nil; ctx.Err() == nil; {
+		start := time.Now()
+		ledgers, err := projections.DueLedgers(ctx, s.cfg.Pool, began, after, duePage)
+		looked += time.Since(start)
+		if err != nil {
+			s.fault(ctx, "list the ledgers with something due", err)
+			break
+		}
+		for _, l := range ledgers {
+			after = l.LedgerID
+			g.Go(func() error {
+				s.catchUp(ctx, l.LedgerID)
+				return nil
+			})
+		}
+		if len(ledgers) < duePage {
+			break
+		}
+	}
+	_ = g.Wait()
+	start := time.Now()
+	at, err := s.nextDue(ctx, began)
+	looked += time.Since(start)
+	if err != nil {
+		s.fault(ctx, "find the next due instant", err)
+	} else if at != nil && at.Before(next) {
+		next = *at
+	}
+	if at, ok := s.nextRetry(began); ok && at.Before(next) {
+		next = at
+	}
+	if rest := s.cfg.Now().Add(max(shortest, restShare*looked)); next.Before(rest) {
+		next = rest
+	}
+	return next
+}
+
+// nextDue is the first instant after now, by the system clock. One probe of an index a ledger.
+func (s *scheduler) nextDue(ctx context.Context, now time.Time) (*time.Time, error) {
+	var at *time.Time
+	err := s.cfg.Pool.QueryRow(ctx, `select min(d.due_at) from ledgers l cross join lateral (
+			select due_at from due where ledger_id = l.ledger_id and asleep is null and due_at > $1 order by due_at limit 1) d
+		where l.clock is null`, now).Scan(&at)
+	return at, err
+}
+
+// catchUp does all that is due in a ledger, in order of the instants. What was advanced may be due
+// again after many periods: then it goes on once the read model shows it.
+func (s *scheduler) catchUp(ctx context.Context, ledger uuid.UUID) {
+	var position int64
+	for range rounds {
+		var happened bool
+		position, happened = s.once(ctx, ledger)
+		if !happened || ctx.Err() != nil || !s.projected(ctx, ledger, position) {
+			return
+		}
+	}
+	s.lookAt(ledger, position)
+}
+
+// projected waits for the read models and tells whether they got there. Without them in this process,
+// or in time, the next pass sees what they show by then.
+func (s *scheduler) projected(ctx context.Context, ledger uuid.UUID, position int64) bool {
+	if s.cfg.Applied == nil {
+		return false
+	}
+	waiting, cancel := context.WithTimeout(ctx, projections.ReadWait)
+	defer cancel()
+	return s.cfg.Applied.Wait(waiting, ledger, position) == nil
+}
+
+// once goes through a ledger's due rows, each stream once.
+func (s *scheduler) once(ctx context.Context, ledger uuid.UUID) (position int64, happened bool) {
+	until, err := s.clock(ctx, ledger)
+	if err != nil {
+		s.fault(ctx, "read the clock of "+ledger.String(), err)
+		return 0, false
+	}
+	seen := map[uuid.UUID]bool{}
+	for after := (projections.DueRow{}); ctx.Err() == nil; {
+		rows, err := projections.DueOf(ctx, s.cfg.Pool, ledger, until, after, duePage)
+		if err != nil {
+			s.fault(ctx, "list what is due", err)
+			break
+		}
+		for _, row := range rows {
+			after = row
+			if seen[row.StreamID] || ctx.Err() != nil {
+				continue
+			}
+			seen[row.StreamID] = true
+			if at, ok := s.do(ctx, row); ok {
+				position, happened = max(position, at), true
+			}
+		}
+		if len(rows) < duePage {
+			break
+		}
+	}
+	return position, happened
+}
+
+func (s *scheduler) clock(ctx context.Context, ledger uuid.UUID) (time.Time, error) {
+	now := s.cfg.Now()
+	err := s.cfg.Pool.QueryRow(ctx, `select coalesce(clock, $2) from ledgers where ledger_id = $1`, ledger, now).Scan(&now)
+	return now, err
+}
+
+// do turns a row into its command; happened is false when it made no event. A row that fails, or stays
+// although nothing is to be done, is tried again later, under another key.
+func (s *scheduler) do(ctx context.Context, row projections.DueRow) (position int64, happened bool) {
+	id := dueKey{row.LedgerID, row.StreamID, row.Kind, row.DueAt.UnixMicro()}
+	s.mu.Lock()
+	before := s.failing[id]
+	s.mu.Unlock()
+	if s.cfg.Now().Before(before.again) {
+		return 0, false
+	}
+	command, ok := commandFor(row)
+	if !ok {
+		s.failed(ctx, id, before, fmt.Errorf("nobody knows what to do with a row of kind %s", row.Kind))
+		return 0, false
+	}
+	key := fmt.Sprintf("due:%s:%s:%d:%d", row.StreamID, row.Kind, id.at, before.times)
+	err := s.cfg.Fault("due")
+	var result eventstore.Result
+	if err == nil {
+		result, err = s.cfg.Store.Execute(ctx, eventstore.Request{Ledger: row.LedgerID, Command: command, Key: key,
+			Fingerprint: sha256.Sum256([]byte(key)), Meta: eventstore.Meta{Actor: "scheduler"}})
+	}
+	switch {
+	case ctx.Err() != nil:
+		return 0, false
+	case err != nil:
+		s.failed(ctx, id, before, err)
+		return 0, false
+	case result.First > result.Last:
+		// Usually another command did it and the row is on its way out.
+		s.failed(ctx, id, before, nil)
+		return 0, false
+	}
+	s.mu.Lock()
+	delete(s.failing, id)
+	s.mu.Unlock()
+	if result.Replayed {
+		s.metrics.scheduled.WithLabelValues(row.Kind, "repeated").Inc()
+		return result.Position, false
+	}
+	s.metrics.scheduled.WithLabelValues(row.Kind, "done").Inc()
+	return result.Position, true
+}
+
+func commandFor(row projections.DueRow) (domain.Command, bool) {
+	switch row.Kind {
+	case projections.DueTrialEnd, projections.DuePeriodEnd, projections.DueExpiry:
+		return subscription.Advance{ID: row.StreamID}, true
+	case projections.DueLicenseEnd:
+		return license.Expire{LicenseID: row.StreamID}, true
+	}
+	return nil, false
+}
+
+// failed notes a failure; a nil error stands for a command that found nothing to do.
+func (s *scheduler) failed(ctx context.Context, id dueKey, before failure, err error) {
+	times := before.times + 1
+	again := s.cfg.Now().Add(Backoff{First: firstRetry, Last: lastRetry}.After(times))
+	s.mu.Lock()
+	s.failing[id] = failure{times: times, again: again}
+	s.mu.Unlock()
+	result, level := "nothing", s.cfg.Logger.DebugContext
+	if err != nil {
+		result, level = "failed", s.cfg.Logger.ErrorContext
+	} else if times > 2 {
+		level = s.cfg.Logger.WarnContext
+	}
+	s.metrics.scheduled.WithLabelValues(id.kind, result).Inc()
+	level(ctx, "reactions: a due row stays", "error", err, "ledger", id.ledger, "stream", id.stream, "kind", id.kind,
+		"due", time.UnixMicro(id.at).UTC(), "times", times, "again", again)
+}
+
+// nextRetry forgets failures that nobody saw again for long, and tells when the first of the others is
+// tried again.
+func (s *scheduler) nextRetry(now time.Time) (next time.Time, ok bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id, f := range s.failing {
+		switch {
+		case f.again.Add(lastRetry).Before(now):
+			delete(s.failing, id)
+		case f.again.After(now) && (!ok || f.again.Before(next)):
+			next, ok = f.again, true
+		}
+	}
+	return next, ok
+}
+
+func (s *scheduler) fault(ctx context.Context, what string, err error) {
+	if ctx.Err() != nil {
+		return
+	}
+	s.metrics.scheduleErrors.Inc()
+	s.cfg.Logger.WarnContext(ctx, "reactions: could not "+what, "error", err)
+}
