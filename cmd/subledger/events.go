@@ -1,0 +1,198 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strconv"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/handlers"
+)
+
+type eventsCommands struct {
+	Tail eventsTail `cmd:"" help:"Print a ledger's last events, and with --follow the next ones."`
+	Show eventsShow `cmd:"" help:"Print one event with everything that is known of it."`
+}
+
+type eventsTail struct {
+	Database
+	Output
+	Ledger `embed:""`
+	Lines  int64 `short:"n" default:"20" help:"How many events of the past."`
+	After  int64 `default:"-1" help:"Begin after this position instead."`
+	Follow bool  `short:"f" help:"Go on with new events until interrupted."`
+}
+
+func (c *eventsTail) Validate() error {
+	if c.Lines < 0 {
+		return errors.New("--lines is 0 or more")
+	}
+	return c.validate()
+}
+
+func (c *eventsTail) Run(ctx context.Context, p *process) (err error) {
+	s, err := c.session(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	ledger, err := c.find(ctx, s)
+	if err != nil {
+		return err
+	}
+	after := c.After
+	if after < 0 {
+		head, _, err := s.store.Head(ctx, ledger)
+		if err != nil {
+			return err
+		}
+		after = max(0, head-c.Lines)
+	}
+	again := time.NewTicker(250 * time.Millisecond)
+	defer again.Stop()
+	for {
+		events, err := s.store.Page(ctx, ledger, after, 1000)
+		if err != nil {
+			return err
+		}
+		if err := p.writeEvents(c.Output, events); err != nil {
+			return err
+		}
+		if len(events) > 0 {
+			after = events[len(events)-1].Position
+			continue
+		}
+		if !c.Follow {
+			return nil
+		}
+		select {
+		case <-ctx.Done():
+			return nil // it was asked to end
+		case <-again.C:
+		}
+	}
+}
+
+// writeEvents prints a line an event.
+func (p *process) writeEvents(out Output, events []*eventstore.Recorded) error {
+	for _, e := range events {
+		text, err := handlers.EventJSON(e)
+		if err != nil {
+			return err
+		}
+		if out.json() {
+			if _, err := fmt.Fprintf(p.stdout, "%s\n", text); err != nil {
+				return err
+			}
+			continue
+		}
+		var shown struct{ Data json.RawMessage }
+		if err := json.Unmarshal(text, &shown); err != nil {
+			return err
+		}
+		_, err = fmt.Fprintf(p.stdout, "%8d  %s  %-34s %s  %s\n", e.Position, e.RecordedAt.Format("2006-01-02 15:04:05.000000"),
+			printable(e.Type), e.Stream, printable(shorten(string(shown.Data), 160)))
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// shorten cuts a text to n bytes, between characters.
+func shorten(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && s[n]&0xc0 == 0x80 {
+		n--
+	}
+	return s[:n] + "…"
+}
+
+type eventsShow struct {
+	Database
+	Output
+	Ledger   `embed:""`
+	Position int64 `arg:"" help:"The event's position."`
+	Stored   bool  `help:"Show data and meta as they are stored and hashed: personal values are ciphertext."`
+}
+
+func (c *eventsShow) Validate() error { return c.validate() }
+
+// storedEvent is what the hash is made of, and the hash.
+type storedEvent struct {
+	Ledger       uuid.UUID `json:"ledger"`
+	Position     int64     `json:"position"`
+	Stream       uuid.UUID `json:"stream"`
+	Version      int64     `json:"version"`
+	ID           uuid.UUID `json:"id"`
+	Type         string    `json:"type"`
+	RecordedAt   int64     `json:"recordedAtMicroseconds"`
+	EffectiveAt  int64     `json:"effectiveAtMicroseconds"`
+	Data         string    `json:"data"` // JSON text, byte for byte
+	Meta         string    `json:"meta"`
+	PreviousHash string    `json:"previousHash"` // hexadecimal
+	Hash         string    `json:"hash"`
+}
+
+func (c *eventsShow) Run(ctx context.Context, p *process) (err error) {
+	s, err := c.session(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	ledger, err := c.find(ctx, s)
+	if err != nil {
+		return err
+	}
+	e, err := s.store.Event(ctx, ledger, c.Position)
+	if err != nil {
+		return err
+	}
+	if c.Stored {
+		return c.stored(ctx, p, s, e)
+	}
+	text, err := handlers.EventJSON(e)
+	if err != nil {
+		return err
+	}
+	if c.json() {
+		_, err = fmt.Fprintf(p.stdout, "%s\n", text)
+		return err
+	}
+	var pretty bytes.Buffer
+	if err := json.Indent(&pretty, text, "", "  "); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintln(p.stdout, printable(pretty.String()))
+	return err
+}
+
+func (c *eventsShow) stored(ctx context.Context, p *process, s *session, e *eventstore.Recorded) error {
+	var previous [32]byte
+	if e.Position > 1 {
+		before, err := s.store.Event(ctx, e.Ledger, e.Position-1)
+		if err != nil {
+			return err
+		}
+		previous = before.Hash
+	}
+	out := storedEvent{e.Ledger, e.Position, e.Stream, e.Version, e.ID, e.Type, e.RecordedAt.UnixMicro(), e.EffectiveAt.UnixMicro(),
+		string(e.Data), string(e.Meta), fmt.Sprintf("%x", previous), fmt.Sprintf("%x", e.Hash)}
+	if c.json() {
+		return p.writeJSON(out)
+	}
+	p.writeTable(nil, [][]string{
+		{"ledger", out.Ledger.String()}, {"position", strconv.FormatInt(out.Position, 10)},
+		{"stream", out.Stream.String()}, {"version", strconv.FormatInt(out.Version, 10)}, {"event id", out.ID.String()}, {"type", out.Type},
+		{"recorded at", e.RecordedAt.Format(time.RFC3339Nano)}, {"effective at", e.EffectiveAt.Format(time.RFC3339Nano)},
+		{"data", out.Data}, {"meta", out.Meta}, {"previous hash", out.PreviousHash}, {"hash", out.Hash}})
+	return nil
+}

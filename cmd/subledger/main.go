@@ -1,0 +1,66 @@
+// Command subledger runs and looks after a subscription ledger. All flags, environment variables and
+// wiring are in this package, one file a subcommand; docs/running.md describes them.
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+)
+
+// commands is the command line: one struct a subcommand.
+type commands struct {
+	Serve       serveCommand       `cmd:"" help:"Run the server: API, projections, reactions."`
+	Migrate     migrateCommands    `cmd:"" help:"Bring the database's schema up to date, or look at it."`
+	Demo        demoCommand        `cmd:"" help:"Make a demo organisation, or show the one that a seed made."`
+	Keys        keysCommands       `cmd:"" help:"Make, list, roll and revoke API keys."`
+	Events      eventsCommands     `cmd:"" help:"Read a ledger's events."`
+	Verify      verifyCommand      `cmd:"" help:"Recompute the hash chains: has anyone changed history?"`
+	Projections projectionCommands `cmd:"" help:"Look at the read models, rebuild or check them."`
+	Doctor      doctorCommand      `cmd:"" help:"Look for what is wrong or not enforced on this installation."`
+	Version     versionCommand     `cmd:"" help:"Print the version."`
+}
+
+// process is what a subcommand gets of the world around it.
+type process struct {
+	stdout io.Writer
+	stderr io.Writer
+}
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	// The second signal kills: a drain may hang.
+	context.AfterFunc(ctx, stop)
+	os.Exit(run(ctx, &process{stdout: os.Stdout, stderr: os.Stderr}, os.Args[1:]))
+}
+
+// run parses and runs one command line and returns its exit status. ctx ends with SIGINT or SIGTERM.
+func run(ctx context.Context, p *process, args []string) int {
+	ended := -1
+	var c commands
+	parser, err := kong.New(&c,
+		kong.Name("subledger"),
+		kong.Description("An event-sourced subscription ledger.\n\n"+exitHelp),
+		kong.Writers(p.stdout, p.stderr),
+		kong.Exit(func(code int) { ended = code }),
+		kong.ConfigureHelp(kong.HelpOptions{Compact: true}),
+		kong.Bind(p), kong.BindTo(ctx, (*context.Context)(nil)))
+	if err != nil {
+		panic(err) // a mistake in the structs' tags
+	}
+	selected, err := parser.Parse(args)
+	if ended >= 0 { // --help was printed
+		return ended
+	}
+	if err != nil {
+		fmt.Fprintf(p.stderr, "subledger: %s\n  See: subledger --help\n", err)
+		return exitUsage
+	}
+	return report(ctx, p, selected.Run())
+}

@@ -1,0 +1,157 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain/organisation"
+	"github.com/subledger/subledger/eventstore"
+)
+
+type serveCommand struct {
+	Database
+	Output
+	Listen      string        `env:"SUBLEDGER_LISTEN" default:"127.0.0.1:8080" help:"Address and port of the API. Port 0 takes a free one."`
+	Roles       []string      `env:"SUBLEDGER_ROLES" default:"api,projector,reactor" enum:"api,projector,reactor" help:"What this process does: api, projector, reactor."`
+	Connections int           `env:"SUBLEDGER_CONNECTIONS" default:"48" help:"Connections to the database at most, all pools together; at least 6."`
+	RateLimit   float64       `env:"SUBLEDGER_RATE_LIMIT" default:"0" help:"Requests per second and API key; 0 for no limit."`
+	Drain       time.Duration `env:"SUBLEDGER_DRAIN" default:"20s" help:"How long running requests may take to finish at the end."`
+	LogLevel    slog.Level    `env:"SUBLEDGER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
+	AccessLog   bool          `env:"SUBLEDGER_ACCESS_LOG" help:"Log every request."`
+}
+
+func (c *serveCommand) Validate() error {
+	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+		return fmt.Errorf("--listen: want an address and a port, such as 127.0.0.1:8080: %w", err)
+	}
+	switch {
+	case c.Connections < 6:
+		return errors.New("--connections: 6 is the least that the pools need")
+	case c.RateLimit < 0:
+		return errors.New("--rate-limit is 0 or more")
+	case c.Drain < 0:
+		return errors.New("--drain is 0 or more")
+	case len(c.Roles) == 0:
+		return errors.New("--roles: name one or more of api, projector, reactor")
+	}
+	return c.validate()
+}
+
+func (c *serveCommand) has(role string) bool { return slices.Contains(c.Roles, role) }
+
+// started is what the one block tells.
+type started struct {
+	Address      string     `json:"address,omitzero"` // of the API, when it is served
+	Database     string     `json:"database"`
+	Organisation *uuid.UUID `json:"organisation,omitzero"` // the demo's
+	Keys         *demoKeys  `json:"keys,omitzero"`         // those of the demo that still work
+}
+
+func (c *serveCommand) Run(ctx context.Context, p *process) (err error) {
+	// Nothing but the block is printed until the server is up, unless something is wrong.
+	level := new(slog.LevelVar)
+	level.Set(max(c.LogLevel, slog.LevelWarn))
+	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+	in, err := c.openToServe(ctx, log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, in.close(context.WithoutCancel(ctx))) }()
+	s := &server{config: c, installation: in, log: log}
+	defer func() { err = errors.Join(err, s.stop()) }()
+	if err := s.start(ctx, p); err != nil {
+		return err
+	}
+	if err := c.announce(p, s.told); err != nil {
+		return err
+	}
+	level.Set(c.LogLevel)
+	log.Info("ready", "address", s.told.Address, "roles", c.Roles, "version", thisBuild().Version)
+	return s.wait(ctx)
+}
+
+// openToServe is Database.open for a process that stays: it never joins another one's PostgreSQL.
+func (c *serveCommand) openToServe(ctx context.Context, log *slog.Logger) (*installation, error) {
+	if c.URL != "" {
+		return c.open(ctx, true)
+	}
+	in := &installation{config: c.Database, embedded: true}
+	if err := in.start(ctx, log); err != nil {
+		return nil, errors.Join(err, in.close(ctx))
+	}
+	return in, nil
+}
+
+func (c *serveCommand) announce(p *process, t started) error {
+	if c.json() {
+		return p.writeJSON(t)
+	}
+	lines := []string{"subledger is ready"}
+	line := func(name, text string) { lines = append(lines, fmt.Sprintf("  %-9s %s", name, text)) }
+	if t.Address != "" {
+		line("address", t.Address)
+	}
+	line("database", t.Database)
+	switch {
+	case t.Keys != nil:
+		line("keys", "of the demo organisation "+t.Organisation.String())
+		for _, k := range [][2]string{{"test", t.Keys.Test}, {"live", t.Keys.Live}, {"admin", t.Keys.Admin}} {
+			if k[1] != "" {
+				line("", fmt.Sprintf("%-6s %s", k[0], k[1]))
+			}
+		}
+	case t.Address != "":
+		line("keys", "make one with: subledger keys create --mode admin")
+	}
+	_, err := fmt.Fprintln(p.stdout, printable(strings.Join(lines, "\n")))
+	return err
+}
+
+// welcome makes the demo of a new private database and tells which of its keys still work.
+func (s *server) welcome(ctx context.Context) error {
+	system := s.store.SystemLedger()
+	state, _, err := s.store.Fold(ctx, system, demoOrganisation(s.store.Master(), 1))
+	if err != nil {
+		return err
+	}
+	if state == nil {
+		if !s.embedded {
+			return nil
+		}
+		if any, err := anyOrganisation(ctx, s.store, func(eventstore.Meta) bool { return true }); err != nil || any {
+			return err
+		}
+	}
+	// Made before, this only reads the answers; interrupted, it is completed.
+	d, err := makeDemo(ctx, s.store, 1)
+	if err != nil {
+		return err
+	}
+	s.told.Organisation, s.told.Keys = &d.Organisation, &d.Keys
+	for _, k := range []struct {
+		secret *string
+		mode   string
+		holder uuid.UUID
+	}{{&d.Keys.Live, organisation.Live, d.Organisation}, {&d.Keys.Test, organisation.Test, d.Organisation}, {&d.Keys.Admin, organisation.System, organisation.AdminKeys}} {
+		state, _, err := s.store.Fold(ctx, system, k.holder)
+		if err != nil {
+			return err
+		}
+		org, ok := state.(*organisation.State)
+		if !ok {
+			return fmt.Errorf("%s is no organisation", k.holder)
+		}
+		if v, _ := org.Key(derivedID(s.store.Master(), 1, "key "+k.mode), time.Now()); v.Status != organisation.KeyActive {
+			*k.secret = ""
+		}
+	}
+	return nil
+}

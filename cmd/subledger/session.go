@@ -1,0 +1,146 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/subledger/subledger/domain/organisation"
+	"github.com/subledger/subledger/eventstore"
+)
+
+// session is an installation that is set up, opened with its master key.
+type session struct {
+	*installation
+	pool  *pgxpool.Pool // as the application's role
+	store *eventstore.Store
+	done  func()
+}
+
+// session refuses what is not set up, needs another master key, or has an older schema.
+func (d Database) session(ctx context.Context, p *process) (*session, error) {
+	in, err := d.open(ctx, false)
+	if err != nil {
+		return nil, err
+	}
+	s := &session{installation: in, done: func() {}}
+	if err := s.begin(ctx, p); err != nil {
+		return nil, errors.Join(err, s.close(ctx))
+	}
+	return s, nil
+}
+
+func (s *session) begin(ctx context.Context, p *process) error {
+	owner, err := s.installation.pool(ctx, s.owner)
+	if err != nil {
+		return err
+	}
+	defer owner.Close()
+	if err := s.check(ctx, owner); err != nil {
+		return err
+	}
+	key, err := s.masterKey(ctx, p, owner, false)
+	if err != nil {
+		return err
+	}
+	if s.pool, err = s.installation.pool(ctx, s.app); err != nil {
+		return err
+	}
+	var closeStore func()
+	s.store, closeStore, err = s.installation.store(ctx, key)
+	if err != nil {
+		s.pool.Close()
+		return err
+	}
+	s.done = func() { closeStore(); s.pool.Close() }
+	return nil
+}
+
+func (s *session) close(ctx context.Context) error {
+	s.done()
+	return s.installation.close(ctx)
+}
+
+// Ledger says which ledger a subcommand reads.
+type Ledger struct {
+	Ledger       string    `placeholder:"ID" help:"The ledger's id, or system."`
+	Organisation uuid.UUID `placeholder:"ID" help:"The organisation's, if there is more than one."`
+	Mode         string    `enum:"live,test," default:"" help:"Which of its ledgers, live or test. Default: live."`
+}
+
+// find resolves the choice to a ledger's id.
+func (c Ledger) find(ctx context.Context, s *session) (uuid.UUID, error) {
+	switch {
+	case c.Ledger == "system":
+		return s.store.SystemLedger(), nil
+	case c.Ledger != "":
+		id, err := uuid.Parse(c.Ledger)
+		if err != nil {
+			return id, &status{code: exitUsage, err: fmt.Errorf("--ledger: %q is neither an id nor system", c.Ledger)}
+		}
+		if _, _, err := s.store.Head(ctx, id); err != nil {
+			return id, err
+		}
+		return id, nil
+	}
+	org, err := s.organisation(ctx, c.Organisation)
+	if err != nil {
+		return uuid.Nil, err
+	}
+	if c.Mode == organisation.Test {
+		return org.Test, nil
+	}
+	return org.Live, nil
+}
+
+// organisation reads one, or the only one when id is zero.
+func (s *session) organisation(ctx context.Context, id uuid.UUID) (organisation.View, error) {
+	if id == uuid.Nil {
+		all, err := s.organisations(ctx)
+		switch {
+		case err != nil:
+			return organisation.View{}, err
+		case len(all) == 0:
+			return organisation.View{}, refused("Make one: subledger demo, or POST /ledger/v1/organisations with an admin key.", "there is no organisation yet")
+		case len(all) > 1:
+			next := "One of:"
+			for _, o := range all[:min(len(all), 10)] {
+				next += fmt.Sprintf("\n  --organisation %s  %s", o.id, printable(o.name))
+			}
+			return organisation.View{}, &status{code: exitUsage, err: errors.New("there are several organisations; say which"), next: next}
+		}
+		id = all[0].id
+	}
+	state, _, err := s.store.Fold(ctx, s.store.SystemLedger(), id)
+	if err != nil {
+		return organisation.View{}, err
+	}
+	org, ok := state.(*organisation.State)
+	if !ok || org.Created == nil {
+		return organisation.View{}, refused("See: subledger keys list", "there is no organisation %s", id)
+	}
+	return org.View(), nil
+}
+
+type organisationName struct {
+	id   uuid.UUID
+	name string
+}
+
+func (s *session) organisations(ctx context.Context) ([]organisationName, error) {
+	rows, err := s.pool.Query(ctx, `select organisation_id, name from organisations order by created_at, organisation_id`)
+	if err != nil {
+		return nil, fmt.Errorf("list organisations: %w", err)
+	}
+	all, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (o organisationName, err error) {
+		return o, row.Scan(&o.id, &o.name)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list organisations: %w", err)
+	}
+	return all, nil
+}
