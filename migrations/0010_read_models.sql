@@ -16,7 +16,6 @@ create table products (
 	updated_at timestamptz not null,
 	primary key (ledger_id, id)
 );
-create index products_by_position on products (ledger_id, position);
 comment on table products is 'What is sold, at the newest event of each product.';
 comment on column products.fields is 'catalog.ProductFields: all fields as callers set them, currencies included.';
 comment on column products.position is 'Of the last event that changed the row, in its ledger.';
@@ -134,7 +133,6 @@ create index subscriptions_by_product on subscriptions (ledger_id, product_id, i
 create index subscriptions_by_customer on subscriptions (ledger_id, customer_id, id) where customer_id is not null;
 create index subscriptions_by_owner on subscriptions (ledger_id, owner, id) where owner is not null;
 create index subscriptions_by_email on subscriptions (ledger_id, email, id) where email is not null;
-create index subscriptions_by_position on subscriptions (ledger_id, position);
 comment on table subscriptions is 'Subscriptions as recorded. What counts at an instant is computed from it: ends and trial ends happen whether or not a scheduler recorded them.';
 comment on column subscriptions.terms is 'catalog.PlanTerms in force: frozen copy of the plan, capabilities included.';
 comment on column subscriptions.terms_position is 'Position at which these terms came into force; seats made before it have their capabilities.';
@@ -143,7 +141,7 @@ comment on column subscriptions.cancel_at is 'Scheduled end; null while it renew
 comment on column subscriptions.canceled_at is 'When the cancellation was asked for.';
 comment on column subscriptions.ended_at is 'The end that was recorded.';
 comment on column subscriptions.end_reason is 'canceled: at once; expired: at the instant that was scheduled.';
-comment on column subscriptions.resumes_as is 'While it is paused: the status it would have otherwise.';
+comment on column subscriptions.resumes_as is 'While it is paused, and when it ended so: the status it would have had otherwise.';
 comment on column subscriptions.open_changes is 'Changes that wait for their task: [{task_id, seats, plan_id}].';
 
 create table licenses (
@@ -177,7 +175,6 @@ create index licenses_by_product on licenses (ledger_id, product_id, id);
 create index licenses_by_grantee on licenses (ledger_id, grantee, id) where grantee is not null;
 create index licenses_by_plan on licenses (ledger_id, plan_id, id) where plan_id is not null;
 create index licenses_by_purchaser on licenses (ledger_id, purchaser, id) where purchaser is not null;
-create index licenses_by_position on licenses (ledger_id, position);
 comment on table licenses is 'Seats and ad hoc licences. A seat does not repeat its subscription''s plan, status and dates: a change of a large subscription changes one row.';
 comment on column licenses.subscription_id is 'Null for an ad hoc licence.';
 comment on column licenses.status is 'As recorded for the licence itself; a seat''s subscription and the instant have their say too.';

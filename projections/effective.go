@@ -126,11 +126,18 @@ func (l *LicenseRow) endAt(s *Subscription, at time.Time) time.Time {
 	return s.EndAt(at)
 }
 
-// ranOut tells an end that came by itself from a cancellation at once: only the former has grace.
+// ranOut tells an end of access that came by itself from a cancellation at once: only the former has
+// grace. A subscription that was paused when it ended, or never complete, gave no access to end.
 func (l *LicenseRow) ranOut(s *Subscription, at time.Time) bool {
-	canceled := func(reason *string) bool { return reason != nil && *reason == "canceled" }
-	if l.EndReason != nil || s == nil {
-		return !canceled(l.EndReason) && !l.endAt(s, at).After(at)
+	if s != nil && (s.ResumesAs != nil || s.Status == subscription.Incomplete || s.Status == subscription.Deleted) {
+		return false
 	}
-	return !canceled(s.EndReason) && s.Status != subscription.Deleted && !s.EndAt(at).After(at)
+	reason := l.EndReason
+	if reason == nil && s != nil {
+		reason = s.EndReason
+	}
+	if reason != nil {
+		return *reason != "canceled"
+	}
+	return !l.endAt(s, at).After(at)
 }

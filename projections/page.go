@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"reflect"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/subledger/subledger/eventstore"
 )
@@ -233,6 +235,15 @@ func columnArrays[T any](columns []column, rows []T) ([]any, error) {
 			continue
 		}
 		field := reflect.TypeFor[T]().FieldByIndex(c.index).Type
+		if field == uuidType {
+			// The driver's own type: an array of uuid.UUID goes through text on a pool that does not know it.
+			ids := make([]pgtype.UUID, len(rows))
+			for j := range rows {
+				ids[j] = pgtype.UUID{Bytes: reflect.ValueOf(&rows[j]).Elem().FieldByIndex(c.index).Interface().(uuid.UUID), Valid: true}
+			}
+			args[i] = ids
+			continue
+		}
 		array := reflect.MakeSlice(reflect.SliceOf(field), len(rows), len(rows))
 		for j := range rows {
 			array.Index(j).Set(reflect.ValueOf(&rows[j]).Elem().FieldByIndex(c.index))

@@ -39,7 +39,7 @@ type Subscription struct {
 	EndedAt       *time.Time        `db:"ended_at"`
 	EndReason     *string           `db:"end_reason"` // canceled, expired
 	PausedAt      *time.Time        `db:"paused_at"`
-	ResumesAs     *string           `db:"resumes_as"` // while paused: the status it would have otherwise
+	ResumesAs     *string           `db:"resumes_as"` // while paused, and when it ended so: the status it would have had otherwise
 	OpenChanges   []OpenChange      `db:"open_changes"`
 	Touched
 }
@@ -100,7 +100,7 @@ func (s *Subscription) apply(e *eventstore.Recorded) {
 		s.CancelAt, s.CanceledAt = nil, nil
 	case subscription.Ended:
 		s.Status, s.EndedAt, s.EndReason, s.OpenChanges = subscription.Canceled, &d.At, &d.Reason, []OpenChange{}
-		s.PausedAt, s.ResumesAs = nil, nil
+		s.PausedAt = nil // ResumesAs stays: it tells that there was no access to end
 		if s.CanceledAt == nil {
 			s.CanceledAt = &d.At
 		}

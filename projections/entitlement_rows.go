@@ -1,0 +1,142 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"reflect"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/subledger/subledger/domain/subscription"
+)
+
+// checkpointOf is the position up to which the three read models hold a ledger: those that are parked
+// stand still and do not count, as nobody waits for them.
+const checkpointOf = `coalesce(min(position) filter (where parked_at is null), max(position))
+	from checkpoints where projection in ('catalog', 'subscriptions', 'licenses')`
+
+// positions are the read models' of some ledgers.
+func (x *Entitlements) positions(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]int64, error) {
+	all := map[uuid.UUID]int64{}
+	var ledger uuid.UUID
+	var position int64
+	err := queryRows(ctx, x.Pool, "select ledger_id, "+checkpointOf+" and ledger_id = any($1) group by ledger_id",
+		[]any{ids}, []any{&ledger, &position}, func() { all[ledger] = position })
+	if err != nil {
+		return nil, fmt.Errorf("positions of entitlements: %w", err)
+	}
+	return all, nil
+}
+
+// snapshot runs queries that all see one state of the database.
+func (x *Entitlements) snapshot(ctx context.Context, q *pgx.Batch) error {
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	defer cancel()
+	return pgx.BeginTxFunc(ctx, x.Pool, pgx.TxOptions{IsoLevel: pgx.RepeatableRead, AccessMode: pgx.ReadOnly}, func(tx pgx.Tx) error {
+		return tx.SendBatch(ctx, q).Close()
+	})
+}
+
+func queuePosition(q *pgx.Batch, ledger uuid.UUID, position *int64) {
+	q.Queue("select coalesce((select "+checkpointOf+" and ledger_id = $1), 0)", ledger).QueryRow(func(row pgx.Row) error {
+		return row.Scan(position)
+	})
+}
+
+// queueRows collects the rows of one table into all.
+func queueRows[R any](q *pgx.Batch, all *[]any, sql string, args ...any) {
+	columns := columnsOf(reflect.TypeFor[R]())
+	q.Queue(fmt.Sprintf(sql, quoted(columns, "r.")), args...).Query(func(rows pgx.Rows) error {
+		for rows.Next() {
+			var row R
+			if err := scanInto(rows, columns, reflect.ValueOf(&row).Elem()); err != nil {
+				return err
+			}
+			*all = append(*all, row)
+		}
+		return rows.Err()
+	})
+}
+
+// load reads a ledger whole, with its checkpoint, in one snapshot.
+func (x *Entitlements) load(ctx context.Context, ledger uuid.UUID) (*ledgerIndex, error) {
+	start := time.Now()
+	index := newLedgerIndex(ledger)
+	var rows []any
+	q := &pgx.Batch{}
+	queuePosition(q, ledger, &index.position)
+	queueRows[Product](q, &rows, "select %s from products r where r.ledger_id = $1", ledger)
+	queueRows[Subscription](q, &rows, "select %s from subscriptions r where r.ledger_id = $1", ledger)
+	queueRows[LicenseRow](q, &rows, `select %s from licenses r where r.ledger_id = $1 and r.grantee is not null
+		and r.end_reason is distinct from 'canceled'`, ledger)
+	if err := x.snapshot(ctx, q); err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		index.put(row)
+	}
+	index.confirmed.Store(start.UnixNano())
+	index.used.Store(start.UnixNano())
+	return index, nil
+}
+
+// seatEvents are those that change rows of seats.
+var seatEvents = []string{subscription.Started{}.EventType(), subscription.SeatsAdded{}.EventType(), subscription.SeatsRemoved{}.EventType(),
+	subscription.SeatsAssigned{}.EventType(), subscription.PlanChanged{}.EventType()}
+
+// refresh reads the rows that events after the index's position changed. The log tells which they
+// are, so that no index on positions makes every update of a row dearer.
+func (x *Entitlements) refresh(ctx context.Context, index *ledgerIndex) error {
+	_, err, _ := x.loading.Do("refresh "+index.ledger.String(), func() (any, error) {
+		index.mu.RLock()
+		after := index.position
+		index.mu.RUnlock()
+		var to int64
+		var rows []any
+		q := &pgx.Batch{}
+		queuePosition(q, index.ledger, &to)
+		queueRows[Product](q, &rows, "select %s from products r where r.ledger_id = $1 and r.position > $2", index.ledger, after)
+		queueRows[Subscription](q, &rows, `select %s from subscriptions r where r.ledger_id = $1 and r.id in
+			(select stream_id from events where ledger_id = $1 and position > $2)`, index.ledger, after)
+		queueRows[LicenseRow](q, &rows, `select %s from licenses r where r.ledger_id = $1 and r.id in
+			(select stream_id from events where ledger_id = $1 and position > $2)`, index.ledger, after)
+		queueRows[LicenseRow](q, &rows, `select %s from licenses r where r.ledger_id = $1 and r.position > $2 and r.subscription_id in
+			(select stream_id from events where ledger_id = $1 and position > $2 and type = any($3))`, index.ledger, after, seatEvents)
+		if err := x.snapshot(context.WithoutCancel(ctx), q); err != nil {
+			return nil, fmt.Errorf("refresh entitlements of %s: %w", index.ledger, err)
+		}
+		index.move(rows, to)
+		x.weigh(index)
+		return nil, nil
+	})
+	return err
+}
+
+// ask answers from the database alone.
+func (x *Entitlements) ask(ctx context.Context, ledger, product uuid.UUID, grantees []string, grace time.Duration, at time.Time) (Answer, bool, error) {
+	var position int64
+	known := false
+	var pairs []licensePair
+	q := &pgx.Batch{}
+	queuePosition(q, ledger, &position)
+	q.Queue("select exists (select from products where ledger_id = $1 and id = $2)", ledger, product).QueryRow(func(row pgx.Row) error {
+		return row.Scan(&known)
+	})
+	q.Queue("select "+quoted(licenseColumns, "l.")+", "+quoted(subscriptionColumns, "s.")+` from licenses l
+		left join subscriptions s on s.ledger_id = l.ledger_id and s.id = l.subscription_id
+		where l.ledger_id = $1 and l.product_id = $2 and l.grantee = any($3) and l.end_reason is distinct from 'canceled'`,
+		ledger, product, grantees).Query(func(rows pgx.Rows) (err error) {
+		pairs, err = collectPairs(rows)
+		return err
+	})
+	if err := x.snapshot(ctx, q); err != nil {
+		return Answer{}, false, fmt.Errorf("check entitlements of %s: %w", ledger, err)
+	}
+	sum := answering{at: at, grace: grace, ends: map[string]time.Time{}}
+	for _, p := range pairs {
+		sum.add(&p.license, p.subscription)
+	}
+	return sum.answer(position), known, nil
+}

@@ -1,0 +1,184 @@
+package projections
+
+import (
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+	"pgregory.net/rapid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/domain/task"
+	"github.com/subledger/subledger/domain/usage"
+	"github.com/subledger/subledger/eventstore"
+)
+
+var grantees = []string{"", "ada", "bob", "cleo"}
+
+// drawn is a random history of one ledger: what commands could have recorded.
+type drawn struct {
+	t      *rapid.T
+	ledger uuid.UUID
+	h      *history
+	now    time.Time
+	n      int
+	subs   []*drawnSub
+	ad     []uuid.UUID // ad hoc licences that are not over
+}
+
+type drawnSub struct {
+	id             uuid.UUID
+	trial          *time.Time
+	paused, cancel bool
+	ended          bool
+	seats          []uuid.UUID // not removed
+	period         subscription.Period
+}
+
+func (d *drawn) id() uuid.UUID {
+	d.n++
+	return id(d.n)
+}
+
+func (d *drawn) pick(label string, n int) int { return rapid.IntRange(0, n-1).Draw(d.t, label) }
+
+func (d *drawn) grantee() domain.Personal { return domain.Grantee(grantees[d.pick("grantee", len(grantees))]) }
+
+func (d *drawn) terms() catalog.PlanTerms {
+	t := terms(10+d.pick("plan", 3), [][]string{{"read"}, {"read", "write"}, {"admin"}, {}}[d.pick("capabilities", 4)]...)
+	t.ProductID = id(1 + d.pick("product", 2))
+	return t
+}
+
+// drawHistory makes about steps events of a ledger with products 1 and 2.
+func drawHistory(t *rapid.T, ledger uuid.UUID, steps int) []*eventstore.Recorded {
+	d := &drawn{t: t, ledger: ledger, h: newHistory(), now: day(1), n: 1000}
+	for p := 1; p <= 2; p++ {
+		d.h.add(ledger, id(p), d.now, catalog.ProductCreated{ProductFields: catalog.ProductFields{Name: fmt.Sprint("p", p), DisplayName: "P", PaymentIntegration: "free"}})
+	}
+	for range steps {
+		d.now = d.now.Add(time.Duration(d.pick("hours", 10*24)) * time.Hour)
+		d.step()
+	}
+	return d.h.events[ledger]
+}
+
+func (d *drawn) add(stream uuid.UUID, events ...domain.Event) { d.h.add(d.ledger, stream, d.now, events...) }
+
+func (d *drawn) step() {
+	if len(d.subs) == 0 || d.pick("new", 6) == 0 {
+		d.begin()
+		return
+	}
+	s := d.subs[d.pick("subscription", len(d.subs))]
+	if s.ended {
+		return
+	}
+	switch d.pick("action", 13) {
+	case 0:
+		taskID := d.id()
+		added := []uuid.UUID{d.id(), d.id()}
+		d.add(taskID, task.Requested{Type: task.CreateSeats, Subject: s.id, Provider: "none"})
+		s.seats = append(s.seats, added...)
+		d.add(s.id, subscription.SeatsAdded{TaskID: taskID, Seats: added, Capabilities: d.terms().Capabilities, Quantity: len(s.seats)})
+		d.add(taskID, task.Succeeded{})
+	case 1:
+		if n := len(s.seats); n > 1 {
+			d.add(s.id, subscription.SeatsAssigned{Seats: []subscription.Seat{{ID: s.seats[n-1]}}},
+				subscription.SeatsRemoved{TaskID: d.id(), Seats: slices.Clone(s.seats[n-1:]), Quantity: n - 1})
+			s.seats = s.seats[:n-1]
+		}
+	case 2, 3:
+		d.add(s.id, subscription.SeatsAssigned{Seats: []subscription.Seat{{ID: s.seats[d.pick("seat", len(s.seats))], Grantee: d.grantee()}}})
+	case 4:
+		added := d.id()
+		next := d.terms()
+		for _, e := range d.h.events[d.ledger] {
+			if first, ok := e.Event.(subscription.Started); ok && e.Stream == s.id {
+				next.ProductID = first.Terms.ProductID // rule S4
+			}
+		}
+		s.seats = append(s.seats, added)
+		d.add(s.id, subscription.PlanChanged{TaskID: d.id(), Terms: next, Added: []uuid.UUID{added}, Quantity: len(s.seats), AnchorAt: s.period.Start, Period: s.period})
+	case 5:
+		if !s.cancel {
+			s.cancel = true
+			d.add(s.id, subscription.CancellationScheduled{EndsAt: d.now.AddDate(0, 0, d.pick("ends", 40))})
+		} else {
+			s.cancel = false
+			d.add(s.id, subscription.Reactivated{})
+		}
+	case 6:
+		s.ended = d.pick("really", 3) == 0
+		if s.ended {
+			d.add(s.id, subscription.Ended{At: d.now, Reason: []string{"canceled", "expired"}[d.pick("reason", 2)]})
+		}
+	case 7:
+		if s.paused = !s.paused; s.paused {
+			d.add(s.id, subscription.PauseBegan{At: d.now})
+		} else {
+			d.add(s.id, subscription.Resumed{At: d.now, Period: s.period})
+		}
+	case 8:
+		if s.trial != nil {
+			d.add(s.id, subscription.TrialEnded{At: *s.trial})
+			s.trial = nil
+		}
+	case 9:
+		s.period = subscription.Period{Start: s.period.End, End: s.period.End.AddDate(0, 1, 0)}
+		d.add(s.id, subscription.Renewed{Period: s.period})
+	case 10:
+		d.add(s.id, []domain.Event{subscription.PaymentMissed{}, subscription.PaymentSettled{}}[d.pick("payment", 2)])
+	case 11:
+		seat := s.seats[d.pick("seat", len(s.seats))]
+		sub := s.id
+		d.add(usage.StreamID(seat, "calls"), usage.Recorded{Key: d.id().String(), LicenseID: seat, SubscriptionID: &sub, PlanID: id(10), ProductID: id(1),
+			Meter: "calls", Quantity: decimal.New(int64(d.pick("quantity", 2000)-500), -2), At: d.now.Add(-time.Duration(d.pick("ago", 900)) * time.Hour)})
+	case 12:
+		d.adHoc()
+	}
+}
+
+func (d *drawn) begin() {
+	e := started(10, 0, "")
+	e.Terms = d.terms()
+	e.Status = []string{subscription.Active, subscription.Trialing, subscription.Incomplete}[d.pick("status", 3)]
+	e.StartAt = d.now.AddDate(0, 0, d.pick("start", 4))
+	e.AnchorAt, e.Period = e.StartAt, subscription.Period{Start: e.StartAt, End: e.StartAt.AddDate(0, 1, 0)}
+	s := &drawnSub{id: d.id()}
+	if e.Status == subscription.Trialing {
+		end := e.StartAt.AddDate(0, 0, 7)
+		e.TrialEnd, e.Period.End, e.AnchorAt, s.trial = &end, end, end, &end
+	}
+	e.Seats = nil
+	for range 1 + d.pick("seats", 3) {
+		seat := subscription.Seat{ID: d.id(), Grantee: d.grantee()}
+		e.Seats, s.seats = append(e.Seats, seat), append(s.seats, seat.ID)
+	}
+	s.period = e.Period
+	d.subs = append(d.subs, s)
+	d.add(s.id, e)
+}
+
+func (d *drawn) adHoc() {
+	if len(d.ad) == 0 || d.pick("grant", 2) == 0 {
+		stream := d.id()
+		d.ad = append(d.ad, stream)
+		start := d.now.AddDate(0, 0, d.pick("later", 3))
+		d.add(stream, license.Granted{Terms: d.terms(), Status: []string{license.Active, license.Evaluation}[d.pick("kind", 2)], Grantee: d.grantee(),
+			Purchaser: domain.Owner("acme"), StartTime: start, EndTime: start.AddDate(0, 0, 1+d.pick("days", 40))})
+		return
+	}
+	i := d.pick("license", len(d.ad))
+	if d.pick("end", 2) == 0 {
+		d.add(d.ad[i], license.Ended{At: d.now, Reason: []string{"canceled", "expired"}[d.pick("reason", 2)]})
+		d.ad = slices.Delete(d.ad, i, i+1)
+		return
+	}
+	d.add(d.ad[i], license.Assigned{Grantee: d.grantee()})
+}
