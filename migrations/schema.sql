@@ -1,0 +1,893 @@
+-- Written by make schema; what the migrations add up to.
+
+CREATE TABLE public.api_keys (
+    hash bytea NOT NULL,
+    key_id uuid NOT NULL,
+    organisation_id uuid,
+    ledger_id uuid NOT NULL,
+    mode text NOT NULL,
+    name text NOT NULL,
+    hint text NOT NULL,
+    scopes text[] NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    expires_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    end_reason text,
+    CONSTRAINT api_keys_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'test'::text, 'system'::text])))
+);
+
+COMMENT ON TABLE public.api_keys IS 'Look-up from the SHA-256 of an API key to its ledger.';
+
+COMMENT ON COLUMN public.api_keys.ended_at IS 'From then on it opens nothing: revoked, or the end of a roll''s overlap. May lie ahead.';
+
+CREATE TABLE public.capabilities (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    status text NOT NULL COLLATE pg_catalog."C",
+    fields jsonb NOT NULL,
+    archived_at timestamp with time zone,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT capabilities_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DEPRECATED'::text])))
+);
+
+COMMENT ON TABLE public.capabilities IS 'Capabilities at their newest event; licences keep the names that they were made with.';
+
+COMMENT ON COLUMN public.capabilities.fields IS 'catalog.CapabilityFields.';
+
+CREATE TABLE public.checkpoints (
+    ledger_id uuid NOT NULL,
+    projection text NOT NULL COLLATE pg_catalog."C",
+    "position" bigint NOT NULL,
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    parked_at timestamp with time zone,
+    parked_position bigint,
+    parked_reason text
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.checkpoints IS 'A projection''s last applied position in a ledger; moved in the transaction that writes its rows.';
+
+COMMENT ON COLUMN public.checkpoints.parked_at IS 'Set when an event could not be applied: this ledger waits for a repair, the others go on.';
+
+CREATE TABLE public.claims (
+    ledger_id uuid NOT NULL,
+    scope text NOT NULL COLLATE pg_catalog."C",
+    value text NOT NULL COLLATE pg_catalog."C",
+    stream_id uuid NOT NULL,
+    CONSTRAINT claims_value_check CHECK ((octet_length(value) <= 255))
+);
+
+COMMENT ON TABLE public.claims IS 'What is unique in a ledger, and the stream that took it first.';
+
+CREATE TABLE public.commands (
+    ledger_id uuid NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    fingerprint bytea NOT NULL,
+    first_position bigint NOT NULL,
+    last_position bigint NOT NULL,
+    answer json NOT NULL,
+    recorded_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.commands IS 'Idempotency, kept for ever: a key''s answer commits with its events.';
+
+COMMENT ON COLUMN public.commands.fingerprint IS 'sha256 of method, path and canonical body.';
+
+COMMENT ON COLUMN public.commands.first_position IS 'First event of the command; last_position + 1 when it changed nothing.';
+
+CREATE TABLE public.due (
+    ledger_id uuid NOT NULL,
+    stream_id uuid NOT NULL,
+    kind text NOT NULL COLLATE pg_catalog."C",
+    due_at timestamp with time zone NOT NULL,
+    asleep text COLLATE pg_catalog."C",
+    "position" bigint NOT NULL,
+    CONSTRAINT due_asleep_check CHECK ((asleep = ANY (ARRAY['incomplete'::text, 'paused'::text]))),
+    CONSTRAINT due_kind_check CHECK ((kind = ANY (ARRAY['trial_end'::text, 'period_end'::text, 'expiry'::text, 'license_end'::text])))
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE public.due IS 'What happens by time: a scheduler makes a command of each row once its instant has come; the command''s event moves or removes the row.';
+
+COMMENT ON COLUMN public.due.asleep IS 'Why it does not happen although its instant may come; null: it does.';
+
+CREATE TABLE public.events (
+    ledger_id uuid NOT NULL,
+    "position" bigint NOT NULL,
+    stream_id uuid NOT NULL,
+    version bigint NOT NULL,
+    event_id uuid NOT NULL,
+    type text NOT NULL COLLATE pg_catalog."C",
+    data json NOT NULL,
+    meta json NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    effective_at timestamp with time zone NOT NULL,
+    hash bytea NOT NULL,
+    CONSTRAINT events_hash_check CHECK ((octet_length(hash) = 32)),
+    CONSTRAINT events_position_check CHECK (("position" > 0)),
+    CONSTRAINT events_version_check CHECK ((version > 0))
+);
+
+COMMENT ON TABLE public.events IS 'What happened. Rows are inserted and never changed; docs/event-log.md gives the hash.';
+
+COMMENT ON COLUMN public.events.data IS 'json, not jsonb: the bytes stay as they were hashed. Personal fields are ciphertext.';
+
+COMMENT ON COLUMN public.events.recorded_at IS 'When we knew.';
+
+COMMENT ON COLUMN public.events.effective_at IS 'From when it counts.';
+
+COMMENT ON COLUMN public.events.hash IS 'sha256(previous hash, header, data, meta): one chain a ledger.';
+
+CREATE TABLE public.features (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    status text NOT NULL COLLATE pg_catalog."C",
+    fields jsonb NOT NULL,
+    archived_at timestamp with time zone,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.features IS 'Features at their newest event.';
+
+COMMENT ON COLUMN public.features.fields IS 'catalog.FeatureFields: enum options included.';
+
+CREATE TABLE public.installation (
+    only_row boolean DEFAULT true NOT NULL,
+    system_ledger_id uuid NOT NULL,
+    master_key_check bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT installation_only_row_check CHECK (only_row)
+);
+
+COMMENT ON TABLE public.installation IS 'One row: which ledger is the system ledger, and a value that only the right master key opens.';
+
+CREATE TABLE public.ledgers (
+    ledger_id uuid NOT NULL,
+    organisation_id uuid NOT NULL,
+    mode text NOT NULL,
+    "position" bigint DEFAULT 0 NOT NULL,
+    head bytea NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    clock timestamp with time zone,
+    wrapped_key bytea NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT ledgers_check CHECK (((clock IS NULL) OR (mode = 'test'::text))),
+    CONSTRAINT ledgers_head_check CHECK ((octet_length(head) = 32)),
+    CONSTRAINT ledgers_mode_check CHECK ((mode = ANY (ARRAY['live'::text, 'test'::text, 'system'::text]))),
+    CONSTRAINT ledgers_position_check CHECK (("position" >= 0))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.ledgers IS 'One row a ledger: its end. The only arbiter between writers is `update … where position = $old`.';
+
+COMMENT ON COLUMN public.ledgers."position" IS 'Position of the last event; 0 when there is none.';
+
+COMMENT ON COLUMN public.ledgers.head IS 'Hash of the last event; 32 zero bytes when there is none.';
+
+COMMENT ON COLUMN public.ledgers.recorded_at IS 'recorded_at of the last event; it never goes backwards.';
+
+COMMENT ON COLUMN public.ledgers.clock IS 'A test ledger''s clock as its last clock.moved event set it; null: the system clock.';
+
+COMMENT ON COLUMN public.ledgers.wrapped_key IS 'The ledger''s data key, encrypted with the installation''s master key.';
+
+CREATE TABLE public.licenses (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    subscription_id uuid,
+    product_id uuid NOT NULL,
+    grantee text COLLATE pg_catalog."C",
+    status text NOT NULL COLLATE pg_catalog."C",
+    start_time timestamp with time zone NOT NULL,
+    ended_at timestamp with time zone,
+    end_reason text COLLATE pg_catalog."C",
+    capabilities jsonb,
+    created_position bigint NOT NULL,
+    terms jsonb,
+    plan_id uuid,
+    purchaser text COLLATE pg_catalog."C",
+    email text COLLATE pg_catalog."C",
+    end_time timestamp with time zone,
+    cancel_at_period_end boolean NOT NULL,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT licenses_check CHECK (((subscription_id IS NULL) = (end_time IS NOT NULL))),
+    CONSTRAINT licenses_check1 CHECK (((subscription_id IS NOT NULL) OR (terms IS NOT NULL)))
+)
+WITH (fillfactor='90');
+
+COMMENT ON TABLE public.licenses IS 'Seats and ad hoc licences. A seat does not repeat its subscription''s plan, status and dates: a change of a large subscription changes one row.';
+
+COMMENT ON COLUMN public.licenses.subscription_id IS 'Null for an ad hoc licence.';
+
+COMMENT ON COLUMN public.licenses.status IS 'As recorded for the licence itself; a seat''s subscription and the instant have their say too.';
+
+COMMENT ON COLUMN public.licenses.capabilities IS 'Frozen at creation; null, or made before subscriptions.terms_position: those of the subscription''s terms.';
+
+COMMENT ON COLUMN public.licenses.terms IS 'catalog.PlanTerms of an ad hoc licence or a removed seat; a live seat has its subscription''s.';
+
+COMMENT ON COLUMN public.licenses.plan_id IS 'Where terms are given: their plan.';
+
+COMMENT ON COLUMN public.licenses.purchaser IS 'Of an ad hoc licence; a seat''s is the owner of its subscription.';
+
+CREATE TABLE public.meters (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    status text NOT NULL COLLATE pg_catalog."C",
+    fields jsonb NOT NULL,
+    archived_at timestamp with time zone,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT meters_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DEPRECATED'::text])))
+);
+
+COMMENT ON TABLE public.meters IS 'Meters at their newest event.';
+
+COMMENT ON COLUMN public.meters.fields IS 'catalog.MeterFields.';
+
+CREATE TABLE public.organisations (
+    organisation_id uuid NOT NULL,
+    name text NOT NULL,
+    currency text NOT NULL,
+    time_zone text NOT NULL,
+    live_ledger_id uuid NOT NULL,
+    test_ledger_id uuid NOT NULL,
+    secp256k1_public bytea NOT NULL,
+    secp256k1_private bytea NOT NULL,
+    p256_public bytea NOT NULL,
+    p256_private bytea NOT NULL,
+    created_at timestamp with time zone NOT NULL
+);
+
+COMMENT ON TABLE public.organisations IS 'Look-up of organisations; private keys are encrypted with the master key.';
+
+CREATE TABLE public.plans (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    slug text NOT NULL COLLATE pg_catalog."C",
+    plan_version integer NOT NULL,
+    status text NOT NULL COLLATE pg_catalog."C",
+    fields jsonb NOT NULL,
+    archived_at timestamp with time zone,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT plans_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DEPRECATED'::text])))
+);
+
+COMMENT ON TABLE public.plans IS 'Plans at their newest event. What was sold keeps the terms it was sold under.';
+
+COMMENT ON COLUMN public.plans.plan_version IS 'Rises with a change of prices only.';
+
+COMMENT ON COLUMN public.plans.fields IS 'catalog.PlanFields: with capabilities, features, currencies and prices.';
+
+CREATE TABLE public.products (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text NOT NULL COLLATE pg_catalog."C",
+    slug text NOT NULL COLLATE pg_catalog."C",
+    status text NOT NULL COLLATE pg_catalog."C",
+    fields jsonb NOT NULL,
+    archived_at timestamp with time zone,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT products_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DEPRECATED'::text])))
+);
+
+COMMENT ON TABLE public.products IS 'What is sold, at the newest event of each product.';
+
+COMMENT ON COLUMN public.products.fields IS 'catalog.ProductFields: all fields as callers set them, currencies included.';
+
+COMMENT ON COLUMN public.products.version IS 'Of the product''s stream; the ETag.';
+
+COMMENT ON COLUMN public.products."position" IS 'Of the last event that changed the row, in its ledger.';
+
+CREATE TABLE public.provider_calls (
+    ledger_id uuid NOT NULL,
+    task_id uuid NOT NULL,
+    event_id uuid NOT NULL,
+    provider text NOT NULL COLLATE pg_catalog."C",
+    correlation text NOT NULL COLLATE pg_catalog."C",
+    attempt integer DEFAULT 1 NOT NULL,
+    answered integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone NOT NULL,
+    asked_at timestamp with time zone,
+    asked_position bigint,
+    lease uuid,
+    poisoned boolean DEFAULT false NOT NULL,
+    CONSTRAINT provider_calls_answered_check CHECK ((answered >= 0)),
+    CONSTRAINT provider_calls_attempt_check CHECK ((attempt > 0)),
+    CONSTRAINT provider_calls_check CHECK (((asked_at IS NULL) = (asked_position IS NULL)))
+)
+WITH (fillfactor='70', autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='1000');
+
+COMMENT ON TABLE public.provider_calls IS 'Open calls of outside providers, one a task. A row goes when its task has succeeded or failed.';
+
+COMMENT ON COLUMN public.provider_calls.event_id IS 'Of the task''s task.requested; with answered + 1 the idempotency key towards the provider.';
+
+COMMENT ON COLUMN public.provider_calls.attempt IS 'Number of the next report to the task.';
+
+COMMENT ON COLUMN public.provider_calls.answered IS 'Definite answers of the provider so far. What is asked again after a lost answer has the same key.';
+
+COMMENT ON COLUMN public.provider_calls.due_at IS 'When it is to be taken up. Taking it moves this to the end of the lease, so that a killed worker''s row comes up again by itself.';
+
+COMMENT ON COLUMN public.provider_calls.asked_at IS 'When the provider was first asked for this answer.';
+
+COMMENT ON COLUMN public.provider_calls.asked_position IS 'The ledger''s position then; the built-in provider answers as it was configured there.';
+
+COMMENT ON COLUMN public.provider_calls.lease IS 'Who has it, a new id at each taking; null: nobody.';
+
+COMMENT ON COLUMN public.provider_calls.poisoned IS 'Its message could not be handled: the task fails without a call.';
+
+CREATE TABLE public.schema_migrations (
+    id integer NOT NULL,
+    version_id bigint NOT NULL,
+    is_applied boolean NOT NULL,
+    tstamp timestamp without time zone DEFAULT now() NOT NULL
+);
+
+ALTER TABLE public.schema_migrations ALTER COLUMN id ADD GENERATED BY DEFAULT AS IDENTITY (
+    SEQUENCE NAME public.schema_migrations_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+CREATE TABLE public.seat_terms (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    terms jsonb NOT NULL,
+    terms_position bigint NOT NULL
+);
+
+COMMENT ON TABLE public.seat_terms IS 'A subscription''s terms in force, as in subscriptions; for the fold of licenses alone.';
+
+CREATE TABLE public.subject_keys (
+    ledger_id uuid NOT NULL,
+    key_id uuid NOT NULL,
+    subject bytea NOT NULL,
+    wrapped_key bytea,
+    created_at timestamp with time zone NOT NULL,
+    destroyed_at timestamp with time zone,
+    CONSTRAINT subject_keys_check CHECK (((wrapped_key IS NULL) = (destroyed_at IS NOT NULL)))
+);
+
+COMMENT ON TABLE public.subject_keys IS 'Keys of personal fields, one or more a subject. Destroying all of a subject''s keys erases it from history.';
+
+COMMENT ON COLUMN public.subject_keys.subject IS 'HMAC-SHA256 of the subject''s name under the ledger''s key.';
+
+COMMENT ON COLUMN public.subject_keys.wrapped_key IS 'Encrypted with the ledger''s key; null once destroyed.';
+
+CREATE TABLE public.subscriptions (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    plan_id uuid NOT NULL,
+    terms jsonb NOT NULL,
+    terms_position bigint NOT NULL,
+    status text NOT NULL COLLATE pg_catalog."C",
+    customer_id uuid,
+    quantity integer NOT NULL,
+    currency text NOT NULL COLLATE pg_catalog."C",
+    start_at timestamp with time zone NOT NULL,
+    anchor_at timestamp with time zone NOT NULL,
+    time_zone text NOT NULL COLLATE pg_catalog."C",
+    trial_end timestamp with time zone,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    proration_mode text NOT NULL COLLATE pg_catalog."C",
+    provider text NOT NULL COLLATE pg_catalog."C",
+    owner text COLLATE pg_catalog."C",
+    email text COLLATE pg_catalog."C",
+    cancel_at timestamp with time zone,
+    canceled_at timestamp with time zone,
+    ended_at timestamp with time zone,
+    end_reason text COLLATE pg_catalog."C",
+    paused_at timestamp with time zone,
+    resumes_as text COLLATE pg_catalog."C",
+    open_changes jsonb NOT NULL,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='80');
+
+COMMENT ON TABLE public.subscriptions IS 'Subscriptions as recorded. What counts at an instant is computed from it: ends and trial ends happen whether or not a scheduler recorded them.';
+
+COMMENT ON COLUMN public.subscriptions.terms IS 'catalog.PlanTerms in force: frozen copy of the plan, capabilities included.';
+
+COMMENT ON COLUMN public.subscriptions.terms_position IS 'Position at which these terms came into force; seats made before it have their capabilities.';
+
+COMMENT ON COLUMN public.subscriptions.status IS 'As last recorded; see cancel_at and trial_end for what happens by time.';
+
+COMMENT ON COLUMN public.subscriptions.cancel_at IS 'Scheduled end; null while it renews.';
+
+COMMENT ON COLUMN public.subscriptions.canceled_at IS 'When the cancellation was asked for.';
+
+COMMENT ON COLUMN public.subscriptions.ended_at IS 'The end that was recorded.';
+
+COMMENT ON COLUMN public.subscriptions.end_reason IS 'canceled: at once; expired: at the instant that was scheduled.';
+
+COMMENT ON COLUMN public.subscriptions.resumes_as IS 'While it is paused, and when it ended so: the status it would have had otherwise.';
+
+COMMENT ON COLUMN public.subscriptions.open_changes IS 'Changes that wait for their task: [{task_id, seats, plan_id}].';
+
+CREATE TABLE public.tasks (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    type text NOT NULL COLLATE pg_catalog."C",
+    subject uuid NOT NULL,
+    provider text NOT NULL COLLATE pg_catalog."C",
+    params jsonb NOT NULL,
+    status text NOT NULL COLLATE pg_catalog."C",
+    retries integer NOT NULL,
+    error_code text COLLATE pg_catalog."C",
+    error_message text,
+    next_at timestamp with time zone,
+    positions jsonb NOT NULL,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT tasks_status_check CHECK ((status = ANY (ARRAY['queued'::text, 'pending'::text, 'retrying'::text, 'success'::text, 'failed'::text, 'incomplete'::text])))
+)
+WITH (fillfactor='70');
+
+COMMENT ON TABLE public.tasks IS 'How far asynchronous commands got. A status never moves backwards: success and failed are for ever.';
+
+COMMENT ON COLUMN public.tasks.retries IS 'Attempts that failed; each attempt counts once.';
+
+COMMENT ON COLUMN public.tasks.next_at IS 'When it is tried again, while it is retrying.';
+
+COMMENT ON COLUMN public.tasks.positions IS 'Positions of the task''s own events and of those that it caused, ascending.';
+
+CREATE TABLE public.usage_periods (
+    ledger_id uuid NOT NULL,
+    license_id uuid NOT NULL,
+    meter text NOT NULL COLLATE pg_catalog."C",
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    subscription_id uuid,
+    total numeric NOT NULL,
+    highest numeric NOT NULL,
+    last numeric NOT NULL,
+    records bigint NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    "position" bigint NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT usage_periods_highest_check CHECK ((highest <> 'NaN'::numeric)),
+    CONSTRAINT usage_periods_last_check CHECK ((last <> 'NaN'::numeric)),
+    CONSTRAINT usage_periods_total_check CHECK ((total <> 'NaN'::numeric))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.usage_periods IS 'Usage by the period of its own instant: the subscription''s periods as known when it was recorded; calendar months (UTC) for ad hoc licences.';
+
+COMMENT ON COLUMN public.usage_periods.highest IS 'The largest single quantity.';
+
+COMMENT ON COLUMN public.usage_periods.last IS 'The quantity at last_at; the later recorded of two at one instant.';
+
+CREATE TABLE public.usage_schedules (
+    ledger_id uuid NOT NULL,
+    subscription_id uuid NOT NULL,
+    anchor_at timestamp with time zone NOT NULL,
+    "interval" text NOT NULL COLLATE pg_catalog."C",
+    length integer NOT NULL,
+    time_zone text NOT NULL COLLATE pg_catalog."C"
+);
+
+COMMENT ON TABLE public.usage_schedules IS 'How to find the period of an instant of a subscription; for the fold of usage_periods alone.';
+
+CREATE TABLE public.usage_totals (
+    ledger_id uuid NOT NULL,
+    license_id uuid NOT NULL,
+    meter text NOT NULL COLLATE pg_catalog."C",
+    subscription_id uuid,
+    plan_id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    total numeric NOT NULL,
+    records bigint NOT NULL,
+    last_at timestamp with time zone NOT NULL,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT usage_totals_total_check CHECK ((total <> 'NaN'::numeric))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.usage_totals IS 'Sum of all usage of a licence on a meter.';
+
+COMMENT ON COLUMN public.usage_totals.meter IS 'A meter''s key; empty for the default meter.';
+
+COMMENT ON COLUMN public.usage_totals.last_at IS 'The latest instant of a record.';
+
+CREATE TABLE public.watermill_messages (
+    topic text NOT NULL COLLATE pg_catalog."C",
+    serial bigint NOT NULL,
+    uuid uuid NOT NULL,
+    payload json NOT NULL,
+    metadata json NOT NULL,
+    published_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT watermill_messages_serial_check CHECK ((serial > 0))
+);
+
+COMMENT ON TABLE public.watermill_messages IS 'Messages in the order in which they were committed. Acknowledged ones are swept after some days.';
+
+COMMENT ON COLUMN public.watermill_messages.uuid IS 'Id of the event that caused it; the same message may be published twice.';
+
+COMMENT ON COLUMN public.watermill_messages.metadata IS 'Ledger, position and correlation id; for a poisoned message, why.';
+
+CREATE TABLE public.watermill_offsets (
+    topic text NOT NULL COLLATE pg_catalog."C",
+    consumer_group text NOT NULL COLLATE pg_catalog."C",
+    acked bigint DEFAULT 0 NOT NULL
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.watermill_offsets IS 'How far each consumer group has got; its row is locked while a batch of it is handled.';
+
+COMMENT ON COLUMN public.watermill_offsets.acked IS 'Serial of the last acknowledged message.';
+
+CREATE TABLE public.watermill_topics (
+    topic text NOT NULL COLLATE pg_catalog."C",
+    serial bigint DEFAULT 0 NOT NULL,
+    CONSTRAINT watermill_topics_serial_check CHECK ((serial >= 0))
+)
+WITH (fillfactor='50');
+
+COMMENT ON TABLE public.watermill_topics IS 'One row a topic. Who publishes moves it first and holds it until the commit: one publishing transaction a topic at a time, so serials are commit order and have no holes.';
+
+COMMENT ON COLUMN public.watermill_topics.serial IS 'Serial of the topic''s last message.';
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_key_id_key UNIQUE (key_id);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_pkey PRIMARY KEY (hash);
+
+ALTER TABLE ONLY public.capabilities
+    ADD CONSTRAINT capabilities_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.checkpoints
+    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (ledger_id, projection);
+
+ALTER TABLE ONLY public.claims
+    ADD CONSTRAINT claims_pkey PRIMARY KEY (ledger_id, scope, value);
+
+ALTER TABLE ONLY public.commands
+    ADD CONSTRAINT commands_pkey PRIMARY KEY (ledger_id, key);
+
+ALTER TABLE ONLY public.due
+    ADD CONSTRAINT due_pkey PRIMARY KEY (ledger_id, stream_id, kind);
+
+ALTER TABLE ONLY public.events
+    ADD CONSTRAINT events_ledger_id_stream_id_version_key UNIQUE (ledger_id, stream_id, version);
+
+ALTER TABLE ONLY public.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY (ledger_id, "position");
+
+ALTER TABLE ONLY public.features
+    ADD CONSTRAINT features_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
+
+ALTER TABLE ONLY public.ledgers
+    ADD CONSTRAINT ledgers_pkey PRIMARY KEY (ledger_id);
+
+ALTER TABLE ONLY public.licenses
+    ADD CONSTRAINT licenses_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.meters
+    ADD CONSTRAINT meters_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.organisations
+    ADD CONSTRAINT organisations_pkey PRIMARY KEY (organisation_id);
+
+ALTER TABLE ONLY public.plans
+    ADD CONSTRAINT plans_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.products
+    ADD CONSTRAINT products_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.provider_calls
+    ADD CONSTRAINT provider_calls_pkey PRIMARY KEY (ledger_id, task_id);
+
+ALTER TABLE ONLY public.schema_migrations
+    ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY public.seat_terms
+    ADD CONSTRAINT seat_terms_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.subject_keys
+    ADD CONSTRAINT subject_keys_pkey PRIMARY KEY (ledger_id, key_id);
+
+ALTER TABLE ONLY public.subscriptions
+    ADD CONSTRAINT subscriptions_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.tasks
+    ADD CONSTRAINT tasks_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.usage_periods
+    ADD CONSTRAINT usage_periods_pkey PRIMARY KEY (ledger_id, license_id, meter, period_start);
+
+ALTER TABLE ONLY public.usage_schedules
+    ADD CONSTRAINT usage_schedules_pkey PRIMARY KEY (ledger_id, subscription_id);
+
+ALTER TABLE ONLY public.usage_totals
+    ADD CONSTRAINT usage_totals_pkey PRIMARY KEY (ledger_id, license_id, meter);
+
+ALTER TABLE ONLY public.watermill_messages
+    ADD CONSTRAINT watermill_messages_pkey PRIMARY KEY (topic, serial);
+
+ALTER TABLE ONLY public.watermill_offsets
+    ADD CONSTRAINT watermill_offsets_pkey PRIMARY KEY (topic, consumer_group);
+
+ALTER TABLE ONLY public.watermill_topics
+    ADD CONSTRAINT watermill_topics_pkey PRIMARY KEY (topic);
+
+CREATE INDEX api_keys_by_organisation ON public.api_keys USING btree (organisation_id, created_at);
+
+CREATE INDEX capabilities_by_product ON public.capabilities USING btree (ledger_id, product_id, id);
+
+CREATE INDEX due_by_time ON public.due USING btree (ledger_id, due_at, stream_id, kind) WHERE (asleep IS NULL);
+
+CREATE INDEX features_by_product ON public.features USING btree (ledger_id, product_id, id);
+
+CREATE INDEX ledgers_by_organisation ON public.ledgers USING btree (organisation_id, ledger_id);
+
+CREATE INDEX licenses_by_grantee ON public.licenses USING btree (ledger_id, grantee, id) WHERE (grantee IS NOT NULL);
+
+CREATE INDEX licenses_by_plan ON public.licenses USING btree (ledger_id, plan_id, id) WHERE (plan_id IS NOT NULL);
+
+CREATE INDEX licenses_by_product ON public.licenses USING btree (ledger_id, product_id, id);
+
+CREATE INDEX licenses_by_purchaser ON public.licenses USING btree (ledger_id, purchaser, id) WHERE (purchaser IS NOT NULL);
+
+CREATE INDEX licenses_by_subscription ON public.licenses USING btree (ledger_id, subscription_id, id) WHERE (subscription_id IS NOT NULL);
+
+CREATE INDEX meters_by_key ON public.meters USING btree (ledger_id, key, id);
+
+CREATE INDEX plans_by_product ON public.plans USING btree (ledger_id, product_id, id);
+
+CREATE INDEX provider_calls_by_time ON public.provider_calls USING btree (ledger_id, due_at, task_id);
+
+CREATE INDEX subject_keys_by_subject ON public.subject_keys USING btree (ledger_id, subject);
+
+CREATE INDEX subscriptions_by_customer ON public.subscriptions USING btree (ledger_id, customer_id, id) WHERE (customer_id IS NOT NULL);
+
+CREATE INDEX subscriptions_by_email ON public.subscriptions USING btree (ledger_id, email, id) WHERE (email IS NOT NULL);
+
+CREATE INDEX subscriptions_by_owner ON public.subscriptions USING btree (ledger_id, owner, id) WHERE (owner IS NOT NULL);
+
+CREATE INDEX subscriptions_by_plan ON public.subscriptions USING btree (ledger_id, plan_id, id);
+
+CREATE INDEX subscriptions_by_product ON public.subscriptions USING btree (ledger_id, product_id, id);
+
+CREATE INDEX usage_periods_by_subscription ON public.usage_periods USING btree (ledger_id, subscription_id, meter, period_start, license_id) WHERE (subscription_id IS NOT NULL);
+
+CREATE INDEX usage_totals_by_subscription ON public.usage_totals USING btree (ledger_id, subscription_id, meter, license_id) WHERE (subscription_id IS NOT NULL);
+
+ALTER TABLE ONLY public.api_keys
+    ADD CONSTRAINT api_keys_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
+
+ALTER TABLE ONLY public.checkpoints
+    ADD CONSTRAINT checkpoints_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
+
+ALTER TABLE ONLY public.claims
+    ADD CONSTRAINT claims_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
+
+ALTER TABLE ONLY public.commands
+    ADD CONSTRAINT commands_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
+
+ALTER TABLE ONLY public.events
+    ADD CONSTRAINT events_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
+
+ALTER TABLE ONLY public.installation
+    ADD CONSTRAINT installation_system_ledger_id_fkey FOREIGN KEY (system_ledger_id) REFERENCES public.ledgers(ledger_id);
+
+ALTER TABLE ONLY public.organisations
+    ADD CONSTRAINT organisations_live_ledger_id_fkey FOREIGN KEY (live_ledger_id) REFERENCES public.ledgers(ledger_id);
+
+ALTER TABLE ONLY public.organisations
+    ADD CONSTRAINT organisations_test_ledger_id_fkey FOREIGN KEY (test_ledger_id) REFERENCES public.ledgers(ledger_id);
+
+ALTER TABLE ONLY public.provider_calls
+    ADD CONSTRAINT provider_calls_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
+
+ALTER TABLE ONLY public.subject_keys
+    ADD CONSTRAINT subject_keys_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
+
+ALTER TABLE ONLY public.watermill_messages
+    ADD CONSTRAINT watermill_messages_topic_fkey FOREIGN KEY (topic) REFERENCES public.watermill_topics(topic);
+
+ALTER TABLE ONLY public.watermill_offsets
+    ADD CONSTRAINT watermill_offsets_topic_fkey FOREIGN KEY (topic) REFERENCES public.watermill_topics(topic);
+
+CREATE POLICY app ON public.capabilities TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.due TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.features TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.licenses TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.meters TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.plans TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.products TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.seat_terms TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.subscriptions TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.tasks TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.usage_periods TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.usage_schedules TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.usage_totals TO subledger_app USING (true) WITH CHECK (true);
+
+ALTER TABLE public.capabilities ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.due ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.features ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.licenses ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.meters ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.plans ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.products ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY reader ON public.capabilities FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.due FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.features FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.licenses FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.meters FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.plans FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.products FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.seat_terms FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.subscriptions FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.tasks FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.usage_periods FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.usage_schedules FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.usage_totals FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+ALTER TABLE public.seat_terms ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.subscriptions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.tasks ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_periods ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_schedules ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_totals ENABLE ROW LEVEL SECURITY;
+
+GRANT USAGE ON SCHEMA public TO subledger_app;
+GRANT USAGE ON SCHEMA public TO subledger_reader;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.api_keys TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.capabilities TO subledger_app;
+GRANT SELECT ON TABLE public.capabilities TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.checkpoints TO subledger_app;
+GRANT SELECT ON TABLE public.checkpoints TO subledger_reader;
+
+GRANT SELECT,INSERT ON TABLE public.claims TO subledger_app;
+
+GRANT SELECT,INSERT ON TABLE public.commands TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.due TO subledger_app;
+GRANT SELECT ON TABLE public.due TO subledger_reader;
+
+GRANT SELECT,INSERT ON TABLE public.events TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.features TO subledger_app;
+GRANT SELECT ON TABLE public.features TO subledger_reader;
+
+GRANT SELECT ON TABLE public.installation TO subledger_app;
+
+GRANT SELECT,INSERT ON TABLE public.ledgers TO subledger_app;
+
+GRANT SELECT(ledger_id) ON TABLE public.ledgers TO subledger_reader;
+
+GRANT SELECT(mode) ON TABLE public.ledgers TO subledger_reader;
+
+GRANT UPDATE("position") ON TABLE public.ledgers TO subledger_app;
+GRANT SELECT("position") ON TABLE public.ledgers TO subledger_reader;
+
+GRANT UPDATE(head) ON TABLE public.ledgers TO subledger_app;
+
+GRANT UPDATE(recorded_at) ON TABLE public.ledgers TO subledger_app;
+GRANT SELECT(recorded_at) ON TABLE public.ledgers TO subledger_reader;
+
+GRANT UPDATE(clock) ON TABLE public.ledgers TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.licenses TO subledger_app;
+GRANT SELECT ON TABLE public.licenses TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.meters TO subledger_app;
+GRANT SELECT ON TABLE public.meters TO subledger_reader;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.organisations TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.plans TO subledger_app;
+GRANT SELECT ON TABLE public.plans TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.products TO subledger_app;
+GRANT SELECT ON TABLE public.products TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_calls TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.seat_terms TO subledger_app;
+GRANT SELECT ON TABLE public.seat_terms TO subledger_reader;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.subject_keys TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.subscriptions TO subledger_app;
+GRANT SELECT ON TABLE public.subscriptions TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tasks TO subledger_app;
+GRANT SELECT ON TABLE public.tasks TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.usage_periods TO subledger_app;
+GRANT SELECT ON TABLE public.usage_periods TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.usage_schedules TO subledger_app;
+GRANT SELECT ON TABLE public.usage_schedules TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.usage_totals TO subledger_app;
+GRANT SELECT ON TABLE public.usage_totals TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE ON TABLE public.watermill_messages TO subledger_app;
+
+GRANT SELECT ON TABLE public.watermill_offsets TO subledger_app;
+
+GRANT UPDATE(acked) ON TABLE public.watermill_offsets TO subledger_app;
+
+GRANT SELECT ON TABLE public.watermill_topics TO subledger_app;
+
+GRANT UPDATE(serial) ON TABLE public.watermill_topics TO subledger_app;
+
