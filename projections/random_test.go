@@ -47,7 +47,9 @@ func (d *drawn) id() uuid.UUID {
 
 func (d *drawn) pick(label string, n int) int { return rapid.IntRange(0, n-1).Draw(d.t, label) }
 
-func (d *drawn) grantee() domain.Personal { return domain.Grantee(grantees[d.pick("grantee", len(grantees))]) }
+func (d *drawn) grantee() domain.Personal {
+	return domain.Grantee(grantees[d.pick("grantee", len(grantees))])
+}
 
 func (d *drawn) terms() catalog.PlanTerms {
 	t := terms(10+d.pick("plan", 3), [][]string{{"read"}, {"read", "write"}, {"admin"}, {}}[d.pick("capabilities", 4)]...)
@@ -68,7 +70,9 @@ func drawHistory(t *rapid.T, ledger uuid.UUID, steps int) []*eventstore.Recorded
 	return d.h.events[ledger]
 }
 
-func (d *drawn) add(stream uuid.UUID, events ...domain.Event) { d.h.add(d.ledger, stream, d.now, events...) }
+func (d *drawn) add(stream uuid.UUID, events ...domain.Event) {
+	d.h.add(d.ledger, stream, d.now, events...)
+}
 
 func (d *drawn) step() {
 	if len(d.subs) == 0 || d.pick("new", 6) == 0 {
