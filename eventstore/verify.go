@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -142,4 +144,8 @@ func rawPage(ctx context.Context, db querier, ledger uuid.UUID, after, upTo int6
 		copy(e.Hash[:], hash)
 		return e, err
 	})
+}
+
+func sortedIDs(heads map[uuid.UUID]Head) []uuid.UUID {
+	return slices.SortedFunc(maps.Keys(heads), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 }
