@@ -1,0 +1,165 @@
+package subscription_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/subscription"
+)
+
+// Every state of a subscription with every command: the events, "-" for none, "!" and the code of a
+// refusal. It is 2 April; the period, where there is one, runs until 1 May.
+func TestStateMachine(t *testing.T) {
+	commands := []struct {
+		name string
+		make func(*shop, uuid.UUID) domain.Command
+	}{
+		{"add", func(_ *shop, id uuid.UUID) domain.Command { return subscription.AddSeats{ID: id, Count: 1} }},
+		{"remove", func(_ *shop, id uuid.UUID) domain.Command { return subscription.RemoveSeats{ID: id, Count: 1} }},
+		{"quantity", func(_ *shop, id uuid.UUID) domain.Command { return subscription.SetQuantity{ID: id, Quantity: 4} }},
+		{"plan", func(s *shop, id uuid.UUID) domain.Command { return subscription.ChangePlan{ID: id, PlanID: s.many} }},
+		{"end", func(_ *shop, id uuid.UUID) domain.Command { return subscription.Cancel{ID: id} }},
+		{"now", func(_ *shop, id uuid.UUID) domain.Command { return subscription.Cancel{ID: id, Now: true} }},
+		{"reactivate", func(_ *shop, id uuid.UUID) domain.Command { return subscription.Reactivate{ID: id} }},
+		{"pause", func(_ *shop, id uuid.UUID) domain.Command { return subscription.Pause{ID: id} }},
+		{"resume", func(_ *shop, id uuid.UUID) domain.Command { return subscription.Resume{ID: id} }},
+		{"activate", func(_ *shop, id uuid.UUID) domain.Command { return subscription.Activate{ID: id} }},
+		{"missed", func(_ *shop, id uuid.UUID) domain.Command { return subscription.MissPayment{ID: id} }},
+		{"settled", func(_ *shop, id uuid.UUID) domain.Command { return subscription.SettlePayment{ID: id} }},
+		{"owner", func(_ *shop, id uuid.UUID) domain.Command { return subscription.ChangeOwner{ID: id, Owner: "new"} }},
+		{"advance", func(_ *shop, id uuid.UUID) domain.Command { return subscription.Advance{ID: id} }},
+	}
+	const ended, paused, incomplete = "!subscription_ended", "!subscription_paused", "!subscription_incomplete"
+	scheduled := subscription.CancellationScheduled{EndsAt: april(31)}
+	pause := subscription.PauseBegan{At: april(1)}
+	for _, state := range []struct {
+		name  string
+		start subscription.Start
+		given []domain.Event
+		is    string
+		then  []string // in the order of the commands
+	}{
+		{"active", subscription.Start{}, nil, "ACTIVE",
+			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "cancellation_scheduled", "ended", "-", "paused", "-", "-", "payment_missed", "-", "owner_changed", "-"}},
+		{"active, ending", subscription.Start{}, []domain.Event{scheduled}, "ACTIVE",
+			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "-", "ended", "reactivated", "paused", "-", "-", "payment_missed", "-", "owner_changed", "-"}},
+		{"active, ended by now", subscription.Start{StartAt: ptr(april(-30))}, []domain.Event{subscription.CancellationScheduled{EndsAt: april(1)}}, "CANCELED",
+			[]string{ended, ended, ended, ended, "-", "-", ended, ended, ended, "-", "-", "-", "ended owner_changed", "ended"}},
+		{"active, due", subscription.Start{StartAt: ptr(april(-29))}, nil, "ACTIVE",
+			[]string{"renewed seats_added", "renewed seats_removed", "renewed seats_added", "renewed plan_changed", "renewed cancellation_scheduled", "renewed ended",
+				"-", "renewed paused", "-", "-", "renewed payment_missed", "-", "renewed owner_changed", "renewed"}},
+		{"to come", subscription.Start{StartAt: ptr(april(9))}, nil, "ACTIVE",
+			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "ended", "ended", "-", "paused", "-", "-", "payment_missed", "-", "owner_changed", "-"}},
+		{"trialing", subscription.Start{TrialEnd: ptr(april(9))}, nil, "TRIALING",
+			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "cancellation_scheduled", "ended", "-", "paused", "-", "-", "-", "-", "owner_changed", "-"}},
+		{"trialing, over", subscription.Start{StartAt: ptr(april(-8)), TrialEnd: ptr(april(1))}, nil, "ACTIVE",
+			[]string{"trial_ended renewed seats_added", "trial_ended renewed seats_removed", "trial_ended renewed seats_added", "trial_ended renewed plan_changed",
+				"trial_ended renewed cancellation_scheduled", "trial_ended renewed ended", "-", "trial_ended renewed paused", "-", "-",
+				"trial_ended renewed payment_missed", "-", "trial_ended renewed owner_changed", "trial_ended renewed"}},
+		{"past due", subscription.Start{}, []domain.Event{subscription.PaymentMissed{}}, "PAST_DUE",
+			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "cancellation_scheduled", "ended", "-", "paused", "-", "-", "-", "payment_settled", "owner_changed", "-"}},
+		{"incomplete", subscription.Start{Incomplete: true}, nil, "INCOMPLETE",
+			[]string{incomplete, incomplete, incomplete, incomplete, "ended", "ended", "-", incomplete, incomplete, "payment_settled", "-", "payment_settled", "owner_changed", "-"}},
+		{"paused", subscription.Start{}, []domain.Event{pause}, "PAUSED",
+			[]string{paused, paused, paused, paused, "cancellation_scheduled", "ended", "-", "-", "resumed", "-", "payment_missed", "-", "owner_changed", "-"}},
+		{"paused past due", subscription.Start{}, []domain.Event{subscription.PaymentMissed{}, pause}, "PAUSED",
+			[]string{paused, paused, paused, paused, "cancellation_scheduled", "ended", "-", "-", "resumed", "-", "-", "payment_settled", "owner_changed", "-"}},
+		{"paused since an earlier period", subscription.Start{StartAt: ptr(april(-40))}, []domain.Event{pause}, "PAUSED",
+			[]string{paused, paused, paused, paused, "ended", "ended", "-", "-", "resumed", "-", "payment_missed", "-", "owner_changed", "-"}},
+		{"paused, its trial over", subscription.Start{StartAt: ptr(april(-8)), TrialEnd: ptr(april(1))}, []domain.Event{pause}, "PAUSED",
+			[]string{paused, paused, paused, paused, "trial_ended ended", "trial_ended ended", "-", "-", "trial_ended resumed", "-", "trial_ended payment_missed", "-",
+				"trial_ended owner_changed", "trial_ended"}},
+		{"ended", subscription.Start{}, []domain.Event{subscription.Ended{At: april(1), Reason: "canceled"}}, "CANCELED",
+			[]string{ended, ended, ended, ended, "-", "-", ended, ended, ended, "-", "-", "-", "owner_changed", "-"}},
+	} {
+		require.Len(t, state.then, len(commands), state.name)
+		for i, c := range commands {
+			t.Run(state.name+": "+c.name, func(t *testing.T) {
+				s := open(t)
+				start := state.start
+				start.PlanID, start.Quantity = s.seats, ptr(3)
+				id := s.start(start)
+				if state.given != nil {
+					s.Given(id, state.given...)
+				}
+				s.SetNow(april(2))
+				require.Equal(t, state.is, s.view(id).Status)
+				require.Equal(t, state.then[i], s.do(id, c.make(s, id)))
+				require.Equal(t, s.sub(id).Version, int64(len(s.Stream(id))))
+				s.CheckFolds()
+			})
+		}
+	}
+}
+
+// Rule S12 and case 100: a pause inside a period leaves the period; one beyond it resumes in the rest of
+// the anchored one, in the status that it would have by then.
+func TestResume(t *testing.T) {
+	for name, tt := range map[string]struct {
+		start  subscription.Start
+		after  int // days of April on which it resumes
+		status string
+		period subscription.Period
+	}{
+		"in the same period":     {subscription.Start{}, 21, "ACTIVE", subscription.Period{Start: april(1), End: april(31)}},
+		"in a later period":      {subscription.Start{}, 40, "ACTIVE", subscription.Period{Start: april(40), End: april(62)}},
+		"in the trial":           {subscription.Start{TrialEnd: ptr(april(25))}, 21, "TRIALING", subscription.Period{Start: april(1), End: april(25)}},
+		"when the trial is over": {subscription.Start{TrialEnd: ptr(april(15))}, 21, "ACTIVE", subscription.Period{Start: april(21), End: april(45)}},
+		"before it starts":       {subscription.Start{StartAt: ptr(april(28))}, 21, "ACTIVE", subscription.Period{Start: april(28), End: april(58)}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			tt.start.PlanID = s.seats
+			id := s.start(tt.start)
+			s.SetNow(april(11))
+			require.Equal(t, "paused", s.do(id, subscription.Pause{ID: id}))
+			s.SetNow(april(tt.after))
+			s.do(id, subscription.Resume{ID: id})
+			require.Equal(t, tt.status, s.view(id).Status)
+			require.Equal(t, tt.period, s.sub(id).Period)
+			require.Nil(t, s.view(id).PausedAt)
+			require.False(t, s.sub(id).AccessAt(april(12)))
+			if s.sub(id).StartAt.Equal(april(1)) {
+				require.True(t, s.sub(id).AccessAt(april(10)))
+			}
+			require.True(t, s.sub(id).AccessAt(april(tt.after+10)))
+		})
+	}
+}
+
+// Cases 94 and 95.
+func TestReactivate(t *testing.T) {
+	s := open(t)
+	id := s.start(subscription.Start{PlanID: s.seats})
+	before := s.view(id)
+	s.SetNow(april(5))
+	require.Equal(t, "cancellation_scheduled", s.do(id, subscription.Cancel{ID: id}))
+	v := s.view(id)
+	require.True(t, v.CancelAtPeriodEnd)
+	require.Equal(t, "ACTIVE", v.Status)
+	require.Equal(t, april(31), *v.CancelAt)
+	require.Equal(t, "reactivated", s.do(id, subscription.Reactivate{ID: id}))
+	v = s.view(id)
+	require.Equal(t, []any{before.AnchorAt, before.CurrentPeriod, before.Status}, []any{v.AnchorAt, v.CurrentPeriod, v.Status}, "94 the same subscription")
+	s.do(id, subscription.Cancel{ID: id})
+	s.SetNow(april(31))
+	require.Equal(t, "!subscription_ended", s.do(id, subscription.Reactivate{ID: id}), "95 though nobody recorded the end")
+	require.Equal(t, "ended", s.do(id, subscription.Advance{ID: id}))
+	require.Equal(t, subscription.Ended{At: april(31), Reason: "expired"}, s.Stream(id)[4].Event)
+}
+
+// An incomplete subscription with a trial begins the trial when its first invoice is paid.
+func TestActivateIntoATrial(t *testing.T) {
+	s := open(t)
+	id := s.start(subscription.Start{PlanID: s.trial, Incomplete: true})
+	require.Equal(t, "payment_settled", s.do(id, subscription.Activate{ID: id}))
+	require.Equal(t, "TRIALING", s.view(id).Status)
+	late := s.start(subscription.Start{PlanID: s.trial, Incomplete: true})
+	s.SetNow(april(20))
+	require.Equal(t, "payment_settled", s.do(late, subscription.Activate{ID: late}))
+	require.Equal(t, "ACTIVE", s.view(late).Status, "by the instant")
+	require.Equal(t, "trial_ended renewed", s.do(late, subscription.Advance{ID: late}))
+}
