@@ -134,7 +134,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *R
 // fail answers a refusal as it is and a fault as a number: it is logged here, once.
 func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	call := CallOf(r)
-	if errors.Is(err, context.Canceled) && r.Context().Err() != nil {
+	if errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled) {
 		call.code = "client_gone" // nobody listens
 		return
 	}

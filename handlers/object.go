@@ -35,7 +35,7 @@ func (v Value) Object(list ...Rule) *Object {
 		v.Bad(codeWrongType, "is not an object")
 	}
 	if !v.ready(r, "an object", '{') {
-		o.node = nil
+		o.node, o.c = nil, &collector{} // what is not there lacks nothing
 		return o
 	}
 	v.c.objects = append(v.c.objects, o)

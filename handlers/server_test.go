@@ -19,6 +19,8 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
+	"go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/internal/apikey"
@@ -347,4 +349,22 @@ func TestIdleConnectionsAreCapped(t *testing.T) { // B50
 	idle.changed(conns[0], http.StateClosed)
 	idle.changed(conns[1], http.StateActive)
 	require.Equal(t, 1, idle.all.Len())
+}
+
+// F57: beyond five seconds, either way.
+func TestClockCheck(t *testing.T) {
+	for skew, ready := range map[time.Duration]bool{0: true, 5 * time.Second: true, -5 * time.Second: true, 5*time.Second + 1: false, -6 * time.Second: false} {
+		err := ClockCheck(func(context.Context) (time.Duration, error) { return skew, nil }).Do(t.Context())
+		require.Equal(t, ready, err == nil, skew)
+	}
+	require.Error(t, ClockCheck(func(context.Context) (time.Duration, error) { return 0, io.EOF }).Do(t.Context()))
+}
+
+func TestTracesNameRoutes(t *testing.T) {
+	spans := tracetest.NewSpanRecorder()
+	s := NewServer(Config{Now: time.Now, Log: slog.New(slog.DiscardHandler), Tracer: trace.NewTracerProvider(trace.WithSpanProcessor(spans))},
+		map[string]*Dialect{"/ledger/v1": {Name: "ledger", Refuse: Problem, Routes: []Route{{Method: "GET", Path: "/x/{id}", Open: true, Serve: answer(200)}}}})
+	s.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/ledger/v1/x/secret", nil))
+	require.Len(t, spans.Ended(), 1)
+	require.Equal(t, "GET /ledger/v1/x/{id}", spans.Ended()[0].Name())
 }

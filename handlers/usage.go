@@ -82,12 +82,23 @@ func (a *API) recordUsage(w http.ResponseWriter, r *http.Request) error {
 	for n, outcome := range outcomes {
 		results[places[n]] = usageResult{Key: outcome.Key, Status: outcome.Status}
 		if outcome.Err != nil {
-			results[places[n]] = rejected(outcome.Key, outcome.Err)
+			results[places[n]] = rejected(outcome.Key, inWords(outcome.Err, items[n]))
 		}
 	}
 	return JSON(w, http.StatusOK, struct {
 		Results []usageResult `json:"results"`
 	}{results})
+}
+
+// inWords says what was not found as the caller named it, where the core knows only that no id was.
+func inWords(e *domain.Error, item usage.Record) *domain.Error {
+	switch {
+	case e.Code == "no_meter":
+		return domain.Refuse(e.Kind, e.Code, "there is no meter %.255q", item.Meter)
+	case e.Code == "no_license" && item.Ref.LicenseID == uuid.Nil && item.Ref.SubscriptionID == nil:
+		return domain.Refuse(e.Kind, e.Code, "the grantee holds no active licence of the plan")
+	}
+	return e
 }
 
 // readUsageRecord reads one record by itself: what is wrong with it rejects it alone.

@@ -1,0 +1,98 @@
+package salable
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/subledger/subledger/handlers"
+)
+
+// expansion is a tree of relations by name.
+type expansion map[string]expansion
+
+// has tells that a relation was asked for; in gives what was asked for below it. Both work on nil.
+func (e expansion) has(name string) bool         { return e[name] != nil }
+func (e expansion) in(name string) expansion     { return e[name] }
+func (e expansion) names() (all []string)        { return e.list("", nil) }
+func (e expansion) add(path string)              { e.addAll(strings.Split(path, ".")) }
+func (e expansion) list(before string, all []string) []string {
+	for name, below := range e {
+		all = below.list(before+name+".", append(all, before+name))
+	}
+	slices.Sort(all)
+	return all
+}
+
+func (e expansion) addAll(path []string) {
+	for _, name := range path {
+		if e[name] == nil {
+			e[name] = expansion{}
+		}
+		e = e[name]
+	}
+}
+
+func (e expansion) knows(path string) bool {
+	for name := range strings.SplitSeq(path, ".") {
+		if e = e[name]; e == nil {
+			return false
+		}
+	}
+	return true
+}
+
+// readExpand reads the parameter expand: names separated by commas, brackets around the list or not. A
+// dotted name implies those before it. Names outside of allowed are noted as wrong.
+func readExpand(q *handlers.Query, allowed expansion) expansion {
+	asked := expansion{}
+	v := q.Get("expand")
+	if v.Absent() {
+		return asked
+	}
+	for _, name := range listed(v.String(handlers.MaxBytes(2000))) {
+		switch {
+		case name == "":
+		case !allowed.knows(name):
+			v.Bad("unknown_relation", "%.100q cannot be expanded here; there are %s", name, strings.Join(allowed.names(), ", "))
+		default:
+			asked.add(name)
+		}
+	}
+	return asked
+}
+
+// listed splits a list in a query: old clients send it in brackets.
+func listed(text string) []string {
+	text = strings.TrimSpace(text)
+	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
+		text = text[1 : len(text)-1]
+	}
+	names := strings.Split(text, ",")
+	for i, name := range names {
+		names[i] = strings.TrimSpace(name)
+	}
+	return names
+}
+
+// expandable makes the tree of names that a route takes.
+func expandable(paths ...string) expansion {
+	all := expansion{}
+	for _, path := range paths {
+		all.add(path)
+	}
+	return all
+}
+
+// What each route expands. Links to a checkout and to a payment provider are accepted, since clients ask
+// for them, and add nothing as long as there is no provider.
+var (
+	productExpandable = expandable("generateCheckoutLinks", "features.featureEnumOptions", "capabilities", "currencies.currency",
+		"organisationPaymentIntegration", "plans.capabilities.capability", "plans.features.feature", "plans.features.enumValue",
+		"plans.currencies.currency")
+	planExpandable = expandable("generateCheckoutLink", "capabilities.capability", "features.feature", "features.enumValue",
+		"currencies.currency", "product.organisationPaymentIntegration", "product.currencies.currency")
+	subscriptionExpandable = expandable("product.organisationPaymentIntegration", "product.currencies.currency",
+		"plan.currencies.currency", "plan.features.feature", "plan.features.enumValue", "customer")
+	licenseExpandable = expandable("subscription", "plan.currencies.currency", "plan.features.feature", "plan.features.enumValue",
+		"product.organisationPaymentIntegration", "product.currencies.currency", "cancelLink")
+)
