@@ -59,17 +59,8 @@ func (r *Reactions) newRouter() (*message.Router, error) {
 }
 
 func (r *Reactions) subscriber(topic string, wake signal, handled func()) (*wsql.Subscriber, error) {
-	deadline := ackDeadline
-	s, err := wsql.NewSubscriber(wsql.BeginnerFromPgx(r.cfg.Pool), wsql.SubscriberConfig{
-		ConsumerGroup: group, AckDeadline: &deadline, ResendInterval: resendInterval,
-		SchemaAdapter: keyset{}, OffsetsAdapter: offsets{},
-		BackoffManager: &pacer{stopped: r.stopped, wake: wake, handled: handled, poll: r.cfg.Poll,
-			errors: r.metrics.pollErrors.WithLabelValues(topic), logger: r.cfg.Logger},
-	}, r.quietLog)
-	if err != nil {
-		return nil, fmt.Errorf("subscribe to %s: %w", topic, err)
-	}
-	return s, nil
+	return newSubscriber(r.cfg.Pool, group, &pacer{stopped: r.stopped, wake: wake, handled: handled, poll: r.cfg.Poll,
+		errors: r.metrics.pollErrors.WithLabelValues(topic), logger: r.cfg.Logger}, r.quietLog)
 }
 
 // claim notes a call that is to be made. It does nothing else: the subscriber's transaction is open.
@@ -120,7 +111,7 @@ func savepoint(m *message.Message, do func(ctx context.Context, tx pgx.Tx) error
 	if !ok {
 		return errors.New("the message came without its transaction")
 	}
-	outer, ok := tx.(*wsql.PgxTx)
+	outer, ok := tx.(honestTx)
 	if !ok {
 		return fmt.Errorf("the message came with a transaction of %T", tx)
 	}

@@ -52,10 +52,14 @@ type pacer struct {
 	errors  prometheus.Counter
 	logger  *slog.Logger
 	pause   time.Duration
+	cause   error // why the last poll failed, if its rows told
 }
 
 // HandleError implements wsql.BackoffManager.
 func (p *pacer) HandleError(_ watermill.LoggerAdapter, noMsg bool, err error) time.Duration {
+	if p.cause != nil {
+		err, p.cause = p.cause, nil
+	}
 	switch {
 	case p.over():
 	case err != nil:
