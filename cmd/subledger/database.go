@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -19,6 +20,7 @@ import (
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/internal/embeddedpg"
 	"github.com/subledger/subledger/migrations"
+	"github.com/subledger/subledger/projections"
 )
 
 // databaseName is the one in a private PostgreSQL.
@@ -265,7 +267,8 @@ func or(text, otherwise string) string {
 	return text
 }
 
-// store opens the log as the application's role, for a subcommand; done closes it.
+// store opens the log as the application's role, for a subcommand. done closes it and tells servers
+// what was written; one that doesn't hear it finds it a few seconds later.
 func (in *installation) store(ctx context.Context, key eventstore.MasterKey) (store *eventstore.Store, done func(), err error) {
 	pool, err := in.pool(ctx, in.app)
 	if err != nil {
@@ -276,5 +279,17 @@ func (in *installation) store(ctx context.Context, key eventstore.MasterKey) (st
 		pool.Close()
 		return nil, nil, explainKey(err)
 	}
-	return store, func() { store.Close(); pool.Close() }, nil
+	written := []string{"cli"}
+	store.Subscribe(func(events []*eventstore.Recorded) {
+		if id := events[0].Ledger.String(); !slices.Contains(written, id) {
+			written = append(written, id)
+		}
+	})
+	return store, func() {
+		store.Close()
+		if len(written) > 1 {
+			_, _ = pool.Exec(context.WithoutCancel(ctx), `select pg_notify($1, $2)`, projections.ChannelCommitted, strings.Join(written, " "))
+		}
+		pool.Close()
+	}, nil
 }

@@ -79,8 +79,11 @@ func (in *installation) catchUp(ctx context.Context, store *eventstore.Store, le
 	applied := projections.NewApplied()
 	runner := projections.NewRunner(projections.Config{Log: store, Pool: pool, Projections: models(), Applied: applied})
 	running, cancel := context.WithCancel(ctx)
-	done := make(chan error, 1)
-	go func() { done <- runner.Run(running) }()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = runner.Run(running) // it retries faults itself; how far it came is what counts
+	}()
 	defer func() { cancel(); <-done }()
 	waiting, cancelWait := context.WithTimeout(ctx, 10*time.Second)
 	defer cancelWait()

@@ -16,6 +16,7 @@ import (
 
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/internal/reactions"
 	"github.com/subledger/subledger/projections"
 )
 
@@ -33,6 +34,9 @@ type server struct {
 	api       *worker
 	reactor   *worker
 	projector []*worker
+	runners   []*projections.Runner // of read models and of the relay
+	signals   projections.Listener  // from other processes
+	ready     []handlers.Check
 	failed    chan error // the first worker that ended unasked
 }
 
@@ -80,7 +84,11 @@ func (w *worker) stop() error {
 func (s *server) start(ctx context.Context, p *process) error {
 	s.failed = make(chan error, 1)
 	c := s.config
-	var err error
+	self, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	s.signals.Sender = self.String()
 	if c.has("api") {
 		if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
 			return &status{code: exitRefused, err: fmt.Errorf("listen on %s: %w", c.Listen, err), next: "Choose another one: --listen or SUBLEDGER_LISTEN"}
@@ -92,15 +100,8 @@ func (s *server) start(ctx context.Context, p *process) error {
 	if err != nil {
 		return err
 	}
-	app, err := s.poolOf(ctx, s.app, "subledger", max(2, c.Connections/2))
-	if err != nil {
-		return err
-	}
-	work, err := s.poolOf(ctx, s.app, "subledger projections", max(2, c.Connections/6))
-	if err != nil {
-		return err
-	}
-	reader, err := s.poolOf(ctx, s.reader, "subledger reads", max(2, c.Connections/3))
+	// Of 48 connections: 20 for the log, 12 for reads, 10 for reactions, 6 for projections and listening.
+	app, err := s.poolOf(ctx, s.app, "subledger", c.Connections*5/12)
 	if err != nil {
 		return err
 	}
@@ -115,18 +116,21 @@ func (s *server) start(ctx context.Context, p *process) error {
 	if err != nil {
 		return explainKey(err)
 	}
-	applied, err := s.startProjections(ctx, work, registry)
+	applied, err := s.startProjections(ctx, registry)
 	if err != nil {
 		return err
 	}
-	if err := s.startReactions(ctx, work, registry); err != nil {
+	if err := s.startReactions(ctx, applied, registry); err != nil {
+		return err
+	}
+	if err := s.startListener(ctx); err != nil {
 		return err
 	}
 	if err := s.welcome(ctx); err != nil {
 		return err
 	}
 	if c.has("api") {
-		return s.startAPI(ctx, app, reader, applied, registry)
+		return s.startAPI(ctx, app, applied, registry)
 	}
 	return nil
 }
@@ -148,35 +152,51 @@ func (s *server) poolOf(ctx context.Context, url, name string, most int) (*pgxpo
 
 // startProjections runs the projector, or in a process without it follows the one of another process;
 // either way the answer knows how far the read models are.
-func (s *server) startProjections(ctx context.Context, pool *pgxpool.Pool, registry *prometheus.Registry) (*projections.Applied, error) {
-	self, err := uuid.NewV7()
+func (s *server) startProjections(ctx context.Context, registry *prometheus.Registry) (*projections.Applied, error) {
+	pool, err := s.poolOf(ctx, s.app, "subledger projections", max(2, s.config.Connections/8-1))
 	if err != nil {
 		return nil, err
 	}
-	connection, err := pgx.ParseConfig(s.app)
-	if err != nil {
-		return nil, fmt.Errorf("read the database's URL: %w", err)
-	}
-	applied := projections.NewApplied()
-	listener := &projections.Listener{Connection: connection, Sender: self.String(), Logger: s.log}
-	committed := projections.NewAnnouncer(pool, projections.ChannelCommitted, self.String(), s.log)
+	self := s.signals.Sender
+	committed := projections.NewAnnouncer(pool, projections.ChannelCommitted, self, s.log)
 	s.store.Subscribe(committed.Committed)
 	s.project(ctx, "announcer", committed.Run)
-	if s.config.has("projector") {
-		moved := projections.NewAnnouncer(pool, projections.ChannelApplied, self.String(), s.log)
-		runner := projections.NewRunner(projections.Config{Log: s.store, Pool: pool, Projections: models(), Applied: applied,
-			Announce: moved.Announce, Metrics: registry, Logger: s.log})
-		s.store.Subscribe(runner.Committed)
-		listener.Committed, listener.Connected = runner.Nudge, runner.Rescan
-		s.project(ctx, "projector", runner.Run)
-		s.project(ctx, "announcer", moved.Run)
-	} else {
+	applied := projections.NewApplied()
+	if !s.config.has("projector") {
 		watcher := projections.NewWatcher(pool, applied, projections.Models(), s.log)
-		listener.Applied = watcher.Nudge
+		s.signals.Applied = watcher.Nudge
 		s.project(ctx, "watcher", watcher.Run)
+		return applied, nil
 	}
-	s.project(ctx, "listener", listener.Run)
+	moved := projections.NewAnnouncer(pool, projections.ChannelApplied, self, s.log)
+	s.project(ctx, "announcer", moved.Run)
+	runner := projections.NewRunner(projections.Config{Log: s.store, Pool: pool, Projections: models(), Applied: applied,
+		Announce: moved.Announce, Metrics: registry, Logger: s.log})
+	s.store.Subscribe(runner.Committed)
+	s.runners = append(s.runners, runner)
+	s.project(ctx, "projector", runner.Run)
 	return applied, nil
+}
+
+// startListener tells the runners of this process what other processes commit.
+func (s *server) startListener(ctx context.Context) error {
+	var err error
+	if s.signals.Connection, err = pgx.ParseConfig(s.app); err != nil {
+		return fmt.Errorf("read the database's URL: %w", err)
+	}
+	s.signals.Logger = s.log
+	s.signals.Committed = func(ledgers ...uuid.UUID) {
+		for _, r := range s.runners {
+			r.Nudge(ledgers...)
+		}
+	}
+	s.signals.Connected = func() {
+		for _, r := range s.runners {
+			r.Rescan()
+		}
+	}
+	s.project(ctx, "listener", s.signals.Run)
+	return nil
 }
 
 func (s *server) project(ctx context.Context, name string, f func(context.Context) error) {
@@ -200,11 +220,33 @@ func modelNames() []string {
 	return names
 }
 
-func (s *server) startReactions(ctx context.Context, pool *pgxpool.Pool, registry *prometheus.Registry) error {
+// startReactions does what events and time call for, in a process of that role.
+func (s *server) startReactions(ctx context.Context, applied *projections.Applied, registry *prometheus.Registry) error {
+	if !s.config.has("reactor") {
+		return nil
+	}
+	pool, err := s.poolOf(ctx, s.app, "subledger reactions", max(3, s.config.Connections*5/24))
+	if err != nil {
+		return err
+	}
+	if !s.config.has("projector") {
+		applied = nil // nobody in this process tells of every move
+	}
+	r, err := reactions.New(reactions.Config{Store: s.store, Pool: pool, Applied: applied, Registerer: registry, Logger: s.log})
+	if err != nil {
+		return err
+	}
+	s.ready = append(s.ready, handlers.Check{Name: "reactions", Do: func(context.Context) error { return r.Ready() }})
+	s.runners = append(s.runners, r.Relay())
+	s.reactor = s.spawn(ctx, "reactor", r.Run)
 	return nil
 }
 
-func (s *server) startAPI(ctx context.Context, app, reader *pgxpool.Pool, applied *projections.Applied, registry *prometheus.Registry) error {
+func (s *server) startAPI(ctx context.Context, app *pgxpool.Pool, applied *projections.Applied, registry *prometheus.Registry) error {
+	reader, err := s.poolOf(ctx, s.reader, "subledger reads", max(1, s.config.Connections/4))
+	if err != nil {
+		return err
+	}
 	tracer, err := s.tracer(ctx)
 	if err != nil {
 		return err
@@ -216,7 +258,7 @@ func (s *server) startAPI(ctx context.Context, app, reader *pgxpool.Pool, applie
 		})
 	edge := handlers.NewServer(handlers.Config{
 		Pool: app, Now: time.Now, Log: s.log, AccessLog: s.config.AccessLog, Registry: registry, Tracer: tracer, RateLimit: s.config.RateLimit,
-		Ready: []handlers.Check{handlers.ClockCheck(func(ctx context.Context) (time.Duration, error) { return clockSkew(ctx, app) })},
+		Ready: append(s.ready, handlers.ClockCheck(func(ctx context.Context) (time.Duration, error) { return clockSkew(ctx, app) })),
 	}, map[string]*handlers.Dialect{"/ledger/v1": api.Dialect()})
 	ln := s.listener
 	s.listener = nil // the server closes it

@@ -1,0 +1,61 @@
+# make run and make test need nothing prepared but Go: .ci/need installs the rest on Debian as root,
+# and says elsewhere what to install.
+
+GOLANGCI_VERSION := v2.15.0
+GOLANGCI := .tools/golangci-lint-$(GOLANGCI_VERSION)
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
+FUZZTIME ?= 20s
+TESTFLAGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help run build test test-domain test-pg lint bench fuzz schema clean
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: postgres build ## start the ledger with a private PostgreSQL and a demo
+	@exec bin/subledger serve
+
+build: ## build bin/subledger
+	@go build -ldflags "-X main.version=$(VERSION)" -o bin/subledger ./cmd/subledger
+
+test: postgres node ## run every test
+	go test -timeout 15m $(TESTFLAGS) ./...
+
+test-domain: ## run the tests of the pure core: seconds, no database
+	go test $(TESTFLAGS) ./domain/...
+
+test-pg: postgres ## run the tests that need PostgreSQL
+	go test -timeout 15m $(TESTFLAGS) $$(go list ./... | grep -v /domain)
+
+lint: $(GOLANGCI) ## look for mistakes
+	$(GOLANGCI) run ./...
+
+# A binary of its own keeps the linter's hundred modules out of go.mod.
+$(GOLANGCI):
+	@mkdir -p .tools
+	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
+	@mv .tools/golangci-lint $@
+
+bench: postgres pgbench ## run the benchmarks
+	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
+
+fuzz: postgres ## run each fuzzer for FUZZTIME (20s)
+	@grep -rlE '^func Fuzz' --include='*_test.go' . | sort | while read -r file; do \
+		sed -nE 's/^func (Fuzz[A-Za-z0-9_]+).*/\1/p' "$$file" | while read -r name; do \
+			echo "$$(dirname "$$file") $$name"; \
+			go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$(dirname "$$file")" || exit 1; \
+		done || exit 1; \
+	done
+
+schema: postgres ## write migrations/schema.sql, the schema as reviewers read it
+	go test ./migrations -run '^TestSchemaIsCurrent$$' -count=1 -update
+
+clean: ## remove what was built
+	rm -rf bin .tools
+
+.PHONY: postgres pgbench node
+postgres:
+	@test -n "$$DATABASE_URL" || .ci/need postgres
+pgbench node:
+	@.ci/need $@
