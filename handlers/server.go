@@ -192,6 +192,11 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, m *mount) {
 		}
 		cors.allow(w, r)
 	}
+	if len(r.TransferEncoding) > 0 {
+		// net/http takes a chunked body that has a length too, and hides the length: what another reader
+		// would take for a next request must not be read as one (RFC 9112, section 6.1).
+		w.Header().Set("Connection", "close")
+	}
 	switch {
 	case r.Method == http.MethodTrace, r.Method == http.MethodConnect:
 		s.fail(w, r, domain.Refuse(MethodNotAllowed, "method_not_allowed", "not with this method"))
