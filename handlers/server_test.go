@@ -396,7 +396,7 @@ func TestAmbiguousFraming(t *testing.T) {
 		_, err = conn.Write([]byte(raw + "GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"))
 		require.NoError(t, err)
 		require.NoError(t, conn.SetReadDeadline(time.Now().Add(10*time.Second)))
-		got, _ := io.ReadAll(conn) // ends when the server closes
+		got, _ := io.ReadAll(conn)  // ends when the server closes
 		if name != "both lengths" { // read by its chunks alone, as RFC 9112 allows
 			require.Regexp(t, `^HTTP/1\.1 (400|501) `, string(got), name)
 		}
