@@ -196,6 +196,33 @@ func TestRulesOfItems(t *testing.T) {
 	}
 }
 
+// A change is not refused for what the plan had before and what has changed around it since.
+func TestWhatAPlanHasStaysGood(t *testing.T) {
+	l := ledgertest.New(t, now)
+	product := l.Product()
+	size := ledgertest.Must[catalog.FeatureView](l, catalog.CreateFeature{Fields: catalog.FeatureFields{ProductID: product, Name: "size", DisplayName: "Size",
+		ValueType: "enum", EnumOptions: []catalog.EnumOption{{Name: "s"}, {Name: "m"}}}}).ID
+	edit := l.Capability(product, "edit")
+	plan := l.Plan(product, func(f *catalog.PlanFields) {
+		f.Features, f.Capabilities = []catalog.PlanFeature{{FeatureID: size, Value: "s"}}, []uuid.UUID{edit}
+	})
+	ledgertest.Must[catalog.FeatureView](l, catalog.ChangeFeature{ID: size, Patch: catalog.FeaturePatch{DefaultValue: ptr("m"), EnumOptions: &[]catalog.EnumOption{{Name: "m"}}}})
+	ledgertest.Must[catalog.FeatureView](l, catalog.ArchiveFeature{ID: size})
+	ledgertest.Must[catalog.CapabilityView](l, catalog.ArchiveCapability{ID: edit})
+	ledgertest.Must[catalog.ProductView](l, catalog.ChangeProduct{ID: product, Patch: catalog.ProductPatch{Currencies: &[]catalog.ProductCurrency{{Currency: "EUR"}}}})
+
+	v := ledgertest.Must[catalog.PlanView](l, catalog.ChangePlan{ID: plan, Patch: catalog.PlanPatch{DisplayName: ptr("renamed")}})
+	require.Equal(t, "s", v.Features[0].Value)
+	_, _, err := l.Execute(catalog.ChangePlan{ID: plan, Patch: catalog.PlanPatch{Features: &[]catalog.PlanFeature{{FeatureID: size, Value: "xl"}}}})
+	require.Equal(t, []string{"/features/0/value bad_feature_value"}, codes(t, err))
+	f := catalog.DefaultPlan()
+	f.ProductID, f.Name, f.DisplayName, f.LicenseType, f.PricingType, f.Interval, f.Length = product, "p", "P", "licensed", "free", "month", 1
+	f.Features, f.Capabilities = []catalog.PlanFeature{{FeatureID: size, Value: "m"}}, []uuid.UUID{edit}
+	_, _, err = l.Execute(catalog.CreatePlan{Fields: f})
+	require.Equal(t, []string{"/capabilities/0 capability_archived", "/features/0/featureUuid feature_archived"}, codes(t, err))
+}
+
+// Rule C7.
 func TestSlugsAndKeysAreUnique(t *testing.T) {
 	l := ledgertest.New(t, now)
 	a, b := l.Product(), l.Product()

@@ -12,6 +12,8 @@
 //	C4 perSeatAmount (minimum seats) is 0 or more and at most maxSeatAmount, where -1 means no maximum.
 //	C5 A change of prices makes the next plan version; every other change keeps the version.
 //	C6 A relation given in a request replaces the whole relation; an absent one stays.
+//	C7 A slug that a caller chose is unique for ever: a product's in the ledger, a plan's in its product.
+//	   One derived from the display name may repeat. A meter's key is unique in the ledger and stays.
 package catalog
 
 import (

@@ -21,7 +21,8 @@ const maxDays = 3660
 const maxItems = 1000
 
 // resolve normalises f, checks all of it against the product and the items it names, and refuses with
-// every bad field. Before is the plan's present fields: what it names already may be archived by now.
+// every bad field. Before is the plan's present fields, nil for a new plan: what it has already stays
+// good, though the items it names may have changed or be archived by now.
 func (f *PlanFields) resolve(l domain.Ledger, product *Product, before *PlanFields) error {
 	bad := f.check()
 	if before != nil {
@@ -35,20 +36,20 @@ func (f *PlanFields) resolve(l domain.Ledger, product *Product, before *PlanFiel
 	if err := f.checkFeatures(l, before, &bad); err != nil {
 		return err
 	}
+	had := before.PricedCurrencies()
+	offered := func(pointer, code string) {
+		// A code that is no currency was reported already.
+		if _, known := money.Lookup(code); known && !product.Offers(code) && !slices.Contains(had, code) {
+			bad.Add(pointer, "currency_not_offered", "the product is not offered in %s (rule C2)", code)
+		}
+	}
 	for i, c := range f.Currencies {
-		offered(&bad, product, fmt.Sprintf("/currencies/%d/currency", i), c.Currency)
+		offered(fmt.Sprintf("/currencies/%d/currency", i), c.Currency)
 	}
 	for i, p := range f.Prices {
-		offered(&bad, product, fmt.Sprintf("/prices/%d/currency", i), p.Currency)
+		offered(fmt.Sprintf("/prices/%d/currency", i), p.Currency)
 	}
 	return bad.Refusal()
-}
-
-// offered is rule C2; a code that is no currency was reported already.
-func offered(bad *domain.Problems, product *Product, pointer, code string) {
-	if _, known := money.Lookup(code); known && !product.Offers(code) {
-		bad.Add(pointer, "currency_not_offered", "the product is not offered in %s (rule C2)", code)
-	}
 }
 
 // check does what needs no other item.
@@ -149,13 +150,14 @@ func (f *PlanFields) checkFeatures(l domain.Ledger, before *PlanFields, bad *dom
 			return err
 		}
 		feature, ok := state.(*Feature)
-		had := slices.ContainsFunc(before.Features, func(b PlanFeature) bool { return b.FeatureID == v.FeatureID })
+		at := slices.IndexFunc(before.Features, func(b PlanFeature) bool { return b.FeatureID == v.FeatureID })
 		switch {
 		case seen[v.FeatureID]:
 			bad.Add(pointer+"/featureUuid", "duplicate_feature", "%s comes twice", v.FeatureID)
 		case !ok || feature.Fields.ProductID != f.ProductID:
 			bad.Add(pointer+"/featureUuid", "no_feature", "%s is no feature of this product (rule C1)", v.FeatureID)
-		case feature.Archived && !had:
+		case at >= 0 && same(*v, before.Features[at]):
+		case feature.Archived && at < 0:
 			bad.Add(pointer+"/featureUuid", "feature_archived", "%s is archived", v.FeatureID)
 		default:
 			v.resolve(&feature.Fields, pointer, bad)

@@ -125,7 +125,8 @@ func unused(s *State, id uuid.UUID) error {
 }
 
 func claimHash(l domain.Ledger, hash []byte, key uuid.UUID) {
-	l.Claim("key.hash", hex.EncodeToString(hash), key, domain.Refuse(domain.Conflict, "key_exists", "the secret is taken"))
+	l.Claim("key.hash", hex.EncodeToString(hash), key,
+		&domain.Error{Kind: domain.Conflict, Code: "key_exists", State: "secret", Detail: "the secret is taken"})
 }
 
 func showKey(l domain.Ledger, organisation, id uuid.UUID) (any, error) {

@@ -20,10 +20,9 @@ func (s *State) performPlan(l domain.Ledger, f *Facts, c Change, taskID uuid.UUI
 	if terms.ProductID != f.Terms.ProductID {
 		return nil, domain.RefuseField("/planUuid", "other_product", "a subscription changes to plans of its own product only")
 	}
-	if f.Currency != "" {
-		if _, err := offer.Currency(f.Currency); err != nil {
-			return nil, f.refuse("currency_not_offered", "the plan is not offered in "+f.Currency)
-		}
+	currency, err := offer.Currency(f.Currency)
+	if err != nil {
+		return nil, f.refuse("currency_not_offered", "the plan is not offered in "+f.Currency)
 	}
 	quantity, seats, err := s.planned(f, terms, c.Quantity)
 	if err != nil {
@@ -31,6 +30,9 @@ func (s *State) performPlan(l domain.Ledger, f *Facts, c Change, taskID uuid.UUI
 	}
 	var events []domain.Event
 	e := PlanChanged{TaskID: taskID, Terms: terms, Quantity: quantity, AnchorAt: f.AnchorAt, Period: f.Period, Proration: c.Proration}
+	if f.Currency == "" {
+		e.Currency = currency
+	}
 	switch more := seats - s.seats.active; {
 	case more > 0:
 		e.Added = newIDs(l, more)

@@ -131,6 +131,7 @@ type PlanChanged struct {
 	AnchorAt  time.Time         `json:"anchor_at"`
 	Period    Period            `json:"period"`
 	Proration string            `json:"proration"`
+	Currency  string            `json:"currency,omitzero"` // of a subscription that had none before
 }
 
 // CancellationScheduled ends access at EndsAt, the end of the current period.

@@ -129,6 +129,9 @@ func (f *Facts) apply(e domain.Event) {
 		f.Quantity = e.Quantity
 	case PlanChanged:
 		f.Terms, f.Quantity, f.AnchorAt, f.Period = e.Terms, e.Quantity, e.AnchorAt, e.Period
+		if e.Currency != "" {
+			f.Currency = e.Currency
+		}
 	case CancellationScheduled:
 		f.CancelAt = &e.EndsAt
 	case Reactivated:
