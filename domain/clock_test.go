@@ -23,9 +23,9 @@ func TestMoveClock(t *testing.T) {
 		then  []domain.Event
 		fails string
 	}{
-		"starts in the future":                         {nil, day(20), []domain.Event{domain.ClockMoved{To: day(20)}}, ""},
-		"starts in the past of an empty ledger":        {nil, day(1), []domain.Event{domain.ClockMoved{To: day(1)}}, ""},
-		"does not start before what was recorded":      {func(l *ledgertest.Ledger) { l.Given(uuid.New(), product) }, day(1), nil, "clock_backwards"},
+		"starts in the future":                    {nil, day(20), []domain.Event{domain.ClockMoved{To: day(20)}}, ""},
+		"starts in the past of an empty ledger":   {nil, day(1), []domain.Event{domain.ClockMoved{To: day(1)}}, ""},
+		"does not start before what was recorded": {func(l *ledgertest.Ledger) { l.Given(uuid.New(), product) }, day(1), nil, "clock_backwards"},
 		"moves on":                                     {func(l *ledgertest.Ledger) { l.Given(ledgertest.ID, domain.ClockMoved{To: day(1)}) }, day(2), []domain.Event{domain.ClockMoved{To: day(2)}}, ""},
 		"never goes back":                              {func(l *ledgertest.Ledger) { l.Given(ledgertest.ID, domain.ClockMoved{To: day(3)}) }, day(2), nil, "clock_backwards"},
 		"to where it stands: no event":                 {func(l *ledgertest.Ledger) { l.Given(ledgertest.ID, domain.ClockMoved{To: day(3)}) }, day(3), nil, ""},

@@ -19,7 +19,8 @@
 //	   without, they happen in the same append. A plan change and a change of quantity are open alone:
 //	   with one open, or for one while anything is open, the next change is refused.
 //	S9 What is due by the moment of a command (a trial's end, renewals, a scheduled end) happens before
-//	   it, in the same append and dated to its own instant; a command that changes nothing leaves it be.
+//	   it, in the same append and dated to its own instant; a command that changes nothing, and an
+//	   assignment, which has no use for it, leave it be.
 //	S10 A trial is a period of its own. The first paid period begins at its end, which is also the
 //	   anchor unless another was asked for; a period that begins between two boundaries is the shorter.
 //	S11 News of payments is never refused: what changes nothing makes no event.
