@@ -23,6 +23,7 @@ type commands struct {
 	Verify      verifyCommand      `cmd:"" help:"Recompute the hash chains: has anyone changed history?"`
 	Projections projectionCommands `cmd:"" help:"Look at the read models, rebuild or check them."`
 	Doctor      doctorCommand      `cmd:"" help:"Look for what is wrong or not enforced on this installation."`
+	Bench       benchCommand       `cmd:"" help:"Measure the product against baselines on this machine."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
 }
 

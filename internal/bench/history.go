@@ -1,0 +1,132 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math/rand/v2"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/domain/usage"
+	"github.com/subledger/subledger/eventstore"
+)
+
+// writeHistory fills the log with about r.Events events by commands to the store, without HTTP: for
+// every subscription with four seats, three are assigned, one is added, and a dozen usage records count
+// on it: 19 events. It gives the number of events.
+func writeHistory(ctx context.Context, r *run) (int, error) {
+	ledgers, err := newAPI(r.target).ledgers(ctx, r.target, r.Ledgers)
+	if err != nil {
+		return 0, err
+	}
+	r.say("writing %d events to %d ledgers", r.Events, len(ledgers))
+	var total atomic.Int64
+	g, ctx := errgroup.WithContext(ctx)
+	for i, l := range ledgers {
+		g.Go(func() error {
+			w := &writer{store: r.target.Store, ledger: l.id, random: rand.New(rand.NewPCG(r.Seed, uint64(i)))}
+			err := w.write(ctx, max(1, r.Events/len(ledgers)))
+			total.Add(int64(w.events))
+			return err
+		})
+	}
+	start := time.Now()
+	err = g.Wait()
+	if err == nil {
+		r.say("wrote %d events in %s", total.Load(), time.Since(start).Round(time.Millisecond))
+	}
+	return int(total.Load()), err
+}
+
+// writer fills one ledger.
+type writer struct {
+	store  *eventstore.Store
+	ledger uuid.UUID
+	random *rand.Rand
+	events int
+	key    int
+}
+
+// do runs a command and reads its answer into out, unless that is nil.
+func (w *writer) do(ctx context.Context, c domain.Command, out any) (eventstore.Result, error) {
+	res, err := w.store.Execute(ctx, eventstore.Request{Ledger: w.ledger, Command: c, Meta: eventstore.Meta{Actor: "bench"}})
+	if err != nil {
+		return res, fmt.Errorf("%T: %w", c, err)
+	}
+	w.events += int(res.Last - res.First + 1)
+	if out == nil {
+		return res, nil
+	}
+	return res, json.Unmarshal(res.Answer, out)
+}
+
+type answered struct {
+	ID uuid.UUID `json:"id"`
+}
+
+func (w *writer) write(ctx context.Context, events int) error {
+	var product, plan answered
+	if _, err := w.do(ctx, catalog.CreateProduct{Fields: catalog.ProductFields{Name: "bench", DisplayName: "Bench"}}, &product); err != nil {
+		return err
+	}
+	f := catalog.DefaultPlan()
+	f.ProductID, f.Name, f.DisplayName, f.LicenseType, f.PricingType = product.ID, "seats", "Seats", catalog.PerSeat, "free"
+	f.Interval, f.Length, f.MaxSeatAmount = "month", 1, 50
+	if _, err := w.do(ctx, catalog.CreatePlan{Fields: f}, &plan); err != nil {
+		return err
+	}
+	for w.events < events {
+		if err := w.life(ctx, plan.ID); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// life is one subscription's.
+func (w *writer) life(ctx context.Context, plan uuid.UUID) error {
+	seats := 4
+	var sub answered
+	res, err := w.do(ctx, subscription.Start{PlanID: plan, Quantity: &seats, Owner: w.name("owner")}, &sub)
+	if err != nil {
+		return err
+	}
+	e, err := w.store.Event(ctx, w.ledger, res.First) // the answer counts the seats, the event names them
+	if err != nil {
+		return err
+	}
+	started, ok := e.Event.(subscription.Started)
+	if !ok || len(started.Seats) < 3 {
+		return fmt.Errorf("event %d is %s, and not a start with seats", e.Position, e.Type)
+	}
+	commands := []domain.Command{}
+	for _, seat := range started.Seats[:3] {
+		grantee := w.name("grantee")
+		commands = append(commands, license.Assign{Ref: license.Ref{LicenseID: seat.ID, SubscriptionID: &sub.ID}, Grantee: &grantee})
+	}
+	commands = append(commands, subscription.AddSeats{ID: sub.ID, Count: 1})
+	records := make([]usage.Record, 12)
+	for i := range records {
+		w.key++
+		records[i] = usage.Record{Key: fmt.Sprintf("h-%d", w.key), Quantity: decimal.NewFromInt(1 + w.random.Int64N(100)),
+			Ref: license.Ref{LicenseID: started.Seats[i%3].ID, SubscriptionID: &sub.ID}}
+	}
+	commands = append(commands, usage.RecordMany{Items: records})
+	for _, c := range commands {
+		if _, err := w.do(ctx, c, nil); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (w *writer) name(what string) string { return fmt.Sprintf("%s-%d", what, w.random.IntN(100_000)) }

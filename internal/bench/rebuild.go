@@ -1,0 +1,72 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+
+	"github.com/subledger/subledger/eventstore"
+)
+
+// rebuild is a rebuild of all read models from the whole log; one works in each round, however long it
+// takes. The baseline reads all columns of the same events into variables. The log is written by the
+// product's own append path (history.go).
+func rebuild(ctx context.Context, r *run) error {
+	if r.target.Rebuild == nil {
+		return errors.New("this version cannot rebuild its read models")
+	}
+	events, err := writeHistory(ctx, r)
+	if err != nil {
+		return err
+	}
+	product := func(ctx context.Context, _ time.Duration) (sample, error) {
+		start := time.Now()
+		if err := r.target.Rebuild(ctx); err != nil {
+			return sample{}, fmt.Errorf("rebuild: %w", err)
+		}
+		took := time.Since(start)
+		return sample{rate: float64(events) / took.Seconds(), latencies: []time.Duration{took}}, nil
+	}
+	const name = "events/s, select"
+	r.baselines[name] = func(ctx context.Context, _ time.Duration) (sample, error) { return r.readAll(ctx, events) }
+	r.contests = append(r.contests, contest{clients: 1, unit: "events/s", product: product, baseline: name, target: 0.3,
+		note: fmt.Sprintf("%d events; latencies are of whole rebuilds", events)})
+	return nil
+}
+
+// readAll is the baseline: one select of all events but the system ledger's.
+func (r *run) readAll(ctx context.Context, want int) (sample, error) {
+	conn, err := pgx.Connect(ctx, r.target.Database(r.target.Product))
+	if err != nil {
+		return sample{}, err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	start := time.Now()
+	rows, err := conn.Query(ctx, `select ledger_id, position, stream_id, version, event_id, type, data, meta, recorded_at, effective_at, hash
+		from events where ledger_id <> $1`, r.target.Store.SystemLedger())
+	if err != nil {
+		return sample{}, fmt.Errorf("read all events: %w", err)
+	}
+	var e eventstore.Recorded
+	var ledger, stream, id [16]byte
+	var hash []byte
+	read := 0
+	_, err = pgx.ForEachRow(rows, []any{&ledger, &e.Position, &stream, &e.Version, &id, &e.Type, &e.Data, &e.Meta, &e.RecordedAt, &e.EffectiveAt, &hash},
+		func() error {
+			e.Ledger, e.Stream, e.ID = uuid.UUID(ledger), uuid.UUID(stream), uuid.UUID(id)
+			copy(e.Hash[:], hash)
+			read++
+			return nil
+		})
+	if err != nil {
+		return sample{}, fmt.Errorf("read all events: %w", err)
+	}
+	if read < want {
+		return sample{}, fmt.Errorf("%d events were written and only %d are there", want, read)
+	}
+	return sample{rate: float64(read) / time.Since(start).Seconds()}, nil
+}
