@@ -15,10 +15,11 @@ import (
 
 // Answer is what grantees may use of a product at an instant.
 type Answer struct {
-	Capabilities []string             // distinct, in alphabetical order; none: nothing is granted
-	EndDates     map[string]time.Time // of each capability: the latest, grace included
-	Position     int64                // of the ledger, up to which events are considered
-	ValidUntil   time.Time            // from then on the answer is another one even without an event; zero: never
+	Capabilities []string                // distinct, in alphabetical order; none: nothing is granted
+	EndDates     map[string]time.Time    // of each capability: the latest, grace included
+	Plans        map[uuid.UUID]time.Time // whose licences give access: the latest end of each, grace included
+	Position     int64                   // of the ledger, up to which events are considered
+	ValidUntil   time.Time               // from then on the answer is another one even without an event; zero: never
 }
 
 // grants evaluates one licence at an instant. An end that came by itself is softened by the grace
@@ -50,6 +51,7 @@ type answering struct {
 	at         time.Time
 	grace      time.Duration
 	ends       map[string]time.Time
+	plans      map[uuid.UUID]time.Time
 	validUntil time.Time
 }
 
@@ -64,6 +66,16 @@ func (a *answering) add(l *LicenseRow, s *Subscription) {
 	if !ok {
 		return
 	}
+	plan := l.PlanID
+	if plan == nil {
+		plan = &s.Terms.PlanID
+	}
+	if a.plans == nil {
+		a.plans = map[uuid.UUID]time.Time{}
+	}
+	if end.After(a.plans[*plan]) {
+		a.plans[*plan] = end
+	}
 	for _, c := range l.capabilities(s) {
 		if end.After(a.ends[c.Name]) {
 			a.ends[c.Name] = end
@@ -77,7 +89,7 @@ func (a *answering) answer(position int64) Answer {
 		all = append(all, name)
 	}
 	slices.Sort(all)
-	return Answer{Capabilities: all, EndDates: a.ends, Position: position, ValidUntil: a.validUntil}
+	return Answer{Capabilities: all, EndDates: a.ends, Plans: a.plans, Position: position, ValidUntil: a.validUntil}
 }
 
 // ledgerIndex holds the assigned licences of a ledger, their subscriptions, and which products there
