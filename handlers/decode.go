@@ -132,6 +132,9 @@ type Value struct {
 // Absent is true for null too.
 func (v Value) Absent() bool { return v.node == nil || v.node.kind == 'n' }
 
+// IsList tells an array from every other value.
+func (v Value) IsList() bool { return v.node != nil && v.node.kind == '[' }
+
 // Pointer is where the value is or would be.
 func (v Value) Pointer() string { return v.pointer }
 
