@@ -87,7 +87,7 @@ func stream[T any](w http.ResponseWriter, r *http.Request, read func(after uuid.
 		// Not every writer has deadlines: a test's recorder has none.
 		_ = control.SetWriteDeadline(time.Now().Add(streamTime))
 		if _, err := w.Write(page); err != nil {
-			return err
+			panic(http.ErrAbortHandler) // the client is gone, or too slow
 		}
 		if len(items) < streamPage {
 			break

@@ -11,20 +11,21 @@ import (
 type expansion map[string]expansion
 
 // has tells that a relation was asked for; in gives what was asked for below it. Both work on nil.
-func (e expansion) has(name string) bool         { return e[name] != nil }
-func (e expansion) in(name string) expansion     { return e[name] }
-func (e expansion) names() (all []string)        { return e.list("", nil) }
-func (e expansion) add(path string)              { e.addAll(strings.Split(path, ".")) }
-func (e expansion) list(before string, all []string) []string {
+func (e expansion) has(name string) bool     { return e[name] != nil }
+func (e expansion) in(name string) expansion { return e[name] }
+
+// names lists all dotted names, in order.
+func (e expansion) names(before string) []string {
+	var all []string
 	for name, below := range e {
-		all = below.list(before+name+".", append(all, before+name))
+		all = append(append(all, before+name), below.names(before+name+".")...)
 	}
 	slices.Sort(all)
 	return all
 }
 
-func (e expansion) addAll(path []string) {
-	for _, name := range path {
+func (e expansion) add(path string) {
+	for name := range strings.SplitSeq(path, ".") {
 		if e[name] == nil {
 			e[name] = expansion{}
 		}
@@ -50,10 +51,11 @@ func readExpand(q *handlers.Query, allowed expansion) expansion {
 		return asked
 	}
 	for _, name := range listed(v.String(handlers.MaxBytes(2000))) {
+		name = strings.TrimSpace(name)
 		switch {
 		case name == "":
 		case !allowed.knows(name):
-			v.Bad("unknown_relation", "%.100q cannot be expanded here; there are %s", name, strings.Join(allowed.names(), ", "))
+			v.Bad("unknown_relation", "%.100q cannot be expanded here; there are %s", name, strings.Join(allowed.names(""), ", "))
 		default:
 			asked.add(name)
 		}
@@ -63,15 +65,10 @@ func readExpand(q *handlers.Query, allowed expansion) expansion {
 
 // listed splits a list in a query: old clients send it in brackets.
 func listed(text string) []string {
-	text = strings.TrimSpace(text)
 	if strings.HasPrefix(text, "[") && strings.HasSuffix(text, "]") {
 		text = text[1 : len(text)-1]
 	}
-	names := strings.Split(text, ",")
-	for i, name := range names {
-		names[i] = strings.TrimSpace(name)
-	}
-	return names
+	return strings.Split(text, ",")
 }
 
 // expandable makes the tree of names that a route takes.

@@ -1,0 +1,199 @@
+package salable
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/projections"
+)
+
+// license is Salable's License: a seat of a subscription, or an ad hoc one.
+type license struct {
+	UUID              uuid.UUID               `json:"uuid"`
+	ProductUUID       uuid.UUID               `json:"productUuid"`
+	PlanUUID          uuid.UUID               `json:"planUuid"`
+	SubscriptionUUID  *uuid.UUID              `json:"subscriptionUuid"`
+	GranteeID         *string                 `json:"granteeId"` // null: unassigned
+	Purchaser         string                  `json:"purchaser"`
+	Email             *string                 `json:"email"`
+	Name              *string                 `json:"name"`
+	PaymentService    string                  `json:"paymentService"`
+	Type              string                  `json:"type"`
+	Capabilities      []capability            `json:"capabilities"` // as copied at its making
+	StartTime         instant                 `json:"startTime"`
+	EndTime           instant                 `json:"endTime"`
+	Status            string                  `json:"status"`
+	Metadata          *string                 `json:"metadata"`
+	UpdatedAt         instant                 `json:"updatedAt"`
+	IsTest            bool                    `json:"isTest"`
+	CancelAtPeriodEnd bool                    `json:"cancelAtPeriodEnd"`
+	Subscription      relation[*subscription] `json:"subscription,omitzero"`
+	Plan              relation[*plan]         `json:"plan,omitzero"`
+	Product           relation[*product]      `json:"product,omitzero"`
+}
+
+// readStatus reads the filter by status, in either case.
+func readStatus(q *handlers.Query) string {
+	v := q.Get("status")
+	text := v.String()
+	if text == "" {
+		return ""
+	}
+	status, ok := toStatus(text)
+	if !ok {
+		v.Bad("bad_enum", "want one of active, canceled, evaluation, scheduled, trialing, inactive")
+	}
+	return status
+}
+
+// listLicenses serves GET /licenses: all of them in v1, a page in v2.
+//
+//	in   status; v2 also cursor, take (25, at most 100), subscriptionUuid, granteeId, planUuid, productUuid
+//	out  200 [License] | v2 200 {first, last, data} | 400
+func (a *API) listLicenses(w http.ResponseWriter, r *http.Request) error {
+	q, err := handlers.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	f := projections.LicenseFilter{Status: readStatus(q)}
+	if versionOf(r) == v1 {
+		return a.streamLicenses(w, r, q, f, nil)
+	}
+	f.SubscriptionID, f.PlanID, f.ProductID = q.UUID("subscriptionUuid"), q.UUID("planUuid"), q.UUID("productUuid")
+	f.Grantee = q.String("granteeId")
+	k := projections.Keyset{After: q.UUID("cursor"), Limit: int(q.Int("take", handlers.Min(1), handlers.Max(100)))}
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if err := a.begin(w, r); err != nil {
+		return err
+	}
+	c := handlers.CallerOf(r)
+	rows, err := a.reads.Licenses(r.Context(), c.Ledger, f, a.now(), k)
+	if err != nil {
+		return err
+	}
+	page := struct {
+		First *uuid.UUID `json:"first"`
+		Last  *uuid.UUID `json:"last"`
+		Data  []*license `json:"data"`
+	}{Data: each(rows, func(l projections.License) *license { return fromLicense(c, l) })}
+	if n := len(rows); n > 0 {
+		page.First, page.Last = &rows[0].ID, &rows[n-1].ID
+	}
+	return handlers.JSON(w, http.StatusOK, page)
+}
+
+// streamLicenses answers all licences that a filter leaves, as they are now, in order of their making.
+func (a *API) streamLicenses(w http.ResponseWriter, r *http.Request, q *handlers.Query, f projections.LicenseFilter, e expansion) error {
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if err := a.begin(w, r); err != nil {
+		return err
+	}
+	c, at, related := handlers.CallerOf(r), a.now(), a.related(r)
+	return stream(w, r, func(after uuid.UUID) ([]*license, uuid.UUID, error) {
+		rows, err := a.reads.Licenses(r.Context(), c.Ledger, f, at, projections.Keyset{After: after, Limit: streamPage})
+		if err != nil || len(rows) == 0 {
+			return nil, after, err
+		}
+		out := each(rows, func(l projections.License) *license { return fromLicense(c, l) })
+		return out, rows[len(rows)-1].ID, related.licenses(out, e)
+	})
+}
+
+// licensesOfPurchaser serves GET /licenses/purchaser.
+//
+//	in   productUuid, purchaser, status, expand
+//	out  200 [License] | 400
+func (a *API) licensesOfPurchaser(w http.ResponseWriter, r *http.Request) error {
+	q, err := handlers.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	f := projections.LicenseFilter{ProductID: q.UUID("productUuid", handlers.Required), Purchaser: q.String("purchaser", handlers.Required),
+		Status: readStatus(q)}
+	return a.streamLicenses(w, r, q, f, readExpand(q, licenseExpandable))
+}
+
+// licensesOfGrantee serves GET /licenses/granteeId/{granteeId}.
+//
+//	in   expand
+//	out  200 [License] | 400
+func (a *API) licensesOfGrantee(w http.ResponseWriter, r *http.Request) error {
+	q, err := handlers.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	id := handlers.PathText(r, "granteeId")
+	if _, err := domain.ParseGrantee("/granteeId", &id); err != nil {
+		return err
+	}
+	return a.streamLicenses(w, r, q, projections.LicenseFilter{Grantee: id}, readExpand(q, licenseExpandable))
+}
+
+// countLicenses serves GET /licenses/count.
+//
+//	in   subscriptionUuid, status
+//	out  200 {count, assigned, unassigned} | 400
+func (a *API) countLicenses(w http.ResponseWriter, r *http.Request) error {
+	q, err := handlers.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	f := projections.LicenseFilter{SubscriptionID: q.UUID("subscriptionUuid"), Status: readStatus(q)}
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if err := a.begin(w, r); err != nil {
+		return err
+	}
+	n, err := a.reads.CountLicenses(r.Context(), handlers.CallerOf(r).Ledger, f, a.now())
+	if err != nil {
+		return err
+	}
+	return handlers.JSON(w, http.StatusOK, struct {
+		Count      int64 `json:"count"`
+		Assigned   int64 `json:"assigned"`
+		Unassigned int64 `json:"unassigned"`
+	}(n))
+}
+
+// license finds the licence of the path.
+func (a *API) license(r *http.Request) (projections.License, error) {
+	ledger, id := handlers.CallerOf(r).Ledger, handlers.PathUUID(r, "licenseUuid")
+	return sought(r.Context(), a, ledger, func() (projections.License, error) {
+		return a.reads.License(r.Context(), ledger, id, a.now())
+	})
+}
+
+// readLicense serves GET /licenses/{licenseUuid}.
+//
+//	in   expand
+//	out  200 License | 400 | 404
+func (a *API) readLicense(w http.ResponseWriter, r *http.Request) error {
+	q, err := handlers.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	e := readExpand(q, licenseExpandable)
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if err := a.begin(w, r); err != nil {
+		return err
+	}
+	row, err := a.license(r)
+	if err != nil {
+		return err
+	}
+	out := fromLicense(handlers.CallerOf(r), row)
+	if err := a.related(r).licenses([]*license{out}, e); err != nil {
+		return err
+	}
+	return handlers.JSON(w, http.StatusOK, out)
+}

@@ -1,0 +1,115 @@
+package salable
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/projections"
+)
+
+// plan is Salable's Plan.
+type plan struct {
+	UUID                   uuid.UUID                  `json:"uuid"`
+	Name                   string                     `json:"name"`
+	Description            *string                    `json:"description"`
+	DisplayName            string                     `json:"displayName"`
+	Status                 string                     `json:"status"`
+	IsTest                 bool                       `json:"isTest"`
+	TrialDays              *int                       `json:"trialDays"`
+	Evaluation             bool                       `json:"evaluation"`
+	EvalDays               int                        `json:"evalDays"`
+	Organisation           uuid.UUID                  `json:"organisation"`
+	Visibility             string                     `json:"visibility"`
+	LicenseType            string                     `json:"licenseType"`
+	PerSeatAmount          int                        `json:"perSeatAmount"` // minimum seats
+	Interval               string                     `json:"interval"`
+	Length                 int                        `json:"length"`
+	Active                 bool                       `json:"active"`
+	PlanType               string                     `json:"planType"`
+	PricingType            string                     `json:"pricingType"`
+	Environment            string                     `json:"environment"`
+	PaddlePlanID           *string                    `json:"paddlePlanId"`
+	ProductUUID            uuid.UUID                  `json:"productUuid"`
+	SalablePlan            bool                       `json:"salablePlan"`
+	UpdatedAt              instant                    `json:"updatedAt"`
+	Slug                   string                     `json:"slug"`
+	MaxSeatAmount          int                        `json:"maxSeatAmount"` // -1: no maximum
+	HasAcceptedTransaction bool                       `json:"hasAcceptedTransaction"`
+	ArchivedAt             *instant                   `json:"archivedAt"`
+	Capabilities           relation[[]planCapability] `json:"capabilities,omitzero"`
+	Features               relation[[]planFeature]    `json:"features,omitzero"`
+	Currencies             relation[[]planCurrency]   `json:"currencies,omitzero"`
+	Product                relation[*product]         `json:"product,omitzero"`
+}
+
+// planCapability is Salable's PlanCapability; it changes with its plan.
+type planCapability struct {
+	PlanUUID       uuid.UUID             `json:"planUuid"`
+	CapabilityUUID uuid.UUID             `json:"capabilityUuid"`
+	UpdatedAt      instant               `json:"updatedAt"`
+	Capability     relation[*capability] `json:"capability,omitzero"`
+}
+
+// planFeature is Salable's PlanFeature; it changes with its plan.
+type planFeature struct {
+	PlanUUID      uuid.UUID                    `json:"planUuid"`
+	FeatureUUID   uuid.UUID                    `json:"featureUuid"`
+	Value         string                       `json:"value"`
+	EnumValueUUID *uuid.UUID                   `json:"enumValueUuid"`
+	IsUnlimited   bool                         `json:"isUnlimited"`
+	IsUsage       bool                         `json:"isUsage"`
+	PricePerUnit  *number                      `json:"pricePerUnit"`
+	MinUsage      *int64                       `json:"minUsage"`
+	MaxUsage      *int64                       `json:"maxUsage"`
+	UpdatedAt     instant                      `json:"updatedAt"`
+	SortOrder     int                          `json:"sortOrder"`
+	Feature       relation[*feature]           `json:"feature,omitzero"`
+	EnumValue     relation[*featureEnumOption] `json:"enumValue,omitzero"`
+}
+
+// planCurrency is Salable's PlanCurrency. Price is in minor units.
+type planCurrency struct {
+	PlanUUID               uuid.UUID          `json:"planUuid"`
+	CurrencyUUID           uuid.UUID          `json:"currencyUuid"`
+	Price                  number             `json:"price"`
+	PaymentPlanID          *string            `json:"paymentIntegrationPlanId"`
+	HasAcceptedTransaction bool               `json:"hasAcceptedTransaction"`
+	Currency               relation[currency] `json:"currency,omitzero"`
+}
+
+// number is a decimal as a JSON number, all digits of it.
+type number decimal.Decimal
+
+// MarshalJSON implements json.Marshaler.
+func (n number) MarshalJSON() ([]byte, error) { return []byte(decimal.Decimal(n).String()), nil }
+
+// readPlan serves GET /plans/{planUuid}.
+//
+//	in   expand; options of a checkout, which are for its link alone
+//	out  200 Plan | 400 | 404
+func (a *API) readPlan(w http.ResponseWriter, r *http.Request) error {
+	q, err := handlers.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	e := readExpand(q, planExpandable)
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if err := a.begin(w, r); err != nil {
+		return err
+	}
+	c, id := handlers.CallerOf(r), handlers.PathUUID(r, "planUuid")
+	row, err := sought(r.Context(), a, c.Ledger, func() (projections.Plan, error) { return a.reads.Plan(r.Context(), c.Ledger, id) })
+	if err != nil {
+		return err
+	}
+	out, err := a.related(r).plans([]projections.Plan{row}, e)
+	if err != nil {
+		return err
+	}
+	return handlers.JSON(w, http.StatusOK, out[0])
+}

@@ -1,0 +1,140 @@
+package salable
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/projections"
+)
+
+// product is Salable's Product.
+type product struct {
+	UUID                uuid.UUID                   `json:"uuid"`
+	Name                string                      `json:"name"`
+	Description         *string                     `json:"description"`
+	LogoURL             *string                     `json:"logoUrl"`
+	DisplayName         string                      `json:"displayName"`
+	Organisation        uuid.UUID                   `json:"organisation"`
+	Status              string                      `json:"status"`
+	Paid                bool                        `json:"paid"`
+	PaymentIntegration  string                      `json:"organisationPaymentIntegrationUuid"` // "free" when there is none
+	PaymentProductID    *string                     `json:"paymentIntegrationProductId"`
+	AppType             string                      `json:"appType"`
+	UpdatedAt           instant                     `json:"updatedAt"`
+	IsTest              bool                        `json:"isTest"`
+	Slug                string                      `json:"slug"`
+	ArchivedAt          *instant                    `json:"archivedAt"`
+	Features            relation[[]feature]         `json:"features,omitzero"`
+	Capabilities        relation[[]capability]      `json:"capabilities,omitzero"`
+	Currencies          relation[[]productCurrency] `json:"currencies,omitzero"`
+	OrganisationPayment relation[*struct{}]         `json:"organisationPaymentIntegration,omitzero"`
+	Plans               relation[[]*plan]           `json:"plans,omitzero"`
+}
+
+// feature is Salable's Feature.
+type feature struct {
+	UUID          uuid.UUID                     `json:"uuid"`
+	Name          string                        `json:"name"`
+	Description   *string                       `json:"description"`
+	DisplayName   string                        `json:"displayName"`
+	VariableName  *string                       `json:"variableName"`
+	Status        string                        `json:"status"`
+	Visibility    string                        `json:"visibility"`
+	ValueType     string                        `json:"valueType"`
+	DefaultValue  string                        `json:"defaultValue"`
+	ShowUnlimited bool                          `json:"showUnlimited"`
+	ProductUUID   uuid.UUID                     `json:"productUuid"`
+	UpdatedAt     instant                       `json:"updatedAt"`
+	SortOrder     int                           `json:"sortOrder"`
+	EnumOptions   relation[[]featureEnumOption] `json:"featureEnumOptions,omitzero"`
+}
+
+// featureEnumOption is Salable's FeatureEnumOption.
+type featureEnumOption struct {
+	UUID        uuid.UUID `json:"uuid"`
+	Name        string    `json:"name"`
+	FeatureUUID uuid.UUID `json:"featureUuid"`
+	UpdatedAt   instant   `json:"updatedAt"`
+}
+
+// capability is Salable's Capability.
+type capability struct {
+	UUID        uuid.UUID `json:"uuid"`
+	Name        string    `json:"name"`
+	Status      string    `json:"status"`
+	Description *string   `json:"description"`
+	ProductUUID uuid.UUID `json:"productUuid"`
+	UpdatedAt   instant   `json:"updatedAt"`
+}
+
+// currency is Salable's Currency.
+type currency struct {
+	UUID      uuid.UUID `json:"uuid"`
+	ShortName string    `json:"shortName"`
+	LongName  string    `json:"longName"`
+	Symbol    string    `json:"symbol"`
+}
+
+// productCurrency is Salable's ProductCurrency.
+type productCurrency struct {
+	ProductUUID     uuid.UUID          `json:"productUuid"`
+	CurrencyUUID    uuid.UUID          `json:"currencyUuid"`
+	DefaultCurrency bool               `json:"defaultCurrency"`
+	Currency        relation[currency] `json:"currency,omitzero"`
+}
+
+// listProducts serves GET /products.
+//
+//	out  200 [Product], in order of their making, archived ones too
+func (a *API) listProducts(w http.ResponseWriter, r *http.Request) error {
+	if err := a.begin(w, r); err != nil {
+		return err
+	}
+	c := handlers.CallerOf(r)
+	return stream(w, r, func(after uuid.UUID) ([]*product, uuid.UUID, error) {
+		rows, err := a.reads.Products(r.Context(), c.Ledger, projections.CatalogFilter{}, projections.Keyset{After: after, Limit: streamPage})
+		if err != nil {
+			return nil, after, err
+		}
+		return pageOf(rows, after, func(p projections.Product) (*product, uuid.UUID) { return fromProduct(c, p, nil), p.ID })
+	})
+}
+
+// readProduct serves GET /products/{productUuid}.
+//
+//	in   expand
+//	out  200 Product | 400 | 404
+func (a *API) readProduct(w http.ResponseWriter, r *http.Request) error {
+	q, err := handlers.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	e := readExpand(q, productExpandable)
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if err := a.begin(w, r); err != nil {
+		return err
+	}
+	c, id := handlers.CallerOf(r), handlers.PathUUID(r, "productUuid")
+	row, err := sought(r.Context(), a, c.Ledger, func() (projections.Product, error) { return a.reads.Product(r.Context(), c.Ledger, id) })
+	if err != nil {
+		return err
+	}
+	out, err := a.related(r).product(row, e)
+	if err != nil {
+		return err
+	}
+	return handlers.JSON(w, http.StatusOK, out)
+}
+
+// pageOf turns rows into items of a stream.
+func pageOf[A, B any](rows []A, after uuid.UUID, out func(A) (B, uuid.UUID)) ([]B, uuid.UUID, error) {
+	items := make([]B, len(rows))
+	for i, row := range rows {
+		items[i], after = out(row)
+	}
+	return items, after, nil
+}

@@ -1,0 +1,254 @@
+package salable
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/projections"
+)
+
+// related loads what expansions ask for: one query for each relation of all items together.
+type related struct {
+	*API
+	ctx    context.Context
+	caller handlers.Caller
+}
+
+func (a *API) related(r *http.Request) related {
+	return related{a, r.Context(), handlers.CallerOf(r)}
+}
+
+// part is the most ids that one query asks for.
+const part = projections.MaxLimit
+
+// byID fetches rows by their ids, each once, as a map.
+func byID[T any](ids []uuid.UUID, fetch func(ids []uuid.UUID) ([]T, error), id func(T) uuid.UUID) (map[uuid.UUID]T, error) {
+	slices.SortFunc(ids, func(a, b uuid.UUID) int { return slices.Compare(a[:], b[:]) })
+	found := map[uuid.UUID]T{}
+	for chunk := range slices.Chunk(slices.Compact(ids), part) {
+		rows, err := fetch(chunk)
+		if err != nil {
+			return nil, err
+		}
+		for _, row := range rows {
+			found[id(row)] = row
+		}
+	}
+	return found, nil
+}
+
+// every reads a list of a product's to its end.
+func every[T any](read func(projections.Keyset) ([]T, error), id func(T) uuid.UUID) ([]T, error) {
+	var all []T
+	for k := (projections.Keyset{Limit: part}); ; {
+		rows, err := read(k)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, rows...)
+		if len(rows) < part {
+			return all, nil
+		}
+		k.After = id(rows[len(rows)-1])
+	}
+}
+
+func each[A, B any](in []A, f func(A) B) []B {
+	out := make([]B, len(in))
+	for i, a := range in {
+		out[i] = f(a)
+	}
+	return out
+}
+
+// product is one product with its relations.
+func (x related) product(row projections.Product, e expansion) (*product, error) {
+	out := fromProduct(x.caller, row, e)
+	of := projections.CatalogFilter{ProductID: row.ID}
+	if e.has("features") {
+		rows, err := every(func(k projections.Keyset) ([]projections.Feature, error) {
+			return x.reads.Features(x.ctx, x.caller.Ledger, of, k)
+		},
+			func(f projections.Feature) uuid.UUID { return f.ID })
+		if err != nil {
+			return nil, err
+		}
+		options := e.in("features").has("featureEnumOptions")
+		out.Features = expanded(each(rows, func(f projections.Feature) feature { return fromFeature(f, options) }))
+	}
+	if e.has("capabilities") {
+		rows, err := every(func(k projections.Keyset) ([]projections.Capability, error) {
+			return x.reads.Capabilities(x.ctx, x.caller.Ledger, of, k)
+		}, func(c projections.Capability) uuid.UUID { return c.ID })
+		if err != nil {
+			return nil, err
+		}
+		out.Capabilities = expanded(each(rows, fromCapability))
+	}
+	if e.has("plans") {
+		rows, err := every(func(k projections.Keyset) ([]projections.Plan, error) {
+			return x.reads.Plans(x.ctx, x.caller.Ledger, of, k)
+		},
+			func(p projections.Plan) uuid.UUID { return p.ID })
+		if err != nil {
+			return nil, err
+		}
+		plans, err := x.plans(rows, e.in("plans"))
+		if err != nil {
+			return nil, err
+		}
+		out.Plans = expanded(plans)
+	}
+	return out, nil
+}
+
+// productsByID are products with the relations that need no query.
+func (x related) productsByID(ids []uuid.UUID, e expansion) (map[uuid.UUID]*product, error) {
+	return byID(ids, func(ids []uuid.UUID) ([]*product, error) {
+		rows, err := x.reads.Products(x.ctx, x.caller.Ledger, projections.CatalogFilter{IDs: ids}, projections.Keyset{Limit: part})
+		return each(rows, func(p projections.Product) *product { return fromProduct(x.caller, p, e) }), err
+	}, func(p *product) uuid.UUID { return p.UUID })
+}
+
+func (x related) plansByID(ids []uuid.UUID, e expansion) (map[uuid.UUID]*plan, error) {
+	return byID(ids, func(ids []uuid.UUID) ([]*plan, error) {
+		rows, err := x.reads.Plans(x.ctx, x.caller.Ledger, projections.CatalogFilter{IDs: ids}, projections.Keyset{Limit: part})
+		if err != nil {
+			return nil, err
+		}
+		return x.plans(rows, e)
+	}, func(p *plan) uuid.UUID { return p.UUID })
+}
+
+// plans are plans with their relations.
+func (x related) plans(rows []projections.Plan, e expansion) ([]*plan, error) {
+	var (
+		capabilities map[uuid.UUID]projections.Capability
+		features     map[uuid.UUID]projections.Feature
+		products     map[uuid.UUID]*product
+		err          error
+		ids          []uuid.UUID
+	)
+	if e.in("capabilities").has("capability") {
+		for _, row := range rows {
+			ids = append(ids, row.Fields.Capabilities...)
+		}
+		capabilities, err = byID(ids, func(ids []uuid.UUID) ([]projections.Capability, error) {
+			return x.reads.Capabilities(x.ctx, x.caller.Ledger, projections.CatalogFilter{IDs: ids}, projections.Keyset{Limit: part})
+		}, func(c projections.Capability) uuid.UUID { return c.ID })
+		if err != nil {
+			return nil, err
+		}
+	}
+	if f := e.in("features"); f.has("feature") || f.has("enumValue") {
+		if features, err = x.featuresOf(rows); err != nil {
+			return nil, err
+		}
+	}
+	if e.has("product") {
+		ids := each(rows, func(p projections.Plan) uuid.UUID { return p.ProductID })
+		if products, err = x.productsByID(ids, e.in("product")); err != nil {
+			return nil, err
+		}
+	}
+	return each(rows, func(row projections.Plan) *plan {
+		out := fromPlan(x.caller, row)
+		if e.has("capabilities") {
+			out.Capabilities = expanded(fromPlanCapabilities(row, capabilities))
+		}
+		if e.has("features") {
+			out.Features = expanded(fromPlanFeatures(row, features, e.in("features")))
+		}
+		if e.has("currencies") {
+			out.Currencies = expanded(fromPlanCurrencies(row, e.in("currencies").has("currency")))
+		}
+		if e.has("product") {
+			out.Product = expanded(products[row.ProductID])
+		}
+		return out
+	}), nil
+}
+
+func (x related) featuresOf(rows []projections.Plan) (map[uuid.UUID]projections.Feature, error) {
+	var ids []uuid.UUID
+	for _, row := range rows {
+		for _, f := range row.Fields.Features {
+			ids = append(ids, f.FeatureID)
+		}
+	}
+	return byID(ids, func(ids []uuid.UUID) ([]projections.Feature, error) {
+		return x.reads.Features(x.ctx, x.caller.Ledger, projections.CatalogFilter{IDs: ids}, projections.Keyset{Limit: part})
+	}, func(f projections.Feature) uuid.UUID { return f.ID })
+}
+
+// subscription gives a subscription its relations.
+func (x related) subscription(out *subscription, e expansion) error {
+	if e.has("product") {
+		products, err := x.productsByID([]uuid.UUID{out.ProductUUID}, e.in("product"))
+		if err != nil {
+			return err
+		}
+		out.Product = expanded(products[out.ProductUUID])
+	}
+	if e.has("plan") {
+		plans, err := x.plansByID([]uuid.UUID{out.PlanUUID}, e.in("plan"))
+		if err != nil {
+			return err
+		}
+		out.Plan = expanded(plans[out.PlanUUID])
+	}
+	if e.has("customer") {
+		out.Customer = expanded[*struct{}](nil)
+	}
+	return nil
+}
+
+// licenses gives licences their relations.
+func (x related) licenses(out []*license, e expansion) error {
+	if e.has("subscription") {
+		var ids []uuid.UUID
+		for _, l := range out {
+			if l.SubscriptionUUID != nil {
+				ids = append(ids, *l.SubscriptionUUID)
+			}
+		}
+		at := x.now()
+		subscriptions, err := byID(ids, func(ids []uuid.UUID) ([]projections.Subscription, error) {
+			return x.reads.Subscriptions(x.ctx, x.caller.Ledger, projections.SubscriptionFilter{IDs: ids}, at, projections.Keyset{Limit: part})
+		}, func(s projections.Subscription) uuid.UUID { return s.ID })
+		if err != nil {
+			return err
+		}
+		for _, l := range out {
+			l.Subscription = expanded[*subscription](nil)
+			if l.SubscriptionUUID != nil {
+				if row, ok := subscriptions[*l.SubscriptionUUID]; ok {
+					l.Subscription = expanded(fromSubscription(x.caller, row, at))
+				}
+			}
+		}
+	}
+	if e.has("plan") {
+		plans, err := x.plansByID(each(out, func(l *license) uuid.UUID { return l.PlanUUID }), e.in("plan"))
+		if err != nil {
+			return err
+		}
+		for _, l := range out {
+			l.Plan = expanded(plans[l.PlanUUID])
+		}
+	}
+	if e.has("product") {
+		products, err := x.productsByID(each(out, func(l *license) uuid.UUID { return l.ProductUUID }), e.in("product"))
+		if err != nil {
+			return err
+		}
+		for _, l := range out {
+			l.Product = expanded(products[l.ProductUUID])
+		}
+	}
+	return nil
+}

@@ -1,0 +1,151 @@
+package salable
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+
+	coresubscription "github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/projections"
+)
+
+// subscription is Salable's Subscription.
+type subscription struct {
+	UUID                  uuid.UUID           `json:"uuid"`
+	ProductUUID           uuid.UUID           `json:"productUuid"`
+	PlanUUID              uuid.UUID           `json:"planUuid"`
+	Organisation          uuid.UUID           `json:"organisation"`
+	PaymentSubscriptionID string              `json:"paymentIntegrationSubscriptionId"`
+	Type                  string              `json:"type"` // none, salable
+	Quantity              int                 `json:"quantity"`
+	Email                 *string             `json:"email"`
+	ExpiryDate            instant             `json:"expiryDate"` // the running period's end, or the end
+	LineItemIDs           *[]string           `json:"lineItemIds"`
+	Status                string              `json:"status"`
+	CreatedAt             instant             `json:"createdAt"`
+	UpdatedAt             instant             `json:"updatedAt"`
+	IsTest                bool                `json:"isTest"`
+	CancelAtPeriodEnd     bool                `json:"cancelAtPeriodEnd"`
+	Owner                 *string             `json:"owner"`
+	Product               relation[*product]  `json:"product,omitzero"`
+	Plan                  relation[*plan]     `json:"plan,omitzero"`
+	Customer              relation[*struct{}] `json:"customer,omitzero"` // the payment provider's: none
+}
+
+// readSubscription serves GET /subscriptions/{subscriptionUuid}.
+//
+//	in   expand
+//	out  200 Subscription | 400 | 404
+func (a *API) readSubscription(w http.ResponseWriter, r *http.Request) error {
+	q, err := handlers.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	e := readExpand(q, subscriptionExpandable)
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if err := a.begin(w, r); err != nil {
+		return err
+	}
+	c, id := handlers.CallerOf(r), handlers.PathUUID(r, "subscriptionUuid")
+	row, err := sought(r.Context(), a, c.Ledger, func() (projections.Subscription, error) {
+		return a.reads.Subscription(r.Context(), c.Ledger, id)
+	})
+	if err != nil {
+		return err
+	}
+	out := fromSubscription(c, row, a.now())
+	if err := a.related(r).subscription(out, e); err != nil {
+		return err
+	}
+	return handlers.JSON(w, http.StatusOK, out)
+}
+
+// prorations are the ways to account for a change in the middle of a period.
+var prorations = []string{coresubscription.CreateProrations, coresubscription.NoProration, coresubscription.AlwaysInvoice}
+
+// changePlan serves PUT /subscriptions/{subscriptionUuid}/change-plan.
+//
+//	in   {planUuid, proration?}
+//	out  204 | 400 | 404
+func (a *API) changePlan(w http.ResponseWriter, r *http.Request) error {
+	body, err := handlers.Read(r)
+	if err != nil {
+		return err
+	}
+	o := body.Object()
+	c := coresubscription.ChangePlan{ID: handlers.PathUUID(r, "subscriptionUuid"), PlanID: o.UUID("planUuid", handlers.Required),
+		Proration: o.Enum("proration", prorations)}
+	if err := body.Err(); err != nil {
+		return err
+	}
+	if _, err := a.execute(w, r, body, c); err != nil {
+		return err
+	}
+	return noContent(w)
+}
+
+// changePlanByPath serves PUT /subscriptions/{subscriptionUuid}/updateplan/{planUuid}: SDK 3's form.
+//
+//	out  204 | 400 | 404
+func (a *API) changePlanByPath(w http.ResponseWriter, r *http.Request) error {
+	c := coresubscription.ChangePlan{ID: handlers.PathUUID(r, "subscriptionUuid"), PlanID: handlers.PathUUID(r, "planUuid")}
+	if _, err := a.execute(w, r, nil, c); err != nil {
+		return err
+	}
+	return noContent(w)
+}
+
+// changePlanOldest serves PUT /subscriptions: the form of SDK 1 and 2.
+//
+//	in   {newPlanId, subscriptionId}
+//	out  204 | 400 | 404
+func (a *API) changePlanOldest(w http.ResponseWriter, r *http.Request) error {
+	body, err := handlers.Read(r)
+	if err != nil {
+		return err
+	}
+	o := body.Object()
+	c := coresubscription.ChangePlan{ID: o.UUID("subscriptionId", handlers.Required), PlanID: o.UUID("newPlanId", handlers.Required)}
+	if err := body.Err(); err != nil {
+		return err
+	}
+	if _, err := a.execute(w, r, body, c); err != nil {
+		return renamed(err, map[string]string{"/planUuid": "/newPlanId"})
+	}
+	return noContent(w)
+}
+
+// cancelSubscription serves PUT /subscriptions/{subscriptionUuid}/cancel; one that has ended stays so.
+//
+//	in   when: now | end (default)
+//	out  204 | 400 | 404
+func (a *API) cancelSubscription(w http.ResponseWriter, r *http.Request) error {
+	q, err := handlers.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	when := q.Enum("when", []string{"now", "end"})
+	if err := q.Err(); err != nil {
+		return err
+	}
+	c := coresubscription.Cancel{ID: handlers.PathUUID(r, "subscriptionUuid"), Now: when == "now"}
+	if _, err := a.execute(w, r, nil, c, "when="+when); err != nil {
+		return err
+	}
+	return noContent(w)
+}
+
+// reactivateSubscription serves PUT /subscriptions/{subscriptionUuid}/reactivate: it undoes a scheduled
+// cancellation.
+//
+//	out  204 | 400 after the end | 404
+func (a *API) reactivateSubscription(w http.ResponseWriter, r *http.Request) error {
+	c := coresubscription.Reactivate{ID: handlers.PathUUID(r, "subscriptionUuid")}
+	if _, err := a.execute(w, r, nil, c); err != nil {
+		return err
+	}
+	return noContent(w)
+}
