@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,6 +17,7 @@ import (
 
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/handlers/salable"
 	"github.com/subledger/subledger/internal/reactions"
 	"github.com/subledger/subledger/projections"
 )
@@ -34,8 +36,9 @@ type server struct {
 	api       *worker
 	reactor   *worker
 	projector []*worker
-	runners   []*projections.Runner // of read models and of the relay
-	signals   projections.Listener  // from other processes
+	runners   []*projections.Runner                    // of read models and of the relay
+	checks    atomic.Pointer[projections.Entitlements] // in a process with the API
+	signals   projections.Listener                     // from other processes
 	ready     []handlers.Check
 	failed    chan error // the first worker that ended unasked
 }
@@ -171,11 +174,18 @@ func (s *server) startProjections(ctx context.Context, registry *prometheus.Regi
 	moved := projections.NewAnnouncer(pool, projections.ChannelApplied, self, s.log)
 	s.project(ctx, "announcer", moved.Run)
 	runner := projections.NewRunner(projections.Config{Log: s.store, Pool: pool, Projections: models(), Applied: applied,
-		Announce: moved.Announce, Metrics: registry, Logger: s.log})
+		Announce: moved.Announce, Follow: s.follow, Metrics: registry, Logger: s.log})
 	s.store.Subscribe(runner.Committed)
 	s.runners = append(s.runners, runner)
 	s.project(ctx, "projector", runner.Run)
 	return applied, nil
+}
+
+// follow hands what was projected to the index of entitlements, once there is one.
+func (s *server) follow(h projections.Handover) {
+	if x := s.checks.Load(); x != nil {
+		x.Follow(h)
+	}
 }
 
 // startListener tells the runners of this process what other processes commit.
@@ -256,10 +266,15 @@ func (s *server) startAPI(ctx context.Context, app *pgxpool.Pool, applied *proje
 		func(ctx context.Context, ledger uuid.UUID) ([]projections.Status, error) {
 			return projections.LedgerStatus(ctx, app, ledger, modelNames())
 		})
+	signer := salable.NewSigner(app, s.store.Master())
+	checks := projections.NewEntitlements(projections.EntitlementConfig{Reads: reads, Pool: app, Sign: signer.Sign, Metrics: registry, Logger: s.log})
+	s.checks.Store(checks)
+	s.project(ctx, "entitlements", checks.Run)
+	facade := salable.New(s.store, reads, checks, signer, time.Now)
 	edge := handlers.NewServer(handlers.Config{
 		Pool: app, Now: time.Now, Log: s.log, AccessLog: s.config.AccessLog, Registry: registry, Tracer: tracer, RateLimit: s.config.RateLimit,
 		Ready: append(s.ready, handlers.ClockCheck(func(ctx context.Context) (time.Duration, error) { return clockSkew(ctx, app) })),
-	}, map[string]*handlers.Dialect{"/ledger/v1": api.Dialect()})
+	}, map[string]*handlers.Dialect{"": facade.Dialect(), "/ledger/v1": api.Dialect()})
 	ln := s.listener
 	s.listener = nil // the server closes it
 	s.api = s.spawn(ctx, "api", func(ctx context.Context) error { return edge.Run(ctx, ln, s.config.Drain) })
