@@ -171,11 +171,12 @@ func TestAGroupHasOneBatchAtATime(t *testing.T) {
 	default:
 	}
 	require.Zero(t, f.count(t, `select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'`))
-	require.Equal(t, "30s", func() (s string) {
-		tx, _ := wsql.TxFromContext(held.Context())
-		require.NoError(t, tx.(honestTx).QueryRow(t.Context(), `show idle_in_transaction_session_timeout`).Scan(&s))
-		return s
-	}())
+	require.NoError(t, savepoint(held, func(ctx context.Context, tx pgx.Tx) error {
+		var limit string
+		require.NoError(t, tx.QueryRow(ctx, `show idle_in_transaction_session_timeout`).Scan(&limit))
+		require.Equal(t, "30s", limit)
+		return nil
+	}))
 	f.count(t, `select count(pg_terminate_backend(pid)) from pg_stat_activity
 		where datname = current_database() and state = 'idle in transaction'`)
 	held.Ack() // into the void

@@ -111,12 +111,12 @@ func savepoint(m *message.Message, do func(ctx context.Context, tx pgx.Tx) error
 	if !ok {
 		return errors.New("the message came without its transaction")
 	}
-	outer, ok := tx.(honestTx)
+	outer, ok := tx.(*honestTx)
 	if !ok {
 		return fmt.Errorf("the message came with a transaction of %T", tx)
 	}
 	ctx := m.Context()
-	return pgx.BeginFunc(ctx, outer.Tx, func(tx pgx.Tx) error { return do(ctx, tx) })
+	return outer.within(ctx, func(tx pgx.Tx) error { return do(ctx, tx) })
 }
 
 // inTransaction publishes in the transaction of the message that is being handled: it is poisoned and
