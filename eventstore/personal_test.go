@@ -79,6 +79,30 @@ func TestErasingASubject(t *testing.T) {
 	mustVerify(t, f, ledger)
 }
 
+// Rule 9. A command whose answer names an erased subject is still answered.
+func TestAnAnswerAboutAnErasedSubject(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s, ledger, stream := f.store(t, Config{}), f.ledger(t, "live"), uuid.New()
+	_, err := s.Execute(t.Context(), Request{Ledger: ledger, Command: nameIt(stream, domain.Grantee("ada"))})
+	require.NoError(t, err)
+	_, err = s.EraseSubject(t.Context(), ledger, "grantee:ada")
+	require.NoError(t, err)
+	for range 2 {
+		r, err := f.store(t, Config{}).Execute(t.Context(), Request{Ledger: ledger, Key: "k", Command: decideFunc(func(l domain.Ledger) (any, error) {
+			state, err := l.Load(stream)
+			if err != nil {
+				return nil, err
+			}
+			return struct {
+				Name domain.Personal `json:"name"`
+			}{state.(*counter).Name}, nil
+		})})
+		require.NoError(t, err)
+		require.Contains(t, string(r.Answer), domain.ErasedPrefix)
+	}
+}
+
 // Rule 9. Ciphertext that was moved to another event, stream or ledger does not open.
 func TestMovedCiphertextDoesNotOpen(t *testing.T) {
 	t.Parallel()

@@ -94,6 +94,9 @@ func (s *Subscription) apply(e *eventstore.Recorded) {
 		s.Terms, s.TermsPosition, s.PlanID, s.ProductID = d.Terms, e.Position, d.Terms.PlanID, d.Terms.ProductID
 		s.Quantity, s.AnchorAt, s.OpenChanges = d.Quantity, d.AnchorAt, s.without(d.TaskID)
 		s.PeriodStart, s.PeriodEnd = d.Period.Start, d.Period.End
+		if d.Currency != "" {
+			s.Currency = d.Currency
+		}
 	case subscription.CancellationScheduled:
 		s.CancelAt, s.CanceledAt = &d.EndsAt, &e.EffectiveAt
 	case subscription.Reactivated:
