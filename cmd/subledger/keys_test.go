@@ -1,0 +1,54 @@
+package main_test
+
+import (
+	"strconv"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func itoa(n int64) string { return strconv.FormatInt(n, 10) }
+
+type keyOutput struct {
+	ID, Organisation, Mode, Name, Status, Secret string
+	Scopes                                       []string
+}
+
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	s := newCLI(t).serve()
+	opens := func(key string) int {
+		status, _ := s.call("GET", "/ledger/v1/head", key, "")
+		return status
+	}
+	k := parse[keyOutput](t, s.ok("keys", "create", "--mode", "live", "--name", "till", "--scopes", "ledger:read,plans:read", "-o", "json"))
+	require.Equal(t, []string{"ledger:read", "plans:read"}, k.Scopes)
+	require.Equal(t, 200, opens(k.Secret))
+
+	rolled := parse[keyOutput](t, s.ok("keys", "roll", k.ID, "--overlap", "1h", "-o", "json"))
+	require.Equal(t, k.Scopes, rolled.Scopes)
+	require.Equal(t, 200, opens(k.Secret), "the overlap runs")
+	require.Equal(t, 200, opens(rolled.Secret))
+	require.Contains(t, s.fails(4, "keys", "roll", k.ID).stderr, "already_rolled")
+
+	require.Equal(t, "revoked", parse[keyOutput](t, s.ok("keys", "revoke", rolled.ID, "-o", "json")).Status)
+	require.Eventually(t, func() bool { return opens(rolled.Secret) == 401 }, 10*time.Second, 50*time.Millisecond)
+
+	admin := parse[keyOutput](t, s.ok("keys", "create", "--mode", "admin", "-o", "json"))
+	status, body := s.call("POST", "/ledger/v1/organisations", admin.Secret, `{"name": "Second"}`)
+	require.Equal(t, 201, status, "%s", body)
+	require.Contains(t, s.fails(2, "keys", "create", "--mode", "test").stderr, "--organisation "+s.started.Organisation)
+	s.ok("keys", "create", "--mode", "test", "--organisation", s.started.Organisation, "--expires-in", "1h")
+
+	list := parse[[]keyOutput](t, s.ok("keys", "list", "-o", "json"))
+	require.Len(t, list, 3+1+1+1+1)
+	for _, each := range list {
+		require.Empty(t, each.Secret)
+	}
+	require.Contains(t, s.ok("keys", "list", "--organisation", s.started.Organisation), "till")
+	s.fails(4, "keys", "revoke", "019b76da-0000-7000-8000-000000000000")
+	s.fails(4, "keys", "create", "--mode", "live", "--organisation", s.started.Organisation, "--scopes", "admin")
+	s.fails(2, "keys", "create", "--mode", "system")
+	s.fails(2, "keys", "roll", k.ID, "--overlap", "10000h")
+}

@@ -1,0 +1,59 @@
+package main_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+type verified struct {
+	Ledgers, Events int64
+	Findings        []struct {
+		Ledger   string
+		Position int64
+		Problem  string
+	}
+}
+
+// Each change leaves a ledger whose first bad position is known. The chain has no key: it is enough to
+// read what is stored.
+func TestVerifyFindsTheFirstBadPosition(t *testing.T) {
+	t.Parallel()
+	const test = `(select ledger_id from ledgers where mode = 'test')`
+	begin := `create table kept as select * from events where ledger_id = ` + test
+	undo := []string{`delete from events where ledger_id = ` + test, `insert into events select * from kept`}
+	c := newCLI(t)
+	c.ok("demo")
+	require.Empty(t, parse[verified](t, c.ok("verify", "-o", "json")).Findings)
+	db := c.database()
+	db.exec(begin)
+	for _, tt := range []struct {
+		name, problem string
+		position      int64
+		statements    []string
+	}{
+		{"altered data", "hash", 6, []string{`update events set data = replace(data::text, 'Free', 'Fred')::json where position = 6 and ledger_id = ` + test}},
+		{"altered time", "hash", 3, []string{`update events set recorded_at = recorded_at + interval '1 microsecond' where position = 3 and ledger_id = ` + test}},
+		{"deleted in the middle", "missing", 4, []string{`delete from events where position = 4 and ledger_id = ` + test}},
+		{"deleted at the end", "missing", 15, []string{`delete from events where position = 15 and ledger_id = ` + test}},
+		{"swapped", "hash", 7, []string{
+			`update events set position = 1000 where position = 7 and ledger_id = ` + test,
+			`update events set position = 7 where position = 8 and ledger_id = ` + test,
+			`update events set position = 8 where position = 1000 and ledger_id = ` + test}},
+		{"inserted", "beyond", 16, []string{`insert into events select ledger_id, 16, gen_random_uuid(), 1, gen_random_uuid(), type, data, meta, recorded_at, effective_at, hash
+			from events where position = 15 and ledger_id = ` + test}},
+	} {
+		db.exec(tt.statements...)
+		r := c.fails(5, "verify", "-o", "json")
+		v := parse[verified](t, r.stdout)
+		require.Len(t, v.Findings, 1, "%s: %s", tt.name, r.stdout)
+		require.Equal(t, tt.position, v.Findings[0].Position, "%s", tt.name)
+		require.Contains(t, v.Findings[0].Problem, tt.problem, "%s", tt.name)
+		require.Contains(t, r.stderr, v.Findings[0].Ledger, "%s", tt.name)
+		require.Contains(t, c.fails(5, "verify").stdout, "position "+itoa(tt.position), "%s", tt.name)
+		db.exec(undo...)
+	}
+	db.exec(`update ledgers set head = sha256('x') where mode = 'test'`)
+	require.Contains(t, c.fails(5, "verify").stdout, "head")
+	c.fails(4, "verify", "--ledger", "019b76da-0000-7000-8000-000000000000")
+}
