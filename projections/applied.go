@@ -15,7 +15,7 @@ import (
 type Applied struct {
 	mu      sync.Mutex
 	ledgers map[uuid.UUID]*progress
-	ask     func(ledger uuid.UUID) // someone waits beyond what is known
+	ask     func(ledger uuid.UUID) // makes whoever moves it look at the ledger's checkpoints
 }
 
 type progress struct {
@@ -81,10 +81,10 @@ func (a *Applied) Wait(ctx context.Context, ledger uuid.UUID, position int64) er
 	}
 	c := make(chan struct{})
 	p.waiting[c] = position
-	ask := a.ask
+	known := p.known
 	a.mu.Unlock()
-	if ask != nil {
-		ask(ledger)
+	if !known {
+		a.look(ledger)
 	}
 	select {
 	case <-c:
@@ -94,6 +94,14 @@ func (a *Applied) Wait(ctx context.Context, ledger uuid.UUID, position int64) er
 		delete(p.waiting, c)
 		a.mu.Unlock()
 		return ctx.Err()
+	}
+}
+
+// look asks for the ledger's checkpoints to be read: what this process commits is handed over without
+// it, what another one commits may have been missed.
+func (a *Applied) look(ledger uuid.UUID) {
+	if a.ask != nil {
+		a.ask(ledger)
 	}
 }
 
@@ -124,6 +132,11 @@ func (r *Reads) At(ctx context.Context, ledger uuid.UUID, minPosition int64) (in
 	}
 	if r.applied == nil {
 		return want, nil
+	}
+	if r.acked == nil || minPosition > r.acked(ledger) {
+		if minPosition > r.applied.Position(ledger) {
+			r.applied.look(ledger)
+		}
 	}
 	waiting, cancel := context.WithTimeout(ctx, ReadWait)
 	defer cancel()

@@ -96,6 +96,7 @@ func (a *answering) answer(position int64) Answer {
 // are. It is as old as its position.
 type ledgerIndex struct {
 	ledger     uuid.UUID
+	tables     int64         // that it was loaded from
 	generation atomic.Uint64 // changes with its rows
 	confirmed  atomic.Int64  // Unix nanoseconds at which the database had nothing newer
 	used       atomic.Int64

@@ -17,17 +17,23 @@ import (
 const checkpointOf = `coalesce(min(position) filter (where parked_at is null), max(position))
 	from checkpoints where projection in ('catalog', 'subscriptions', 'licenses')`
 
-// positions are the read models' of some ledgers.
-func (x *Entitlements) positions(ctx context.Context, ids []uuid.UUID) (map[uuid.UUID]int64, error) {
-	all := map[uuid.UUID]int64{}
+// tables changes when a rebuild has put others in their place.
+const tables = `select 'products'::regclass::oid::bigint + 'subscriptions'::regclass::oid::bigint + 'licenses'::regclass::oid::bigint`
+
+// positions are the read models' of some ledgers, and what tables they are in.
+func (x *Entitlements) positions(ctx context.Context, ids []uuid.UUID) (all map[uuid.UUID]int64, in int64, err error) {
+	all = map[uuid.UUID]int64{}
 	var ledger uuid.UUID
 	var position int64
-	err := queryRows(ctx, x.Pool, "select ledger_id, "+checkpointOf+" and ledger_id = any($1) group by ledger_id",
+	if err := x.Pool.QueryRow(ctx, tables).Scan(&in); err != nil {
+		return nil, 0, fmt.Errorf("tables of entitlements: %w", err)
+	}
+	err = queryRows(ctx, x.Pool, "select ledger_id, "+checkpointOf+" and ledger_id = any($1) group by ledger_id",
 		[]any{ids}, []any{&ledger, &position}, func() { all[ledger] = position })
 	if err != nil {
-		return nil, fmt.Errorf("positions of entitlements: %w", err)
+		return nil, 0, fmt.Errorf("positions of entitlements: %w", err)
 	}
-	return all, nil
+	return all, in, nil
 }
 
 // snapshot runs queries that all see one state of the database.
@@ -67,6 +73,7 @@ func (x *Entitlements) load(ctx context.Context, ledger uuid.UUID) (*ledgerIndex
 	var rows []any
 	q := &pgx.Batch{}
 	queuePosition(q, ledger, &index.position)
+	q.Queue(tables).QueryRow(func(row pgx.Row) error { return row.Scan(&index.tables) })
 	queueRows[Product](q, &rows, "select %s from products r where r.ledger_id = $1", ledger)
 	queueRows[Subscription](q, &rows, "select %s from subscriptions r where r.ledger_id = $1", ledger)
 	queueRows[LicenseRow](q, &rows, `select %s from licenses r where r.ledger_id = $1 and r.grantee is not null

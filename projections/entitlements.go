@@ -266,11 +266,15 @@ func (x *Entitlements) confirm(ctx context.Context) error {
 	if len(ids) == 0 {
 		return nil
 	}
-	positions, err := x.positions(ctx, ids)
+	positions, tables, err := x.positions(ctx, ids)
 	if err != nil {
 		return err
 	}
 	for id, index := range indexes {
+		if index.tables != tables {
+			x.forget(id) // rebuilt: every row may be another
+			continue
+		}
 		index.mu.RLock()
 		behind := index.position < positions[id]
 		index.mu.RUnlock()
@@ -282,6 +286,14 @@ func (x *Entitlements) confirm(ctx context.Context) error {
 		index.confirmed.Store(start.UnixNano())
 	}
 	return nil
+}
+
+func (x *Entitlements) forget(ledger uuid.UUID) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.ledgers.Remove(ledger)
+	x.bytes -= x.sizes[ledger]
+	delete(x.sizes, ledger)
 }
 
 type entitlementMetrics struct {

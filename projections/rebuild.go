@@ -1,0 +1,388 @@
+package projections
+
+import (
+	"context"
+	"fmt"
+	"hash/fnv"
+	"log/slog"
+	"runtime"
+	"strings"
+	"sync/atomic"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/subledger/subledger/eventstore"
+)
+
+// Sizes of a rebuild.
+const (
+	rebuildPage   = 5000    // events read at once
+	rebuildFlush  = 200_000 // events or rows that a worker holds before it writes; a larger ledger is held whole
+	smallRest     = 1000    // events that a swap applies while runners wait
+	catchUpRounds = 20
+)
+
+// RebuildConfig says what to rebuild.
+type RebuildConfig struct {
+	Log      Log
+	Owner    *pgxpool.Pool // of the tables' owner: makes tables and swaps them
+	Models   []*Model
+	Progress func(done, total int64) // events; called from several goroutines; nil: nobody looks
+	Logger   *slog.Logger
+}
+
+// Rebuild makes read models anew beside the live ones, in a schema of its own, from position 1. It
+// works ledger by ledger: a run that was killed goes on where it was when it is run again.
+//
+//	Run     folds all ledgers in memory, COPYs the rows, makes the indexes and catches up
+//	Check   compares the new tables with the live ones, row by row
+//	Swap    puts the new tables in the place of the live ones, in one transaction
+//	Drop    throws the new tables away
+type Rebuild struct {
+	RebuildConfig
+	schema  string
+	flushAt int
+	done    atomic.Int64
+	total   int64
+}
+
+// NewRebuild names the shadow schema after the models, so that the same rebuild finds its own again.
+func NewRebuild(c RebuildConfig) *Rebuild {
+	if c.Logger == nil {
+		c.Logger = slog.New(slog.DiscardHandler)
+	}
+	if c.Progress == nil {
+		c.Progress = func(int64, int64) {}
+	}
+	h := fnv.New32a()
+	for _, m := range c.Models {
+		fmt.Fprintln(h, m.name)
+	}
+	return &Rebuild{RebuildConfig: c, flushAt: rebuildFlush, schema: fmt.Sprintf("rebuild_%08x", h.Sum32())}
+}
+
+func (r *Rebuild) tables() (all []string) {
+	for _, m := range r.Models {
+		for _, t := range m.tables {
+			all = append(all, t.Name())
+		}
+	}
+	return all
+}
+
+// Run makes the shadow tables current up to a few events.
+func (r *Rebuild) Run(ctx context.Context) error {
+	if err := r.prepare(ctx); err != nil {
+		return fmt.Errorf("rebuild: prepare the shadow: %w", err)
+	}
+	if err := r.foldAll(ctx); err != nil {
+		return fmt.Errorf("rebuild: fold: %w", err)
+	}
+	if err := r.index(ctx); err != nil {
+		return fmt.Errorf("rebuild: index: %w", err)
+	}
+	conn, err := r.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	for range catchUpRounds {
+		n, err := r.catchUp(ctx, conn, uuid.Nil)
+		if err != nil || n < smallRest {
+			return err
+		}
+	}
+	return nil
+}
+
+// Drop removes the shadow and all in it.
+func (r *Rebuild) Drop(ctx context.Context) error {
+	_, err := r.Owner.Exec(ctx, "drop schema if exists "+r.schema+" cascade")
+	return err
+}
+
+// foldAll folds every ledger that the shadow does not hold yet, several at once.
+func (r *Rebuild) foldAll(ctx context.Context) error {
+	todo, err := r.todo(ctx)
+	if err != nil {
+		return err
+	}
+	r.Progress(r.done.Load(), r.total)
+	ledgers := make(chan end)
+	group, ctx := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(ledgers)
+		for _, l := range todo {
+			select {
+			case ledgers <- l:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+		}
+		return nil
+	})
+	for range min(runtime.GOMAXPROCS(0), 4) {
+		group.Go(func() error {
+			w := r.newWorker(ctx)
+			for l := range ledgers {
+				if err := w.fold(ctx, l); err != nil {
+					return err
+				}
+			}
+			return w.flush(ctx)
+		})
+	}
+	return group.Wait()
+}
+
+// end is a ledger and the position up to which it is folded.
+type end struct {
+	Ledger   uuid.UUID `db:"ledger_id"`
+	Position int64     `db:"position"`
+	Done     bool      `db:"done"`
+}
+
+func (r *Rebuild) todo(ctx context.Context) (todo []end, err error) {
+	rows, err := r.Owner.Query(ctx, `select l.ledger_id, coalesce(c.position, l.position) as position, c.ledger_id is not null as done
+		from ledgers l left join `+r.schema+`.checkpoints c using (ledger_id) where l.position > 0 order by position desc, l.ledger_id`)
+	if err != nil {
+		return nil, err
+	}
+	all, err := collect[end](rows)
+	for _, e := range all {
+		r.total += e.Position
+		if e.Done {
+			r.done.Add(e.Position)
+		} else {
+			todo = append(todo, e)
+		}
+	}
+	return todo, err
+}
+
+// worker holds the rows of some ledgers until it writes them together.
+type worker struct {
+	*Rebuild
+	pages  []*Page
+	folded []end
+	events int
+}
+
+func (r *Rebuild) newWorker(ctx context.Context) *worker {
+	w := &worker{Rebuild: r}
+	for _, m := range r.Models {
+		w.pages = append(w.pages, m.newPage(ctx, nil))
+	}
+	return w
+}
+
+// fold reads ahead while it folds.
+func (w *worker) fold(ctx context.Context, l end) error {
+	read := make(chan []*eventstore.Recorded, 2)
+	group, reading := errgroup.WithContext(ctx)
+	group.Go(func() error {
+		defer close(read)
+		for after := int64(0); after < l.Position; {
+			events, err := w.Log.Page(reading, l.Ledger, after, int(min(rebuildPage, l.Position-after)))
+			if err != nil {
+				return err
+			}
+			if len(events) == 0 {
+				return fmt.Errorf("ledger %s ends at %d, not at %d", l.Ledger, after, l.Position)
+			}
+			after = events[len(events)-1].Position
+			select {
+			case read <- events:
+			case <-reading.Done():
+				return reading.Err()
+			}
+		}
+		return nil
+	})
+	group.Go(func() error {
+		for events := range read {
+			for _, p := range w.pages {
+				if err := p.perform(events); err != nil {
+					return err
+				}
+			}
+			w.events += len(events)
+			w.Progress(w.done.Add(int64(len(events))), w.total)
+		}
+		return nil
+	})
+	if err := group.Wait(); err != nil {
+		return err
+	}
+	w.folded = append(w.folded, l)
+	if w.events >= w.flushAt || w.rows() >= w.flushAt {
+		return w.flush(ctx)
+	}
+	return nil
+}
+
+func (w *worker) rows() (n int) {
+	for _, p := range w.pages {
+		for _, b := range p.buffers {
+			n += b.size()
+		}
+	}
+	return n
+}
+
+// flush writes rows and the ledgers' checkpoints in one transaction.
+func (w *worker) flush(ctx context.Context) error {
+	if len(w.folded) == 0 {
+		return nil
+	}
+	err := pgx.BeginFunc(ctx, w.Owner, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(ctx, "set local synchronous_commit = off"); err != nil {
+			return err
+		}
+		for i, m := range w.Models {
+			for j, t := range m.tables {
+				var columns []string
+				for _, c := range t.columnList() {
+					columns = append(columns, c.name)
+				}
+				if _, err := tx.CopyFrom(ctx, pgx.Identifier{w.schema, t.Name()}, columns, w.pages[i].buffers[j].source()); err != nil {
+					return fmt.Errorf("copy into %s: %w", t.Name(), err)
+				}
+			}
+		}
+		var ids []uuid.UUID
+		var positions []int64
+		for _, l := range w.folded {
+			ids, positions = append(ids, l.Ledger), append(positions, l.Position)
+		}
+		_, err := tx.Exec(ctx, "insert into "+w.schema+".checkpoints (ledger_id, position) select * from unnest($1::uuid[], $2::bigint[])", ids, positions)
+		return err
+	})
+	*w = *w.newWorker(ctx)
+	return err
+}
+
+// connect opens a connection on which unqualified names mean the shadow's tables.
+func (r *Rebuild) connect(ctx context.Context) (*pgx.Conn, error) {
+	config := r.Owner.Config().ConnConfig.Copy()
+	config.RuntimeParams["search_path"] = r.schema + ", public"
+	conn, err := pgx.ConnectConfig(ctx, config)
+	if err != nil {
+		return nil, fmt.Errorf("rebuild: connect: %w", err)
+	}
+	if after := r.Owner.Config().AfterConnect; after != nil {
+		if err := after(ctx, conn); err != nil {
+			return nil, fmt.Errorf("rebuild: connect: %w", err)
+		}
+	}
+	return conn, nil
+}
+
+// catchUp applies, as a runner would, what was written since; to one ledger, or to all with the nil
+// one. It tells how many events that were.
+func (r *Rebuild) catchUp(ctx context.Context, db beginner, ledger uuid.UUID) (int64, error) {
+	var behind []end
+	rows, err := db.Query(ctx, `select l.ledger_id, coalesce(c.position, 0) as position, false as done
+		from public.ledgers l left join `+r.schema+`.checkpoints c using (ledger_id)
+		where l.position > coalesce(c.position, 0) and ($1::uuid is null or l.ledger_id = $1::uuid) order by 1`, nilUUID(ledger))
+	if err != nil {
+		return 0, fmt.Errorf("rebuild: what is new: %w", err)
+	}
+	if behind, err = collect[end](rows); err != nil {
+		return 0, fmt.Errorf("rebuild: what is new: %w", err)
+	}
+	var n int64
+	for _, l := range behind {
+		for {
+			events, err := r.Log.Page(ctx, l.Ledger, l.Position, pageEvents)
+			if err != nil {
+				return n, err
+			}
+			if len(events) == 0 {
+				break
+			}
+			if err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error { return r.applyTo(ctx, tx, l.Ledger, events) }); err != nil {
+				return n, fmt.Errorf("rebuild: catch up with %s: %w", l.Ledger, err)
+			}
+			l.Position = events[len(events)-1].Position
+			n += int64(len(events))
+			if len(events) < pageEvents {
+				break
+			}
+		}
+	}
+	return n, nil
+}
+
+// beginner is a connection or a transaction on one.
+type beginner interface {
+	Begin(ctx context.Context) (pgx.Tx, error)
+	Query(ctx context.Context, sql string, args ...any) (pgx.Rows, error)
+}
+
+func nilUUID(id uuid.UUID) *string {
+	if id == uuid.Nil {
+		return nil
+	}
+	s := id.String()
+	return &s
+}
+
+func (r *Rebuild) applyTo(ctx context.Context, tx pgx.Tx, ledger uuid.UUID, events []*eventstore.Recorded) error {
+	for _, m := range r.Models {
+		if err := m.Apply(ctx, tx, events); err != nil {
+			return err
+		}
+	}
+	_, err := tx.Exec(ctx, "insert into "+r.schema+`.checkpoints (ledger_id, position) values ($1, $2)
+		on conflict (ledger_id) do update set position = excluded.position`, ledger, events[len(events)-1].Position)
+	return err
+}
+
+// Swap puts the shadow in the place of the live tables. Runners wait for it at their next page, and
+// find their checkpoints where the shadow is; what was parked is parked no more.
+func (r *Rebuild) Swap(ctx context.Context) error {
+	conn, err := r.connect(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	var names []string
+	for _, m := range r.Models {
+		names = append(names, m.name)
+	}
+	old := r.schema + "_old"
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error {
+		// The same order as a runner's: checkpoints first, then the tables.
+		if _, err := tx.Exec(ctx, "set local lock_timeout = '3s'; lock table public.checkpoints in share row exclusive mode"); err != nil {
+			return fmt.Errorf("wait for the runners: %w", err)
+		}
+		if _, err := r.catchUp(ctx, tx, uuid.Nil); err != nil {
+			return err
+		}
+		var do strings.Builder
+		fmt.Fprintf(&do, "create schema %s;", old)
+		for _, t := range r.tables() {
+			fmt.Fprintf(&do, "alter table public.%[2]s set schema %[1]s; alter table %[3]s.%[2]s set schema public;", old, t, r.schema)
+		}
+		if _, err := tx.Exec(ctx, do.String()); err != nil {
+			return fmt.Errorf("swap tables: %w", err)
+		}
+		_, err := tx.Exec(ctx, `insert into public.checkpoints (ledger_id, projection, position)
+			select s.ledger_id, p, s.position from `+r.schema+`.checkpoints s cross join unnest($1::text[]) p
+			on conflict (ledger_id, projection) do update set position = excluded.position, updated_at = now(),
+				parked_at = null, parked_position = null, parked_reason = null`, names)
+		if err != nil {
+			return fmt.Errorf("move checkpoints: %w", err)
+		}
+		_, err = tx.Exec(ctx, "drop schema "+r.schema+" cascade; drop schema "+old+" cascade")
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("rebuild: swap: %w", err)
+	}
+	return nil
+}
