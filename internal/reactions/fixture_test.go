@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/subledger/subledger/domain"
@@ -223,9 +224,9 @@ func (f *fixture) start(t testing.TB, change func(*Config)) *running {
 		cancel()
 		select {
 		case err := <-done:
-			require.NoError(t, err)
+			assert.NoError(t, err)
 		case <-time.After(patience):
-			require.FailNow(t, "reactions did not stop")
+			assert.Fail(t, "reactions did not stop")
 		}
 	})
 	t.Cleanup(p.stop)

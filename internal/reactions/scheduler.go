@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/subledger/subledger/domain"
@@ -19,7 +20,7 @@ import (
 
 // Sizes and times of the scheduler.
 const (
-	duePage    = 200 // rows, and ledgers
+	duePage    = 200 // rows
 	shortest   = 100 * time.Millisecond
 	rounds     = 100 // of one ledger, before the others have their turn again
 	restShare  = 20  // a pass looks at all ledgers: rest so many times as long as that took
@@ -101,41 +102,27 @@ func (s *scheduler) followClocks(ctx context.Context) {
 	_ = g.Wait()
 }
 
-// pass goes through all ledgers with something due and tells when the next pass is: at the next due
-// instant, at the latest after Tick.
+// pass goes through all ledgers with something due, the longest overdue first, and tells when the
+// next pass is: at the next due instant, at the latest after Tick.
 func (s *scheduler) pass(ctx context.Context) time.Time {
-	began, looked := s.cfg.Now(), time.Duration(0)
-	next := began.Add(s.cfg.Tick)
+	began, start := s.cfg.Now(), time.Now()
+	ledgers, next, err := s.look(ctx, began)
+	if err != nil {
+		s.fault(ctx, "look for what is due", err)
+	}
+	looked := time.Since(start)
 	var g errgroup.Group
 	g.SetLimit(s.cfg.Ledgers)
-	for after := uuid.Nil; ctx.Err() == nil; {
-		start := time.Now()
-		ledgers, err := projections.DueLedgers(ctx, s.cfg.Pool, began, after, duePage)
-		looked += time.Since(start)
-		if err != nil {
-			s.fault(ctx, "list the ledgers with something due", err)
+	for _, id := range ledgers {
+		if ctx.Err() != nil {
 			break
 		}
-		for _, l := range ledgers {
-			after = l.LedgerID
-			g.Go(func() error {
-				s.catchUp(ctx, l.LedgerID)
-				return nil
-			})
-		}
-		if len(ledgers) < duePage {
-			break
-		}
+		g.Go(func() error {
+			s.catchUp(ctx, id)
+			return nil
+		})
 	}
 	_ = g.Wait()
-	start := time.Now()
-	at, err := s.nextDue(ctx, began)
-	looked += time.Since(start)
-	if err != nil {
-		s.fault(ctx, "find the next due instant", err)
-	} else if at != nil && at.Before(next) {
-		next = *at
-	}
 	if at, ok := s.nextRetry(began); ok && at.Before(next) {
 		next = at
 	}
@@ -145,13 +132,33 @@ func (s *scheduler) pass(ctx context.Context) time.Time {
 	return next
 }
 
-// nextDue is the first instant after now, by the system clock. One probe of an index a ledger.
-func (s *scheduler) nextDue(ctx context.Context, now time.Time) (*time.Time, error) {
+// look finds the ledgers with something due, by their own clock or else by now, the longest overdue
+// first, and the next due instant of the system's clock, at the latest Tick from now. It is one probe of
+// an index a ledger: the read model is ordered by time within each ledger, as everything is.
+func (s *scheduler) look(ctx context.Context, now time.Time) (ledgers []uuid.UUID, next time.Time, err error) {
+	next = now.Add(s.cfg.Tick)
+	rows, err := s.cfg.Pool.Query(ctx, `with first as materialized (
+			select l.ledger_id, l.clock, d.due_at from ledgers l cross join lateral (
+				select due_at from due where ledger_id = l.ledger_id and asleep is null order by due_at limit 1) d)
+		select ledger_id, due_at from first where due_at <= coalesce(clock, $1)
+		union all
+		select null, min(due_at) from first where clock is null and due_at > $1
+		order by due_at`, now)
+	if err != nil {
+		return nil, next, err
+	}
+	var id *uuid.UUID
 	var at *time.Time
-	err := s.cfg.Pool.QueryRow(ctx, `select min(d.due_at) from ledgers l cross join lateral (
-			select due_at from due where ledger_id = l.ledger_id and asleep is null and due_at > $1 order by due_at limit 1) d
-		where l.clock is null`, now).Scan(&at)
-	return at, err
+	_, err = pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+		switch {
+		case id != nil:
+			ledgers = append(ledgers, *id)
+		case at != nil && at.Before(next):
+			next = *at
+		}
+		return nil
+	})
+	return ledgers, next, err
 }
 
 // catchUp does all that is due in a ledger, in order of the instants. What was advanced may be due
