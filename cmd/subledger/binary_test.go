@@ -62,7 +62,9 @@ func newCLI(t *testing.T) *cli {
 	return &cli{t: t, dir: dataDir(t)}
 }
 
-func (c *cli) with(env ...string) *cli { return &cli{c.t, c.dir, append(c.env[:len(c.env):len(c.env)], env...)} }
+func (c *cli) with(env ...string) *cli {
+	return &cli{c.t, c.dir, append(c.env[:len(c.env):len(c.env)], env...)}
+}
 
 func (c *cli) command(ctx context.Context, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(ctx, built, args...)

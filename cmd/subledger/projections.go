@@ -3,18 +3,18 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/projections"
 )
 
 type projectionCommands struct {
-	Status projectionsStatus `cmd:"" help:"How far the read models are."`
+	Status  projectionsStatus  `cmd:"" help:"How far the read models are."`
+	Rebuild projectionsRebuild `cmd:"" help:"Make the read models anew beside the live ones, and put them in their place."`
+	Check   projectionsCheck   `cmd:"" help:"Make the read models anew and compare them with the live ones, row by row."`
 }
 
 type projectionsStatus struct {
@@ -65,39 +65,5 @@ func (c *projectionsStatus) Run(ctx context.Context, p *process) (err error) {
 		return p.writeJSON(states)
 	}
 	p.writeTable([]string{"name", "state", "events behind", "time behind", "parked ledgers", "reason"}, rows)
-	return nil
-}
-
-// catchUp applies what a subcommand appended, so that reads see it when it ends, whether or not a
-// server runs. Servers take what is done already as done: each event counts once.
-func (in *installation) catchUp(ctx context.Context, store *eventstore.Store, ledgers ...uuid.UUID) error {
-	pool, err := in.pool(ctx, in.app)
-	if err != nil {
-		return err
-	}
-	defer pool.Close()
-	applied := projections.NewApplied()
-	runner := projections.NewRunner(projections.Config{Log: store, Pool: pool, Projections: models(), Applied: applied})
-	running, cancel := context.WithCancel(ctx)
-	done := make(chan struct{})
-	go func() {
-		defer close(done)
-		_ = runner.Run(running) // it retries faults itself; how far it came is what counts
-	}()
-	defer func() { cancel(); <-done }()
-	waiting, cancelWait := context.WithTimeout(ctx, 10*time.Second)
-	defer cancelWait()
-	for _, ledger := range ledgers {
-		head, _, err := store.Head(ctx, ledger)
-		if err != nil {
-			return err
-		}
-		if err := applied.Wait(waiting, ledger, head); err != nil {
-			if ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
-				return nil // others' events come first; a server goes on
-			}
-			return fmt.Errorf("wait for the read models: %w", err)
-		}
-	}
 	return nil
 }

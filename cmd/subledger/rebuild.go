@@ -1,0 +1,188 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/projections"
+)
+
+type projectionsRebuild struct {
+	Database
+	Output
+	Model []string `placeholder:"NAME" help:"Only these read models. Default: all."`
+}
+
+func (c *projectionsRebuild) Validate() error { return c.validate() }
+
+type rebuilt struct {
+	Models  []string `json:"models"`
+	Seconds float64  `json:"seconds"`
+}
+
+// Run may be interrupted at any moment and begun again: it goes on where it was.
+func (c *projectionsRebuild) Run(ctx context.Context, p *process) (err error) {
+	s, err := c.session(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	began := time.Now()
+	r, names, done, err := s.rebuild(ctx, p, c.Model)
+	if err != nil {
+		return err
+	}
+	defer done()
+	if err := r.Swap(ctx); err != nil {
+		return err
+	}
+	out := rebuilt{names, time.Since(began).Seconds()}
+	if c.json() {
+		return p.writeJSON(out)
+	}
+	_, err = fmt.Fprintf(p.stdout, "%d read models made anew in %.1f s\n", len(names), out.Seconds)
+	return err
+}
+
+// rebuild makes the shadow of read models; done closes what it needs.
+func (s *session) rebuild(ctx context.Context, p *process, only []string) (r *projections.Rebuild, names []string, done func(), err error) {
+	known := map[string]*projections.Model{}
+	for _, m := range projections.Models() {
+		known[m.Name()] = m
+	}
+	if len(only) == 0 {
+		only = modelNames()
+	}
+	var models []*projections.Model
+	for _, name := range only {
+		if known[name] == nil {
+			return nil, nil, nil, &status{code: exitUsage, err: fmt.Errorf("--model: there is no read model %q", name),
+				next: fmt.Sprintf("One of: %v", modelNames())}
+		}
+		models = append(models, known[name])
+	}
+	owner, err := s.installation.pool(ctx, s.owner)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	bar := p.progress("rebuild")
+	var mu sync.Mutex
+	r = projections.NewRebuild(projections.RebuildConfig{Log: s.store, Owner: owner, Models: models, Progress: func(done, total int64) {
+		mu.Lock()
+		defer mu.Unlock()
+		bar.at(done, total)
+	}})
+	err = r.Run(ctx)
+	bar.end()
+	if err != nil {
+		owner.Close()
+		return nil, nil, nil, err
+	}
+	return r, only, owner.Close, nil
+}
+
+type projectionsCheck struct {
+	Database
+	Output
+	Model []string `placeholder:"NAME" help:"Only these read models. Default: all."`
+}
+
+func (c *projectionsCheck) Validate() error { return c.validate() }
+
+// difference is a row that is live otherwise than the log says.
+type difference struct {
+	Table  string    `json:"table"`
+	Ledger uuid.UUID `json:"ledger"`
+	Live   string    `json:"live"`   // JSON; empty: there is no such row
+	Should string    `json:"should"` // the same
+}
+
+func (c *projectionsCheck) Run(ctx context.Context, p *process) (err error) {
+	s, err := c.session(ctx, p)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	r, names, done, err := s.rebuild(ctx, p, c.Model)
+	if err != nil {
+		return err
+	}
+	defer done()
+	found := []difference{}
+	err = s.project(ctx, s.store, func(*projections.Applied) error { // the live ones may be behind
+		all, err := r.Check(ctx)
+		for _, d := range all {
+			found = append(found, difference{d.Table, d.Ledger, d.Live, d.Shadow})
+		}
+		return err
+	})
+	if err = errors.Join(err, r.Drop(context.WithoutCancel(ctx))); err != nil {
+		return err
+	}
+	if c.json() {
+		err = p.writeJSON(struct {
+			Models      []string     `json:"models"`
+			Differences []difference `json:"differences"`
+		}{names, found})
+	} else if len(found) > 0 {
+		var rows [][]string
+		for _, d := range found {
+			rows = append(rows, []string{d.Table, d.Ledger.String(), shorten(or(d.Live, "no row"), 100), shorten(or(d.Should, "no row"), 100)})
+		}
+		p.writeTable([]string{"table", "ledger", "live", "should be"}, rows)
+	} else {
+		_, err = fmt.Fprintf(p.stdout, "%d read models are as the log says, row by row\n", len(names))
+	}
+	if err == nil && len(found) > 0 {
+		err = &status{code: exitBad, err: fmt.Errorf("%d rows differ from what the log says", len(found)), next: "Run: subledger projections rebuild"}
+	}
+	return err
+}
+
+// project runs a projector of this process while f does, whether or not a server runs. What one of
+// them applied is applied for the other: each event counts once.
+func (in *installation) project(ctx context.Context, store *eventstore.Store, f func(*projections.Applied) error) error {
+	pool, err := in.pool(ctx, in.app)
+	if err != nil {
+		return err
+	}
+	defer pool.Close()
+	applied := projections.NewApplied()
+	runner := projections.NewRunner(projections.Config{Log: store, Pool: pool, Projections: models(), Applied: applied})
+	running, cancel := context.WithCancel(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		_ = runner.Run(running) // it retries faults itself; how far it came is what counts
+	}()
+	defer func() { cancel(); <-done }()
+	return f(applied)
+}
+
+// catchUp makes reads see what a subcommand appended, when it ends.
+func (in *installation) catchUp(ctx context.Context, store *eventstore.Store, ledgers ...uuid.UUID) error {
+	return in.project(ctx, store, func(applied *projections.Applied) error {
+		waiting, cancel := context.WithTimeout(ctx, 10*time.Second)
+		defer cancel()
+		for _, ledger := range ledgers {
+			head, _, err := store.Head(ctx, ledger)
+			if err != nil {
+				return err
+			}
+			err = applied.Wait(waiting, ledger, head)
+			if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+				return nil // others' events come first; a server goes on
+			}
+			if err != nil {
+				return fmt.Errorf("wait for the read models: %w", err)
+			}
+		}
+		return nil
+	})
+}

@@ -1,0 +1,209 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/handlers/salable"
+	"github.com/subledger/subledger/internal/reactions"
+	"github.com/subledger/subledger/projections"
+)
+
+// start brings everything up; what came up before an error is stopped by stop.
+func (s *server) start(ctx context.Context, p *process) error {
+	s.failed = make(chan error, 1)
+	c := s.config
+	self, err := uuid.NewV7()
+	if err != nil {
+		return err
+	}
+	s.signals.Sender = self.String()
+	if c.has("api") {
+		if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
+			return &status{code: exitRefused, err: fmt.Errorf("listen on %s: %w", c.Listen, err), next: "Choose another one: --listen or SUBLEDGER_LISTEN"}
+		}
+		s.told.Address = "http://" + s.listener.Addr().String()
+	}
+	s.told.Database = s.place()
+	key, err := s.prepare(ctx, p)
+	if err != nil {
+		return err
+	}
+	// Of 48 connections: 20 for the log, 12 for reads, 10 for reactions, 6 for projections and listening.
+	app, err := s.poolOf(ctx, s.app, "subledger", c.Connections*5/12)
+	if err != nil {
+		return err
+	}
+	if skew, err := clockSkew(ctx, app); err != nil {
+		return err
+	} else if skew.Abs() > time.Second {
+		s.log.Warn("the process clock and the database's differ", "by", skew)
+	}
+	registry := newRegistry()
+	s.store, err = eventstore.Open(ctx, app, key, eventstore.Vocabularies(),
+		eventstore.Config{Logger: s.log, Observe: observeFlushes(registry)})
+	if err != nil {
+		return explainKey(err)
+	}
+	applied := projections.NewApplied()
+	if c.has("api") {
+		if err := s.openReads(ctx, app, applied, registry); err != nil {
+			return err
+		}
+	}
+	if err := s.startProjections(ctx, applied, registry); err != nil {
+		return err
+	}
+	if err := s.startReactions(ctx, applied, registry); err != nil {
+		return err
+	}
+	if err := s.startListener(ctx); err != nil {
+		return err
+	}
+	if err := s.welcome(ctx); err != nil {
+		return err
+	}
+	if c.has("api") {
+		return s.startAPI(ctx, app, registry)
+	}
+	return nil
+}
+
+// startProjections runs the projector, or in a process without it follows the one of another process;
+// either way applied is told how far the read models are.
+func (s *server) startProjections(ctx context.Context, applied *projections.Applied, registry *prometheus.Registry) error {
+	pool, err := s.poolOf(ctx, s.app, "subledger projections", max(2, s.config.Connections/8-1))
+	if err != nil {
+		return err
+	}
+	self := s.signals.Sender
+	committed := projections.NewAnnouncer(pool, projections.ChannelCommitted, self, s.log)
+	s.store.Subscribe(committed.Committed)
+	s.project(ctx, "announcer", committed.Run)
+	if !s.config.has("projector") {
+		watcher := projections.NewWatcher(pool, applied, projections.Models(), s.log)
+		s.signals.Applied = watcher.Nudge
+		s.project(ctx, "watcher", watcher.Run)
+		return nil
+	}
+	moved := projections.NewAnnouncer(pool, projections.ChannelApplied, self, s.log)
+	s.project(ctx, "announcer", moved.Run)
+	c := projections.Config{Log: s.store, Pool: pool, Projections: models(), Applied: applied, Announce: moved.Announce, Metrics: registry, Logger: s.log}
+	if s.checks != nil {
+		c.Follow = s.checks.Follow
+	}
+	runner := projections.NewRunner(c)
+	s.store.Subscribe(runner.Committed)
+	s.runners = append(s.runners, runner)
+	s.project(ctx, "projector", runner.Run)
+	return nil
+}
+
+// startListener tells the runners of this process what other processes commit.
+func (s *server) startListener(ctx context.Context) error {
+	var err error
+	if s.signals.Connection, err = pgx.ParseConfig(s.app); err != nil {
+		return fmt.Errorf("read the database's URL: %w", err)
+	}
+	s.signals.Logger = s.log
+	s.signals.Committed = func(ledgers ...uuid.UUID) {
+		for _, r := range s.runners {
+			r.Nudge(ledgers...)
+		}
+	}
+	s.signals.Connected = func() {
+		for _, r := range s.runners {
+			r.Rescan()
+		}
+	}
+	s.project(ctx, "listener", s.signals.Run)
+	return nil
+}
+
+func (s *server) project(ctx context.Context, name string, f func(context.Context) error) {
+	s.projector = append(s.projector, s.spawn(ctx, name, f))
+}
+
+// models are the read models as the runner takes them.
+func models() []projections.Projection {
+	var all []projections.Projection
+	for _, m := range projections.Models() {
+		all = append(all, m)
+	}
+	return all
+}
+
+func modelNames() []string {
+	var names []string
+	for _, m := range projections.Models() {
+		names = append(names, m.Name())
+	}
+	return names
+}
+
+// startReactions does what events and time call for, in a process of that role.
+func (s *server) startReactions(ctx context.Context, applied *projections.Applied, registry *prometheus.Registry) error {
+	if !s.config.has("reactor") {
+		return nil
+	}
+	pool, err := s.poolOf(ctx, s.app, "subledger reactions", max(3, s.config.Connections*5/24))
+	if err != nil {
+		return err
+	}
+	if !s.config.has("projector") {
+		applied = nil // nobody in this process tells of every move
+	}
+	r, err := reactions.New(reactions.Config{Store: s.store, Pool: pool, Applied: applied, Registerer: registry, Logger: s.log})
+	if err != nil {
+		return err
+	}
+	s.ready = append(s.ready, handlers.Check{Name: "reactions", Do: func(context.Context) error { return r.Ready() }})
+	s.runners = append(s.runners, r.Relay())
+	s.reactor = s.spawn(ctx, "reactor", r.Run)
+	return nil
+}
+
+// openReads prepares what answers from the read models.
+func (s *server) openReads(ctx context.Context, app *pgxpool.Pool, applied *projections.Applied, registry *prometheus.Registry) error {
+	reader, err := s.poolOf(ctx, s.reader, "subledger reads", max(1, s.config.Connections/4))
+	if err != nil {
+		return err
+	}
+	s.reads = projections.NewReads(reader, applied, s.store.Acknowledged)
+	s.signer = salable.NewSigner(app, s.store.Master())
+	s.checks = projections.NewEntitlements(projections.EntitlementConfig{Reads: s.reads, Pool: app, Sign: s.signer.Sign, Metrics: registry, Logger: s.log})
+	s.project(ctx, "entitlements", s.checks.Run)
+	return nil
+}
+
+// startAPI serves the dialects: Salable's at the root, our own below /ledger/v1.
+func (s *server) startAPI(ctx context.Context, app *pgxpool.Pool, registry *prometheus.Registry) error {
+	tracer, err := s.tracer(ctx)
+	if err != nil {
+		return err
+	}
+	api := handlers.NewAPI(s.store, s.reads, time.Now, s.store.Master().Derive("cursors", 32),
+		func(ctx context.Context, ledger uuid.UUID) ([]projections.Status, error) {
+			return projections.LedgerStatus(ctx, app, ledger, modelNames())
+		})
+	edge := handlers.NewServer(handlers.Config{
+		Pool: app, Now: time.Now, Log: s.log, AccessLog: s.config.AccessLog, Registry: registry, Tracer: tracer, RateLimit: s.config.RateLimit,
+		Ready: append(s.ready, handlers.ClockCheck(func(ctx context.Context) (time.Duration, error) { return clockSkew(ctx, app) })),
+	}, map[string]*handlers.Dialect{
+		"":           salable.New(s.store, s.reads, s.checks, s.signer, time.Now).Dialect(),
+		"/ledger/v1": api.Dialect(),
+	})
+	ln := s.listener
+	s.listener = nil // the server closes it
+	s.api = s.spawn(ctx, "api", func(ctx context.Context) error { return edge.Run(ctx, ln, s.config.Drain) })
+	return nil
+}
