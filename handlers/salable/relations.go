@@ -77,6 +77,7 @@ func (x related) product(row projections.Product, e expansion) (*product, error)
 		if err != nil {
 			return nil, err
 		}
+		slices.SortStableFunc(rows, func(a, b projections.Feature) int { return a.Fields.SortOrder - b.Fields.SortOrder })
 		options := e.in("features").has("featureEnumOptions")
 		out.Features = expanded(each(rows, func(f projections.Feature) feature { return fromFeature(f, options) }))
 	}
