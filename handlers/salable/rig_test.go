@@ -38,6 +38,7 @@ type rig struct {
 	server *handlers.Server
 	api    *salable.API
 	store  *eventstore.Store
+	pool   *pgxpool.Pool // of the application's role
 	admin  string
 	test   string // a key with all scopes
 	shop
@@ -76,6 +77,7 @@ func newRig(t *testing.T) *rig {
 	}
 	require.NoError(t, eventstore.Bootstrap(t.Context(), pool(db.URL), master))
 	app, logger := pool(db.AppURL), slog.New(slog.DiscardHandler)
+	g.pool = app
 	var err error
 	g.store, err = eventstore.Open(t.Context(), app, master, eventstore.Vocabularies(), eventstore.Config{Now: g.now, Logger: logger})
 	require.NoError(t, err)

@@ -1,0 +1,112 @@
+package salable_test
+
+import (
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"math/big"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/decred/dcrd/dcrec/secp256k1/v4"
+	k1 "github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
+	"github.com/stretchr/testify/require"
+)
+
+// verifies checks a v1 answer as clients do: the names joined, hashed and verified with the key beside them.
+func verifies(t *testing.T, publicHash, capsHashed, signature string) {
+	t.Helper()
+	require.Equal(t, strings.ToLower(publicHash+signature), publicHash+signature)
+	point, err := hex.DecodeString(publicHash)
+	require.NoError(t, err)
+	require.Len(t, point, 65)
+	require.EqualValues(t, 4, point[0], "an uncompressed point")
+	key, err := secp256k1.ParsePubKey(point)
+	require.NoError(t, err)
+	der, err := hex.DecodeString(signature)
+	require.NoError(t, err)
+	parsed, err := k1.ParseDERSignature(der)
+	require.NoError(t, err)
+	digest := sha256.Sum256([]byte(capsHashed))
+	require.True(t, parsed.Verify(digest[:], key))
+	s := parsed.S()
+	require.False(t, s.IsOverHalfOrder(), "low S")
+}
+
+// The two samples that Salable published: its reference page and its older documentation.
+func TestPublishedSignatures(t *testing.T) {
+	t.Parallel()
+	verifies(t, "04b856e9a6ddd762138c52b6edbca5ac5b4be5ae7053f519d804e667adc11992372abd5db91cb0289985cebab1f8b5de9541b8a1a97202240f7a317d4a9f78d299",
+		"test_capability", "3044022004f243b5bb524689498537ff6bf865d847b8f6c6f65db687036814281fe4c1cc022043e645238050c587b6a79343a4acad58a925d3fbf3ba914d2f4c38a1f8439993")
+	verifies(t, "049dc23c8539f65abd7550f2c4f851f96f5e668c22dc124332e373f227eb2a8740876d734eb1dcbd1c6233e3cfb194326841f421fd8367c95c688ad76ef8555f2d",
+		"basic,pro,app", "3045022100ebf990d2422c450e7092f8a0388d73ddedc7fb971f4891255a843272368b556702206cd2ebea2c51574023abd76b53a24f9b36c45cd1e314411ab23bcb3290fa50c9")
+}
+
+func TestAnswersAreSigned(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	grant := func(plan string) {
+		g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, plan)).want(201)
+	}
+	path := "/licenses/check?productUuid=" + g.product + "&granteeIds=ada"
+	check := func(more string, header ...string) *result {
+		return g.call(t, g.test, "GET", path+more, "", header...).want(200)
+	}
+	grant(g.flat)
+	first := check("")
+	require.Equal(t, "read", first.text("capsHashed"))
+	verifies(t, first.text("publicHash"), first.text("capsHashed"), first.text("signature"))
+	require.Equal(t, string(first.body), string(check("").body), "the same until it changes")
+	require.Equal(t, first.text("signature"), check("&grace=2").text("signature"), "dates are not signed")
+
+	grant(g.upgrade)
+	second := check("")
+	require.Equal(t, "edit,read", second.text("capsHashed"))
+	require.Equal(t, first.text("publicHash"), second.text("publicHash"), "one key an organisation")
+	verifies(t, second.text("publicHash"), second.text("capsHashed"), second.text("signature"))
+
+	var key []byte
+	require.NoError(t, g.pool.QueryRow(t.Context(), `select p256_public from organisations`).Scan(&key))
+	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), key)
+	require.NoError(t, err)
+	for _, encoding := range []string{"", "&sigEncode=P1363"} {
+		var body struct {
+			Capabilities json.RawMessage `json:"capabilities"`
+			Signature    string          `json:"signature"`
+		}
+		require.NoError(t, json.Unmarshal(check(encoding, "version", "v2").body, &body))
+		raw, err := hex.DecodeString(body.Signature)
+		require.NoError(t, err)
+		digest := sha256.Sum256(body.Capabilities)
+		if encoding == "" {
+			require.True(t, ecdsa.VerifyASN1(public, digest[:], raw))
+			continue
+		}
+		require.Len(t, raw, 64)
+		require.True(t, ecdsa.Verify(public, digest[:], new(big.Int).SetBytes(raw[:32]), new(big.Int).SetBytes(raw[32:])))
+	}
+}
+
+// Access is computed from the instant; grace softens an end that came by itself, not a cancellation.
+func TestGraceAndEnds(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	path := "/licenses/check?productUuid=" + g.product + "&granteeIds="
+	status := func(grantee, more string) int { return g.call(t, g.test, "GET", path+grantee+more, "").status }
+	sub := g.subscribe(t, g.test, g.flat, `,"granteeId":"ada"`)
+	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/cancel?when=end", "").want(204)
+	lic := g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ben"}`, g.flat)).want(201).text("uuid")
+	require.Equal(t, []int{200, 200}, []int{status("ada", ""), status("ben", "")})
+	g.call(t, g.test, "DELETE", "/licenses/"+lic, "").want(204)
+	require.Equal(t, []int{204, 204}, []int{status("ben", ""), status("ben", "&grace=30")})
+
+	g.pass(31 * 24 * time.Hour)
+	require.Equal(t, []int{204, 200}, []int{status("ada", ""), status("ada", "&grace=3")})
+	g.pass(3 * 24 * time.Hour)
+	require.Equal(t, []int{204, 200}, []int{status("ada", "&grace=3"), status("ada", "&grace=30")})
+	require.Equal(t, "CANCELED", g.call(t, g.test, "GET", "/subscriptions/"+sub, "").want(200).text("status"))
+}

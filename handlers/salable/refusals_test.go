@@ -1,0 +1,155 @@
+package salable_test
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+// Every bad field is named at once.
+func TestBadInputs(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	sub := g.subscribe(t, g.test, g.perSeat, `,"granteeId":"ada"`)
+	lic := g.seatsOf(t, g.test, sub)[0]
+	seats, check := "/subscriptions/"+sub+"/seats", "/licenses/check?productUuid="+g.product
+	usage := func(more string) string {
+		return fmt.Sprintf(`{"licenseUuid":%q,"countOptions":{"increment":%s}}`, lic, more)
+	}
+	g.call(t, g.test, "PUT", "/licenses/"+lic, `{"granteeId":"ada"}`, "unique-key", "used").want(200)
+	before := g.call(t, g.test, "GET", "/ledger/v1/head", "").text("position")
+	for name, tt := range map[string]struct {
+		method, path, body string
+		header             []string
+		want               []string // properties; nil: a plain error
+	}{
+		"version":                   {"GET", "/products", "", []string{"version", "v7"}, []string{"version"}},
+		"version v3, not yet":       {"GET", "/products", "", []string{"version", "v3"}, []string{"version"}},
+		"expand":                    {"GET", "/products/" + g.product + "?expand=plans,nope", "", nil, []string{"expand"}},
+		"expand, in another case":   {"GET", "/plans/" + g.flat + "?expand=Features", "", nil, []string{"expand"}},
+		"a query that is not UTF-8": {"GET", "/licenses?status=%ff", "", nil, nil},
+		"status":                    {"GET", "/licenses?status=gone", "", nil, []string{"status"}},
+		"take and cursor":           {"GET", "/licenses?take=-1&cursor=x", "", []string{"version", "v2"}, []string{"cursor", "take"}},
+		"take, too many":            {"GET", "/licenses?take=1e9", "", []string{"version", "v2"}, []string{"take"}},
+		"count":                     {"GET", "/licenses/count?subscriptionUuid=1&status=x", "", nil, []string{"subscriptionUuid", "status"}},
+		"purchaser":                 {"GET", "/licenses/purchaser", "", nil, []string{"productUuid", "purchaser"}},
+		"grantee in the path":       {"GET", "/licenses/granteeId/a%0ab", "", nil, []string{"granteeId"}},
+		"when":                      {"PUT", "/subscriptions/" + sub + "/cancel?when=soon", "", nil, []string{"when"}},
+
+		"check without anything":    {"GET", "/licenses/check", "", nil, []string{"productUuid", "granteeIds"}},
+		"check, an empty id":        {"GET", check + "&granteeIds=a,,b", "", nil, []string{"granteeIds"}},
+		"check, empty brackets":     {"GET", check + "&granteeIds=[]", "", nil, []string{"granteeIds"}},
+		"check, too many ids":       {"GET", check + "&granteeIds=" + strings.Repeat("a,", 100) + "a", "", nil, []string{"granteeIds"}},
+		"check, grace of no days":   {"GET", check + "&granteeIds=a&grace=0", "", nil, []string{"grace"}},
+		"check, half a day's grace": {"GET", check + "&granteeIds=a&grace=1.5", "", nil, []string{"grace"}},
+		"check, grace in words":     {"GET", check + "&granteeIds=a&grace=two", "", nil, []string{"grace"}},
+
+		"no body":               {"POST", "/licenses", "", nil, nil},
+		"not JSON":              {"POST", "/licenses", "{", nil, nil},
+		"a duplicate key":       {"POST", seats, `{"increment":1,"increment":2}`, nil, []string{"increment"}},
+		"a key in another case": {"POST", seats, `{"increment":1,"Increment":2}`, nil, []string{"Increment"}},
+		"U+0000":                {"PUT", "/licenses/" + lic, `{"granteeId":"a\u0000"}`, nil, nil},
+		"null for an object":    {"POST", "/licenses", "null", nil, []string{"body"}},
+		"a text for an object":  {"PUT", "/usage", `"x"`, nil, []string{"body", "unique-key"}},
+
+		"seats, nothing":           {"POST", seats, `{}`, nil, []string{"increment"}},
+		"seats, below one":         {"POST", seats, `{"increment":0,"proration":"some"}`, nil, []string{"increment", "proration"}},
+		"seats, in words":          {"PUT", seats, `{"decrement":"1"}`, nil, []string{"decrement"}},
+		"seats, 2^63":              {"POST", seats, `{"increment":9223372036854775808}`, nil, []string{"increment"}},
+		"seats, above the maximum": {"POST", seats, `{"increment":149}`, nil, nil},
+		"seats, below the minimum": {"PUT", seats, `{"decrement":1}`, nil, nil},
+		"change-plan":              {"PUT", "/subscriptions/" + sub + "/change-plan", `{"planUuid":"x","proration":1}`, nil, []string{"planUuid", "proration"}},
+		"change-plan, elsewhere":   {"PUT", "/subscriptions/" + sub + "/change-plan", fmt.Sprintf(`{"planUuid":%q}`, g.elsewherePlan), nil, []string{"planUuid"}},
+		"oldest form":              {"PUT", "/subscriptions", `{}`, nil, []string{"subscriptionId", "newPlanId"}},
+		"oldest form, elsewhere":   {"PUT", "/subscriptions", fmt.Sprintf(`{"newPlanId":%q,"subscriptionId":%q}`, g.elsewherePlan, sub), nil, []string{"newPlanId"}},
+		"licence":                  {"POST", "/licenses", `{"planUuid":"x","granteeId":""}`, nil, []string{"planUuid", "member", "granteeId"}},
+		"licence, e-mail":          {"POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"m\n","granteeId":null,"email":"x"}`, g.flat), nil, []string{"member", "email"}},
+		"licence of v2":            {"POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"m","granteeId":null,"status":"GONE","endTime":"2026-02-30T00:00:00Z"}`, g.flat), []string{"version", "v2"}, []string{"status", "endTime"}},
+		"licences, none":           {"POST", "/licenses", `[]`, nil, []string{"body"}},
+		"licences, 1,001":          {"POST", "/licenses", "[" + strings.Repeat("{},", 1000) + "{}]", nil, []string{"body"}},
+		"licences, each bad":       {"POST", "/licenses", `[{"planUuid":1,"member":"m","granteeId":null},7]`, nil, []string{"0.planUuid", "1"}},
+		"updates, an object":       {"PUT", "/licenses", `{}`, nil, []string{"body"}},
+		"update without grantee":   {"PUT", "/licenses/" + lic, `{}`, nil, []string{"granteeId"}},
+		"update, 256 bytes":        {"PUT", "/licenses/" + lic, `{"granteeId":"` + strings.Repeat("é", 128) + `"}`, nil, []string{"granteeId"}},
+		"update, a control":        {"PUT", "/licenses/" + lic, `{"granteeId":"a\tb"}`, nil, []string{"granteeId"}},
+		"cancel many, no list":     {"POST", "/licenses/cancel", `{"uuids":"x"}`, nil, []string{"uuids"}},
+		"cancel many, a bad id":    {"POST", "/licenses/cancel", `{"uuids":["x"]}`, nil, []string{"uuids.0"}},
+		"cancel of a seat":         {"DELETE", "/licenses/" + lic, "", nil, nil},
+		"usage without key":        {"PUT", "/usage", usage("1"), nil, []string{"unique-key"}},
+		"usage, an empty key":      {"PUT", "/usage", usage("1"), []string{"unique-key", ""}, []string{"unique-key"}},
+		"usage, a key of 256":      {"PUT", "/usage", usage("1"), []string{"unique-key", strings.Repeat("k", 256)}, []string{"unique-key"}},
+		"usage, a key of letters":  {"PUT", "/usage", usage("1"), []string{"unique-key", "ключ"}, []string{"unique-key"}},
+		"usage, below one":         {"PUT", "/usage", usage("-1"), []string{"unique-key", "k"}, []string{"countOptions.increment"}},
+		"usage, a half":            {"PUT", "/usage", usage("0.5"), []string{"unique-key", "k"}, []string{"countOptions.increment"}},
+		"usage, 1e999999999":       {"PUT", "/usage", usage("1e999999999"), []string{"unique-key", "k"}, nil},
+		"usage of v2, half a pair": {"PUT", "/usage", `{"granteeId":"ada","countOptions":{"increment":1}}`, []string{"unique-key", "k", "version", "v2"}, []string{"planUuid"}},
+		"a key with another body":  {"PUT", "/licenses/" + lic, `{"granteeId":"eve"}`, []string{"unique-key", "used"}, []string{"unique-key"}},
+		"a key on another route":   {"POST", seats, `{"increment":1}`, []string{"idempotency-key", "used"}, []string{"unique-key"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got := g.call(t, g.test, tt.method, tt.path, tt.body, tt.header...).want(400)
+			if tt.want == nil {
+				require.NotEmpty(t, got.text("error"))
+				return
+			}
+			require.ElementsMatch(t, tt.want, got.properties(), "%s", got.body)
+		})
+	}
+	require.Equal(t, before, g.call(t, g.test, "GET", "/ledger/v1/head", "").text("position"), "a refusal writes nothing")
+}
+
+func TestWhoMayCall(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	org := g.organisation(t)
+	for _, route := range g.api.Dialect().Routes {
+		path := fill(route.Path, func(string) string { return uuid.NewString() })
+		t.Run(route.Method+" "+route.Path, func(t *testing.T) {
+			got := g.call(t, "", route.Method, path, "").want(401)
+			require.NotEmpty(t, got.text("error"))
+			g.call(t, "test_no-such-key", route.Method, path, "").want(401)
+
+			var others []string
+			for _, s := range allScopes() {
+				if s != route.Scope {
+					others = append(others, s)
+				}
+			}
+			got = g.call(t, g.key(t, org, "test", others...), route.Method, path, "").want(403)
+			require.NotEmpty(t, got.text("error"))
+			require.NotContains(t, []int{401, 403}, g.call(t, g.key(t, org, "test", route.Scope), route.Method, path, "{}").status)
+		})
+	}
+	retired := g.key(t, org, "test", "write:usage")
+	g.call(t, retired, "PUT", "/usage", "{}").want(400)
+}
+
+func TestUnknownRoutes(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	for _, call := range []string{"GET /", "GET /nope", "GET /subscriptions", "POST /subscriptions", "GET /products/", "PATCH /licenses", "GET /usage",
+		"GET /pricing-tables/" + g.product, "GET /products/" + g.product + "/plans", "GET //licenses", "DELETE /events/" + g.product} {
+		method, path, _ := strings.Cut(call, " ")
+		got := g.call(t, g.test, method, path, "")
+		got.want(404)
+		require.Equal(t, `{"error":"not found"}`, string(got.body), call)
+	}
+	require.Equal(t, 400, g.call(t, g.test, "TRACE", "/products", "").status)
+}
+
+func TestBrowsersMayCall(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	got := g.call(t, "", "OPTIONS", "/licenses/check", "", "Origin", "https://shop.example", "Access-Control-Request-Method", "GET",
+		"Access-Control-Request-Headers", "x-api-key,version,unique-key,content-type")
+	require.Equal(t, http.StatusNoContent, got.status)
+	require.Equal(t, "*", got.header.Get("Access-Control-Allow-Origin"))
+	for _, name := range []string{"x-api-key", "version", "unique-key", "content-type"} {
+		require.Contains(t, got.header.Get("Access-Control-Allow-Headers"), name)
+	}
+	require.Empty(t, got.header.Get("Access-Control-Allow-Credentials"))
+}

@@ -1,0 +1,114 @@
+package salable_test
+
+import (
+	"fmt"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+)
+
+var variable = regexp.MustCompile(`\{(\w+)\}`)
+
+// fill puts values in for a pattern's variables.
+func fill(pattern string, value func(name string) string) string {
+	return variable.ReplaceAllStringFunc(pattern, func(v string) string { return value(strings.Trim(v, "{}")) })
+}
+
+// Another ledger's id, wherever a request can carry one, is answered exactly as an id that nobody has.
+func TestForeignIDsAreUnknownIDs(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	theirs := map[string]map[string]string{} // by whose: ids by what they name
+	ours := g.subscribe(t, g.test, g.perSeat, `,"granteeId":"ada"`)
+	org := g.organisation(t)
+	var zoe struct{ key, license string }
+	for name, key := range map[string]string{"another organisation's": g.key(t, g.organisation(t), "test", allScopes()...),
+		"the live ledger's of ours": g.key(t, org, "live", allScopes()...)} {
+		s := g.stock(t, key)
+		sub := g.subscribe(t, key, s.perSeat, `,"granteeId":"zoe"`)
+		adHoc := g.call(t, key, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"zoe"}`, s.flat)).want(201).text("uuid")
+		zoe.key, zoe.license = key, adHoc
+		event := g.call(t, key, "POST", "/subscriptions/"+sub+"/seats", `{"increment":1}`).want(201).text("eventUuid")
+		theirs[name] = map[string]string{"productUuid": s.product, "planUuid": s.flat, "subscriptionUuid": sub, "licenseUuid": adHoc,
+			"eventUuid": event, "granteeId": "zoe", "seat": g.seatsOf(t, key, sub)[0]}
+	}
+	unknown := map[string]string{"granteeId": "nobody"}
+	for _, name := range []string{"productUuid", "planUuid", "subscriptionUuid", "licenseUuid", "eventUuid", "seat"} {
+		unknown[name] = uuid.Must(uuid.NewV7()).String()
+	}
+	// Bodies and queries in which each route can carry ids; %[1]s and so on come from the list of names.
+	carries := map[string][]struct {
+		query, body string
+		names       []string
+	}{
+		"PUT /subscriptions": {{"", `{"newPlanId":"%s","subscriptionId":"` + ours + `"}`, []string{"planUuid"}},
+			{"", `{"newPlanId":"` + g.flat + `","subscriptionId":"%s"}`, []string{"subscriptionUuid"}}},
+		"PUT /subscriptions/{subscriptionUuid}/change-plan": {{"", `{"planUuid":"` + g.flat + `"}`, nil}, {"", `{"planUuid":"%s"}`, []string{"planUuid"}}},
+		"POST /subscriptions/{subscriptionUuid}/seats":      {{"", `{"increment":1}`, nil}},
+		"PUT /subscriptions/{subscriptionUuid}/seats":       {{"", `{"decrement":1}`, nil}},
+		"GET /subscriptions/{subscriptionUuid}":             {{"?expand=product,plan", "", nil}},
+		"GET /products/{productUuid}":                       {{"?expand=plans.features,capabilities", "", nil}},
+		"GET /licenses": {{"?subscriptionUuid=%s", "", []string{"subscriptionUuid"}}, {"?planUuid=%s", "", []string{"planUuid"}},
+			{"?productUuid=%s", "", []string{"productUuid"}}, {"?granteeId=%s", "", []string{"granteeId"}}},
+		"POST /licenses": {{"", `{"planUuid":"%s","member":"m","granteeId":null}`, []string{"planUuid"}},
+			{"", `[{"planUuid":"%s","member":"m","granteeId":null}]`, []string{"planUuid"}}},
+		"PUT /licenses":         {{"", `[{"uuid":"%s","granteeId":"x"}]`, []string{"licenseUuid"}}, {"", `[{"uuid":"%s","granteeId":"x"}]`, []string{"seat"}}},
+		"GET /licenses/count":   {{"?subscriptionUuid=%s", "", []string{"subscriptionUuid"}}},
+		"POST /licenses/cancel": {{"", `{"uuids":["%s","%s"]}`, []string{"licenseUuid", "seat"}}},
+		"PUT /licenses/cancel":  {{"", `{"uuids":["%s"]}`, []string{"licenseUuid"}}},
+		"GET /licenses/check": {{"?productUuid=%s&granteeIds=ada", "", []string{"productUuid"}},
+			{"?productUuid=" + g.product + "&granteeIds=%s", "", []string{"granteeId"}}},
+		"GET /licenses/purchaser":     {{"?purchaser=mia&productUuid=%s", "", []string{"productUuid"}}},
+		"PUT /licenses/{licenseUuid}": {{"", `{"granteeId":"x"}`, nil}},
+		"PUT /usage": {{"", `{"licenseUuid":"%s","countOptions":{"increment":1}}`, []string{"licenseUuid"}},
+			{"", `{"licenseUuid":"%s","countOptions":{"increment":1}}`, []string{"seat"}},
+			{"", `{"granteeId":"%s","planUuid":"%s","countOptions":{"increment":1}}`, []string{"granteeId", "planUuid"}}},
+	}
+	n := 0
+	ask := func(method, pattern, query, body string, names []string, ids map[string]string, version string) *result {
+		var values []any
+		for _, name := range names {
+			values = append(values, ids[name])
+		}
+		path := fill(pattern, func(name string) string { return ids[name] })
+		n++
+		if query != "" {
+			query = fmt.Sprintf(query, values[:strings.Count(query, "%s")]...)
+		} else if body != "" {
+			body = fmt.Sprintf(body, values...)
+		}
+		return g.call(t, g.test, method, path+query, body, "version", version, "unique-key", fmt.Sprint("key ", n))
+	}
+	for _, route := range g.api.Dialect().Routes {
+		requests := carries[route.Method+" "+route.Path]
+		if requests == nil {
+			requests = append(requests, struct {
+				query, body string
+				names       []string
+			}{})
+		}
+		for whose, ids := range theirs {
+			for i, req := range requests {
+				for _, version := range []string{"v1", "v2"} {
+					if route.Path == "/products" || route.Path == "/licenses" && route.Method == "GET" && version == "v1" {
+						continue // takes no id
+					}
+					t.Run(fmt.Sprintf("%s %s, %d, %s, %s", route.Method, route.Path, i, whose, version), func(t *testing.T) {
+						want := ask(route.Method, route.Path, req.query, req.body, req.names, unknown, version)
+						got := ask(route.Method, route.Path, req.query, req.body, req.names, ids, version)
+						require.Less(t, want.status, 500)
+						require.Equal(t, want.status, got.status, "%s: %s", got.what, got.body)
+						require.Equal(t, string(want.body), string(got.body), got.what)
+						want.header.Del("Request-Id")
+						got.header.Del("Request-Id")
+						require.Equal(t, want.header, got.header)
+					})
+				}
+			}
+		}
+	}
+	require.Equal(t, "zoe", g.call(t, zoe.key, "GET", "/licenses/"+zoe.license, "").want(200).text("granteeId"), "nobody reached it")
+}

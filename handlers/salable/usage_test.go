@@ -1,0 +1,75 @@
+package salable_test
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestUsageCountsOncePerKey(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	lic := g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, g.metered)).want(201).text("uuid")
+	count := func() string {
+		return g.call(t, g.test, "GET", "/licenses/"+lic+"/usage", "").want(200).text("unitCount")
+	}
+	record := func(body, key string, header ...string) *result {
+		return g.call(t, g.test, "PUT", "/usage", body, append(header, "unique-key", key, "Content-Type", "text/plain;charset=UTF-8")...)
+	}
+	byLicense := fmt.Sprintf(`{"licenseUuid":%q,"countOptions":{"increment":2}}`, lic)
+	byGrantee := fmt.Sprintf(`{"granteeId":"ada","planUuid":%q,"countOptions":{"increment":5}}`, g.metered)
+	record(byLicense, "a").want(204)
+	require.Equal(t, "true", record(byLicense, "a").want(204).header.Get("Idempotency-Replayed"))
+	require.Equal(t, "2", count())
+	record(byGrantee, "b", "version", "v2").want(204)
+	require.Equal(t, "7", count())
+	require.Equal(t, []string{"unique-key"}, record(byGrantee, "a").properties(), "the key of another record")
+
+	// A key of usage is no key of another command, and the reverse.
+	g.call(t, g.test, "PUT", "/licenses/"+lic, `{"granteeId":"ben"}`, "unique-key", "a").want(200)
+	record(byGrantee, "b").want(204) // as at first, though ada holds nothing any more
+	record(byGrantee, "c").want(404)
+	record(byLicense, "c").want(204) // a refusal used no key up
+	require.Equal(t, "9", count())
+	g.call(t, g.test, "DELETE", "/licenses/"+lic, "").want(204)
+	record(byLicense, "d").want(400)
+	record(byLicense, "c").want(204)
+	require.Equal(t, "9", count())
+}
+
+func TestEveryWriteTakesAKey(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	sub := g.subscribe(t, g.test, g.perSeat, "")
+	flat := g.subscribe(t, g.test, g.flat, "")
+	head := func() string { return g.call(t, g.test, "GET", "/ledger/v1/head", "").text("position") }
+	twice := func(method, path, body string) {
+		t.Helper()
+		key := method + " " + path
+		first := g.call(t, g.test, method, path, body, "unique-key", key)
+		require.Less(t, first.status, 300, "%s: %s", first.what, first.body)
+		at := head()
+		again := g.call(t, g.test, method, path, body, "idempotency-key", key)
+		require.Equal(t, first.status, again.status)
+		require.Equal(t, string(first.body), string(again.body))
+		require.Equal(t, "true", again.header.Get("Idempotency-Replayed"), first.what)
+		require.Equal(t, at, head(), first.what)
+	}
+	twice("POST", "/subscriptions/"+sub+"/seats", `{"increment":3}`)
+	twice("PUT", "/subscriptions/"+sub+"/seats", `{"decrement":1}`)
+	twice("PUT", "/subscriptions/"+flat+"/change-plan", fmt.Sprintf(`{"planUuid":%q}`, g.upgrade))
+	twice("PUT", "/subscriptions/"+flat+"/updateplan/"+g.flat, "")
+	twice("PUT", "/subscriptions", fmt.Sprintf(`{"newPlanId":%q,"subscriptionId":%q}`, g.upgrade, flat))
+	twice("PUT", "/subscriptions/"+flat+"/cancel", "")
+	twice("PUT", "/subscriptions/"+flat+"/reactivate", "")
+	twice("POST", "/licenses", fmt.Sprintf(`[{"planUuid":%q,"member":"mia","granteeId":"ada"}]`, g.flat))
+	lic := g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ben"}`, g.flat)).want(201).text("uuid")
+	twice("PUT", "/licenses/"+lic, `{"granteeId":"cem"}`)
+	twice("PUT", "/licenses", fmt.Sprintf(`[{"uuid":%q,"granteeId":null}]`, lic))
+	twice("POST", "/licenses/cancel", fmt.Sprintf(`{"uuids":[%q]}`, lic))
+
+	key := "another instant"
+	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/cancel?when=end", "", "unique-key", key).want(204)
+	require.Equal(t, []string{"unique-key"}, g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/cancel?when=now", "", "unique-key", key).properties())
+}
