@@ -140,7 +140,8 @@ type Reactions struct {
 	running    atomic.Bool
 }
 
-// New makes reactions and subscribes them to the store's commits; Run starts them.
+// New makes reactions and subscribes them to the store's commits, which are kept for them from then on:
+// Run is to follow.
 func New(cfg Config) (*Reactions, error) {
 	cfg.setDefaults()
 	if err := cfg.check(); err != nil {
@@ -153,9 +154,9 @@ func New(cfg Config) (*Reactions, error) {
 	if r.metrics, err = newInstruments(cfg.Registerer); err != nil {
 		return nil, err
 	}
-	r.relay = &relay{fault: cfg.Fault, told: newSignal()}
 	r.calls = &workers{cfg: &r.cfg, metrics: r.metrics, wake: newSignal(), busy: map[uuid.UUID]int{}}
 	r.scheduler = &scheduler{cfg: &r.cfg, metrics: r.metrics, wake: newSignal(), moved: map[uuid.UUID]int64{}, failing: map[dueKey]failure{}}
+	r.relay = &relay{fault: cfg.Fault, told: newSignal(), clockMoved: r.scheduler.lookAt}
 	r.watch = &watch{cfg: &r.cfg, metrics: r.metrics}
 	// What publishes has a runner of its own: read models do not wait for a topic's row.
 	r.runner = projections.NewRunner(projections.Config{Log: cfg.Store, Pool: cfg.Pool, Projections: []projections.Projection{r.relay},
@@ -164,7 +165,6 @@ func New(cfg Config) (*Reactions, error) {
 		return nil, err
 	}
 	cfg.Store.Subscribe(r.runner.Committed)
-	cfg.Store.Subscribe(r.scheduler.committed)
 	return r, nil
 }
 

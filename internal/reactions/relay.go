@@ -3,12 +3,13 @@ package reactions
 import (
 	"context"
 	"fmt"
-	"sync/atomic"
 
 	wsql "github.com/ThreeDotsLabs/watermill-sql/v4/pkg/sql"
 	"github.com/ThreeDotsLabs/watermill/message"
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
+	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/projections"
 )
@@ -17,10 +18,16 @@ import (
 // published once. The runner's commit does not wait for the disk: a crash of the server takes the
 // messages and the checkpoint back together, and what a consumer did with them as well, which stands
 // later in the server's log.
+//
+// As it sees every event of every process it also tells the scheduler of clocks that moved.
 type relay struct {
-	fault func(step string) error
-	told  signal
-	sent  atomic.Bool // something was published since the last commit
+	fault      func(step string) error
+	told       signal
+	clockMoved func(ledger uuid.UUID, position int64)
+
+	// Of the page under way; the runner calls from one goroutine.
+	sent  bool
+	moved map[uuid.UUID]int64
 }
 
 // Name implements projections.Projection.
@@ -29,7 +36,11 @@ func (*relay) Name() string { return "relay" }
 // Apply implements projections.Projection.
 func (r *relay) Apply(ctx context.Context, tx pgx.Tx, events []*eventstore.Recorded) error {
 	var errands []*message.Message
+	r.sent, r.moved = false, map[uuid.UUID]int64{}
 	for _, e := range events {
+		if _, ok := e.Event.(domain.ClockMoved); ok {
+			r.moved[e.Ledger] = e.Position
+		}
 		m, err := errandOf(e)
 		if err != nil {
 			return &projections.EventError{Projection: r.Name(), Event: e, Err: err}
@@ -44,15 +55,22 @@ func (r *relay) Apply(ctx context.Context, tx pgx.Tx, events []*eventstore.Recor
 	if err := publish(ctx, tx, topicErrands, errands); err != nil {
 		return err
 	}
-	r.sent.Store(true)
+	r.sent = true
 	return r.fault("relay published")
 }
 
 // committed is the runner's Follow.
 func (r *relay) committed(projections.Handover) {
-	if r.sent.Swap(false) && r.fault("relay committed") == nil {
+	if r.fault("relay committed") != nil {
+		return
+	}
+	if r.sent {
 		r.told.set()
 	}
+	for ledger, position := range r.moved {
+		r.clockMoved(ledger, position)
+	}
+	r.sent, r.moved = false, nil
 }
 
 // publish appends messages to a topic in tx. It is the only way in: the insert takes the topic's row.

@@ -53,15 +53,7 @@ type failure struct {
 	again time.Time
 }
 
-// committed watches for clocks that move. It runs in the lane.
-func (s *scheduler) committed(events []*eventstore.Recorded) {
-	for _, e := range events {
-		if _, ok := e.Event.(domain.ClockMoved); ok {
-			s.lookAt(e.Ledger, e.Position)
-		}
-	}
-}
-
+// lookAt makes the next look at a ledger come at once, when the read models are at a position.
 func (s *scheduler) lookAt(ledger uuid.UUID, position int64) {
 	s.mu.Lock()
 	s.moved[ledger] = max(s.moved[ledger], position)
@@ -84,7 +76,7 @@ func (s *scheduler) run(ctx context.Context) error {
 	return nil
 }
 
-// followClocks looks at the ledgers whose clock was moved in this process, at once.
+// followClocks looks at the ledgers whose clock moved, at once.
 func (s *scheduler) followClocks(ctx context.Context) {
 	s.mu.Lock()
 	moved := s.moved

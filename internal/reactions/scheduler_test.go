@@ -63,6 +63,17 @@ func TestFortyDaysDown(t *testing.T) {
 	require.Len(t, f.awaits(t, 40, of[subscription.Renewed](sub)), 40)
 }
 
+// One command does a thousand events at most; the rest follows without a further tick.
+func TestThreeYearsDown(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	sub := f.daily(t, f.live)
+	f.caughtUp(t, f.live)
+	f.clock.advance(1100*aDay + time.Hour)
+	f.start(t, func(c *Config) { c.Tick = time.Hour })
+	require.Len(t, f.awaits(t, 1100, of[subscription.Renewed](sub)), 1100)
+}
+
 func TestSchedulerWakesAtTheNextInstant(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -87,7 +98,7 @@ func TestTestClocks(t *testing.T) {
 	clocked, other := f.daily(t, f.test), f.daily(t, clockless)
 	f.caughtUp(t, f.test)
 	f.caughtUp(t, clockless)
-	p := f.start(t, func(c *Config) { c.Tick = time.Millisecond })
+	p := f.start(t, func(c *Config) { c.Tick = time.Hour })
 
 	p.tick(f.clock, 3*aDay+time.Hour)
 	f.awaits(t, 3, of[subscription.Renewed](other))
