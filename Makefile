@@ -19,7 +19,7 @@ run: postgres build ## start the ledger with a private PostgreSQL and a demo
 build: ## build bin/subledger
 	@go build -ldflags "-X main.version=$(VERSION)" -o bin/subledger ./cmd/subledger
 
-test: postgres node ## run every test
+test: postgres node curl ## run every test
 	go test -timeout 15m $(TESTFLAGS) ./...
 
 test-domain: ## run the tests of the pure core: seconds, no database
@@ -54,8 +54,8 @@ schema: postgres ## write migrations/schema.sql, the schema as reviewers read it
 clean: ## remove what was built
 	rm -rf bin .tools
 
-.PHONY: postgres pgbench node
+.PHONY: postgres pgbench node curl
 postgres:
 	@test -n "$$DATABASE_URL" || .ci/need postgres
-pgbench node:
+pgbench node curl:
 	@.ci/need $@
