@@ -12,6 +12,7 @@ import (
 
 	"github.com/subledger/subledger/internal/bench"
 	"github.com/subledger/subledger/internal/embeddedpg"
+	"github.com/subledger/subledger/projections"
 )
 
 type benchCommand struct {
@@ -162,8 +163,20 @@ func (c *benchCommand) measure(ctx context.Context, o bench.Options) (results []
 	if err := s.start(ctx, quiet); err != nil {
 		return nil, err
 	}
+	owner, err := in.pool(ctx, in.owner)
+	if err != nil {
+		return nil, err
+	}
+	defer owner.Close()
 	return bench.Run(ctx, bench.Target{
 		Address: s.told.Address[len("http://"):], AdminKey: s.told.Keys.Admin, Product: databaseName, Store: s.store,
 		Database: func(name string) string { return in.server.URL(embeddedpg.Superuser, name) },
+		Rebuild: func(ctx context.Context) error {
+			r := projections.NewRebuild(projections.RebuildConfig{Log: s.store, Owner: owner, Models: projections.Models()})
+			if err := r.Run(ctx); err != nil {
+				return err
+			}
+			return r.Swap(ctx)
+		},
 	}, o)
 }

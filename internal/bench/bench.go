@@ -85,6 +85,7 @@ type sample struct {
 	rate      float64         // units per second, failed ones left out
 	latencies []time.Duration // of successful requests, in no order
 	errors    map[string]int
+	behind    time.Duration // what the read models needed afterwards to catch up
 }
 
 // contest is a line of the result.
@@ -128,10 +129,16 @@ func Run(ctx context.Context, t Target, o Options) ([]Result, error) {
 	if err := p.prepare(ctx, r); err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", p.Name, err)
 	}
+	if _, err := r.settle(ctx); err != nil {
+		return nil, err
+	}
 	sides := r.sides()
 	r.say("warming up")
 	for _, s := range sides {
 		if _, err := s.work(ctx, o.WarmUp); err != nil {
+			return nil, err
+		}
+		if _, err := r.settle(ctx); err != nil {
 			return nil, err
 		}
 	}
@@ -147,6 +154,9 @@ func Run(ctx context.Context, t Target, o Options) ([]Result, error) {
 		for i := range sides {
 			s := sides[(i+round)%len(sides)]
 			got, err := s.work(ctx, o.Seconds)
+			if err == nil { // or the next one would share the machine with the projector
+				got.behind, err = r.settle(ctx)
+			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", s.name, err)
 			}

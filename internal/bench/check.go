@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"runtime/pprof"
 	"strings"
 	"time"
 )
@@ -31,7 +32,7 @@ func check(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	bare, err := bareHandler(r)
+	bare, err := bareHandler(ctx, r)
 	if err != nil {
 		return err
 	}
@@ -95,7 +96,7 @@ func inTurn(templates []*template) script {
 }
 
 // bareHandler serves the baseline and gives its address.
-func bareHandler(r *run) (string, error) {
+func bareHandler(ctx context.Context, r *run) (string, error) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -108,7 +109,9 @@ func bareHandler(r *run) (string, error) {
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		_ = server.Serve(ln) // ends by Close alone, below
+		pprof.Do(ctx, pprof.Labels("side", "baseline"), func(context.Context) {
+			_ = server.Serve(ln) // ends by Close alone, below
+		})
 	}()
 	r.cleanup = append(r.cleanup, func() { _ = server.Close(); <-done })
 	return ln.Addr().String(), nil

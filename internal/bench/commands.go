@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 )
 
 // commands is POST /ledger/v1/subscriptions/{uuid}/quantity with an idempotency key each time, one
@@ -118,23 +117,4 @@ func (t *tally) of(s side) side {
 		}
 		return got, err
 	}
-}
-
-// holds compares what was acknowledged with what the log holds: at least as many keys whose
-// commands changed something. Those whose answers were lost may be in it too.
-func (r *run) holds(ctx context.Context, prefix string, least int) error {
-	conn, err := pgx.Connect(ctx, r.target.Database(r.target.Product))
-	if err != nil {
-		return err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
-	var stored int
-	err = conn.QueryRow(ctx, `select count(*) from commands where starts_with(key, $1) and last_position >= first_position`, prefix).Scan(&stored)
-	if err != nil {
-		return fmt.Errorf("count the commands in the log: %w", err)
-	}
-	if stored < least {
-		return fmt.Errorf("%d keys were acknowledged and only %d are in the log", least, stored)
-	}
-	return nil
 }

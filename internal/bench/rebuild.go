@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -16,9 +15,6 @@ import (
 // takes. The baseline reads all columns of the same events into variables. The log is written by the
 // product's own append path (history.go).
 func rebuild(ctx context.Context, r *run) error {
-	if r.target.Rebuild == nil {
-		return errors.New("this version cannot rebuild its read models")
-	}
 	events, err := writeHistory(ctx, r)
 	if err != nil {
 		return err
@@ -40,7 +36,7 @@ func rebuild(ctx context.Context, r *run) error {
 
 // readAll is the baseline: one select of all events but the system ledger's.
 func (r *run) readAll(ctx context.Context, want int) (sample, error) {
-	conn, err := pgx.Connect(ctx, r.target.Database(r.target.Product))
+	conn, err := r.product(ctx)
 	if err != nil {
 		return sample{}, err
 	}

@@ -30,6 +30,7 @@ type Result struct {
 	Max        float64        `json:"max_ms"`
 	Errors     int            `json:"errors"`
 	ErrorCodes map[string]int `json:"error_codes,omitempty"` // status and code of the refusal, of both sides
+	Behind     float64        `json:"behind_ms"`             // what the read models needed to catch up after a round, at most
 	Rounds     int            `json:"rounds"`
 	Note       string         `json:"note,omitzero"`
 }
@@ -45,6 +46,7 @@ func newResult(o Options, c contest, product, baseline []sample) Result {
 	var latencies []time.Duration
 	for _, sample := range product {
 		latencies = append(latencies, sample.latencies...)
+		r.Behind = max(r.Behind, milliseconds(sample.behind))
 	}
 	slices.Sort(latencies)
 	r.P50, r.P95 = milliseconds(percentile(latencies, 50)), milliseconds(percentile(latencies, 95))
@@ -67,7 +69,7 @@ func round(v float64, places int) float64 {
 
 // Header names the columns of Row.
 func Header() []string {
-	return []string{"profile", "clients", "loop", "rate", "baseline", "ratio (min-max)", "target", "p50 ms", "p95 ms", "p99 ms", "max ms", "errors"}
+	return []string{"profile", "clients", "loop", "rate", "baseline", "ratio (min-max)", "target", "p50 ms", "p95 ms", "p99 ms", "max ms", "behind ms", "errors"}
 }
 
 // Row is the result for people.
@@ -85,7 +87,7 @@ func (r Result) Row() []string {
 	}
 	return []string{r.Profile, strconv.Itoa(r.Clients), r.Mode, fmt.Sprintf("%.0f %s", r.Rate, r.Unit),
 		fmt.Sprintf("%.0f %s", r.Baseline, r.BaselineOf), fmt.Sprintf("%.2f (%.2f-%.2f)", r.Ratio.Median, r.Ratio.Min, r.Ratio.Max), target,
-		number(r.P50), number(r.P95), number(r.P99), number(r.Max), errors}
+		number(r.P50), number(r.P95), number(r.P99), number(r.Max), number(r.Behind), errors}
 }
 
 func number(ms float64) string { return strconv.FormatFloat(ms, 'f', 2, 64) }
