@@ -78,11 +78,7 @@ func (d Database) open(ctx context.Context, mayBeNew bool) (*installation, error
 	if d.URL != "" {
 		return &installation{config: d, owner: or(d.OwnerURL, d.URL), app: d.URL, reader: or(d.ReaderURL, d.URL)}, nil
 	}
-	users, err := shareDirectory(ctx, d.DataDir)
-	if err != nil {
-		return nil, err
-	}
-	in := &installation{config: d, embedded: true, users: users}
+	in := &installation{config: d, embedded: true}
 	if err := in.join(ctx, mayBeNew); err != nil {
 		return nil, errors.Join(err, in.close(ctx))
 	}
@@ -93,9 +89,19 @@ func (d Database) open(ctx context.Context, mayBeNew bool) (*installation, error
 func (in *installation) join(ctx context.Context, mayBeNew bool) error {
 	dir := in.config.DataDir
 	for {
+		// First the share, then the look: who is about to stop a server would not wait otherwise.
+		var err error
+		if in.users == nil {
+			if in.users, err = shareDirectory(ctx, dir); err != nil {
+				return err
+			}
+		}
 		at, ok, err := embeddedpg.Running(ctx, dir)
 		if err != nil {
 			return err
+		}
+		if ok && in.users == nil {
+			continue // the directory was made a moment ago
 		}
 		if ok {
 			in.locate(at)
@@ -211,14 +217,18 @@ func (in *installation) unreachable(err error) error {
 
 // prepare brings a database to where the ledger can run on it: schema, system ledger, master key.
 func (in *installation) prepare(ctx context.Context, p *process) (eventstore.MasterKey, error) {
-	if err := migrations.Up(ctx, in.owner); err != nil {
-		return eventstore.MasterKey{}, in.unreachable(err)
-	}
 	owner, err := in.pool(ctx, in.owner)
 	if err != nil {
 		return eventstore.MasterKey{}, err
 	}
 	defer owner.Close()
+	if err := migrations.Up(ctx, in.owner); err != nil {
+		// Under the application's role alone there is nothing to do but to trust the owner.
+		done, look := eventstore.Bootstrapped(ctx, owner)
+		if code(err) != "42501" || look != nil || !done {
+			return eventstore.MasterKey{}, err
+		}
+	}
 	key, err := in.masterKey(ctx, p, owner, true)
 	if err != nil {
 		return key, err
@@ -237,7 +247,7 @@ func (in *installation) check(ctx context.Context, owner *pgxpool.Pool) error {
 		return fmt.Errorf("look at the installation: %w", err)
 	}
 	steps, err := migrations.Status(ctx, in.owner)
-	if code(err) == "42501" { // another role's table: the queries themselves will tell
+	if code(err) == "42501" { // the owner's table: the queries themselves will tell
 		return nil
 	}
 	if err != nil {

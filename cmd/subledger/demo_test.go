@@ -3,6 +3,8 @@ package main_test
 import (
 	"os"
 	"path/filepath"
+	"strconv"
+	"sync"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -72,4 +74,21 @@ func TestDemoIsRefusedBesideOthers(t *testing.T) {
 	require.Contains(t, r.stderr, "--yes")
 	require.Empty(t, r.stdout)
 	s.ok("demo", "--seed", "2", "--yes")
+}
+
+// Whoever started PostgreSQL waits for the others before stopping it.
+func TestCommandsShareAPrivateDatabase(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	var all sync.WaitGroup
+	outputs := make([]result, 6)
+	for i := range outputs {
+		all.Go(func() { outputs[i] = c.run("demo", "--seed", strconv.Itoa(i/2), "-o", "json") })
+	}
+	all.Wait()
+	for i, r := range outputs {
+		require.Equal(t, 0, r.code, "%s", r.stderr)
+		require.Equal(t, outputs[i/2*2].stdout, r.stdout)
+	}
+	require.EqualValues(t, 1+3*2, parse[verified](t, c.ok("verify", "-o", "json")).Ledgers)
 }

@@ -54,6 +54,8 @@ func report(ctx context.Context, p *process, err error) int {
 		code = exitRefused
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
 		code, err = exitInterrupted, errors.New("interrupted")
+	case ok && refusal.Kind == domain.Unavailable:
+		err, next = refusal, "Try again in a moment."
 	case ok:
 		code, err = exitRefused, refusal
 	}

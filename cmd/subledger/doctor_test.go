@@ -1,0 +1,81 @@
+package main_test
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/subledger/subledger/internal/pgtest"
+)
+
+type doctorOutput struct {
+	Findings []struct{ Check, State, Detail, Do string }
+}
+
+func (d doctorOutput) states() map[string]string {
+	all := map[string]string{}
+	for _, f := range d.Findings {
+		all[f.Check] = f.State
+	}
+	return all
+}
+
+func TestDoctorOfAPrivateDatabase(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	c.ok("demo")
+	for check, state := range parse[doctorOutput](t, c.ok("doctor", "-o", "json")).states() {
+		require.Equal(t, "ok", state, "%s", check)
+	}
+	require.Contains(t, c.ok("doctor"), "role subledger_app may change nothing")
+
+	db := c.database()
+	db.exec(`update checkpoints set parked_at = now(), parked_position = 1, parked_reason = 'a test' where projection = 'licenses'`)
+	require.Equal(t, "fault", parse[doctorOutput](t, c.fails(6, "doctor", "-o", "json").stdout).states()["projections"])
+	require.Contains(t, c.ok("projections", "status"), "a test")
+	c.ok("projections", "rebuild")
+	c.ok("doctor")
+
+	db.exec(`delete from licenses where ctid in (select ctid from licenses limit 1)`)
+	r := c.fails(5, "projections", "check", "-o", "json")
+	require.Len(t, parse[struct{ Differences []struct{ Table, Live, Should string } }](t, r.stdout).Differences, 1, "%s", r.stdout)
+	require.Contains(t, r.stderr, "subledger projections rebuild")
+	c.ok("projections", "rebuild", "--model", "licenses", "-o", "json")
+	c.ok("projections", "check")
+	require.Contains(t, c.fails(2, "projections", "rebuild", "--model", "nonsense").stderr, "licenses")
+}
+
+// One role for everything works, and doctor tells what it costs.
+func TestDoctorOfAGivenDatabase(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	c := newCLI(t)
+	alone := c.with("DATABASE_URL=" + db.URL)
+	require.Contains(t, alone.fails(4, "keys", "list").stderr, "subledger migrate up")
+	alone.ok("migrate", "up")
+	_, err := os.Stat(filepath.Join(c.dir, "master.key"))
+	require.NoError(t, err)
+	_, err = os.Stat(filepath.Join(c.dir, "data"))
+	require.ErrorIs(t, err, os.ErrNotExist, "no private PostgreSQL")
+	states := parse[doctorOutput](t, alone.run("doctor", "-o", "json").stdout).states()
+	require.Equal(t, "warning", states["append-only"])
+	require.Equal(t, "warning", states["reader"])
+	require.Equal(t, "fault", states["fsync"], "the tests' server runs without")
+
+	apart := c.with("DATABASE_URL="+db.AppURL, "DATABASE_READER_URL="+db.ReaderURL, "DATABASE_OWNER_URL="+db.URL)
+	states = parse[doctorOutput](t, apart.run("doctor", "-o", "json").stdout).states()
+	require.Equal(t, "ok", states["append-only"])
+	require.Equal(t, "ok", states["reader"])
+	d := parse[demoOutput](t, apart.ok("demo", "-o", "json"))
+	s := apart.serve()
+	require.Equal(t, d.Keys.Test, s.started.Keys.Test)
+	require.Contains(t, s.started.Database, "postgres://subledger_app@")
+	status, body := s.call("GET", "/ledger/v1/subscriptions/"+d.Subscription+"/licenses", d.Keys.Test, "")
+	require.Equal(t, 200, status, "%s", body)
+
+	// A migrated database serves without the owner's rights.
+	limited := c.with("DATABASE_URL="+db.AppURL, "DATABASE_READER_URL="+db.ReaderURL).serve()
+	require.Equal(t, 0, limited.stop())
+}

@@ -1,0 +1,43 @@
+package main
+
+import (
+	"bytes"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTablesCannotSteerTheTerminal(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	p := &process{stdout: &out, stderr: &out}
+	p.writeTable([]string{"name"}, [][]string{{"\x1b[2Jwiped\u202e\u0085\x00"}, {"Zoë 株式会社"}})
+	p.say("and a \x1b]0;title\x07 here")
+	require.True(t, strings.HasPrefix(out.String(), "name\n"))
+	require.Contains(t, out.String(), `\x1b[2Jwiped\u202e\x85\x00`)
+	require.Contains(t, out.String(), "Zoë 株式会社")
+	require.Contains(t, out.String(), `and a \x1b]0;title\x07 here`)
+	require.NotContains(t, out.String(), "\x1b")
+}
+
+func TestProgressWithoutATerminalIsPlain(t *testing.T) {
+	t.Parallel()
+	var out bytes.Buffer
+	g := (&process{stderr: &out}).progress("verify")
+	g.at(0, 0)
+	g.at(5, 10)
+	require.Empty(t, out.String(), "nothing before a second has passed")
+	g.last = g.last.Add(-2e9)
+	g.at(6, 10)
+	g.at(7, 10)
+	g.end()
+	require.Equal(t, "verify: 6 of 10\n", out.String())
+}
+
+func TestShorten(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "abc", shorten("abc", 3))
+	require.Equal(t, "ab…", shorten("abc", 2))
+	require.Equal(t, "a…", shorten("aé", 2))
+}
