@@ -17,7 +17,7 @@ run: postgres build ## start the ledger with a private PostgreSQL and a demo
 	@exec bin/subledger serve
 
 build: ## build bin/subledger
-	@go build -ldflags "-X main.version=$(VERSION)" -o bin/subledger ./cmd/subledger
+	@go build -buildvcs=false -ldflags "-X main.version=$(VERSION)" -o bin/subledger ./cmd/subledger
 
 test: postgres node curl ## run every test
 	go test -timeout 15m $(TESTFLAGS) ./...
