@@ -29,10 +29,10 @@ events.push(await finished(await salable.subscriptions.removeSeats(demo.subscrip
 assert.deepEqual(await seats(), { count: 6, assigned: 2, unassigned: 4 });
 assert.equal((await salable.subscriptions.getOne(demo.subscription)).quantity, 6);
 for (const refused of [
-  salable.subscriptions.addSeats(demo.subscription, { increment: 45 }), // above the plan's maximum
-  salable.subscriptions.removeSeats(demo.subscription, { decrement: 6 }), // below its minimum
-  salable.subscriptions.removeSeats(demo.subscription, { decrement: 5 }), // more than are unassigned
-  salable.subscriptions.addSeats(demo.subscription, { increment: 0 }),
+  () => salable.subscriptions.addSeats(demo.subscription, { increment: 45 }), // above the plan's maximum
+  () => salable.subscriptions.removeSeats(demo.subscription, { decrement: 6 }), // below its minimum
+  () => salable.subscriptions.removeSeats(demo.subscription, { decrement: 5 }), // more than are unassigned
+  () => salable.subscriptions.addSeats(demo.subscription, { increment: 0 }),
 ]) {
   await assert.rejects(refused, (e) => e instanceof sdk.SalableValidationError && e.code === 'S1004');
 }
