@@ -47,6 +47,47 @@ func TestTheSameKeyInParallelExecutesOnce(t *testing.T) {
 	require.Equal(t, int64(1), position)
 }
 
+// Rule 5. The same key twice in one batch: the second waits for the first, and no flush fails for it.
+func TestTheSameKeyTwiceInABatchWaits(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	began, release := make(chan struct{}), make(chan struct{})
+	var once sync.Once
+	var mu sync.Mutex
+	var flushes []Flush
+	s := f.store(t, Config{Lanes: 1,
+		Fault:   func(string) error { once.Do(func() { close(began); <-release }); return nil },
+		Observe: func(fl Flush) { mu.Lock(); defer mu.Unlock(); flushes = append(flushes, fl) }})
+	ledger, stream := f.ledger(t, "live"), uuid.New()
+	var wg sync.WaitGroup
+	wg.Go(func() {
+		s.Execute(context.WithoutCancel(t.Context()), Request{Ledger: ledger, Command: add{Stream: stream, N: 1}})
+	})
+	<-began // what comes now gathers in one batch
+	replayed := make([]bool, 10)
+	for i := range replayed {
+		wg.Go(func() {
+			r, err := s.Execute(context.WithoutCancel(t.Context()), Request{Ledger: ledger, Key: "k", Command: add{Stream: stream, N: 1}})
+			if err != nil {
+				t.Error(err)
+			}
+			replayed[i] = r.Replayed
+		})
+	}
+	close(release)
+	wg.Wait()
+	first := 0
+	for _, r := range replayed {
+		if !r {
+			first++
+		}
+	}
+	require.Equal(t, 1, first)
+	for _, fl := range flushes {
+		require.NoError(t, fl.Err)
+	}
+}
+
 func TestIdempotency(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

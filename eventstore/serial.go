@@ -48,8 +48,7 @@ func (s *Store) catchUp(ctx context.Context, db querier, ls *ledgerState) (bool,
 }
 
 func (s *Store) catchUpTo(ctx context.Context, db querier, ls *ledgerState, cold *coldLedger) (bool, error) {
-	if cold.head.Position < ls.head.Position || cold.head.Position > ls.head.Position+tailLimit ||
-		cold.head.Position == ls.head.Position && cold.head.Hash != ls.head.Hash {
+	if cold.head.Position > ls.head.Position+tailLimit {
 		return false, nil
 	}
 	events, err := s.page(ctx, db, ls.id, ls.head.Position, cold.head.Position, tailLimit)
@@ -71,7 +70,7 @@ func (s *Store) catchUpTo(ctx context.Context, db querier, ls *ledgerState, cold
 		ls.wrote(e.Stream, e.Position)
 	}
 	ls.clock = cold.clock
-	return ls.head == cold.head, nil
+	return ls.head == cold.head, nil // behind, or another head at the same position: not a continuation
 }
 
 // serial is the way of a command that lost twice, of a suspect one, and of the system ledger: take the

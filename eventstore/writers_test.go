@@ -272,6 +272,39 @@ func TestALedgerThatWentBackIsReadAnew(t *testing.T) {
 	mustVerify(t, f, ledger)
 }
 
+// Rule 1. A restored backup that others have written on since is longer than what is known, and no
+// continuation of it.
+func TestALedgerThatBranchedIsReadAnew(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s, ledger, stream := f.store(t, Config{}), f.ledger(t, "live"), uuid.New()
+	count := func(s *Store, n int) Result {
+		t.Helper()
+		r, err := s.Execute(t.Context(), Request{Ledger: ledger, Command: add{Stream: stream, N: n}})
+		require.NoError(t, err)
+		return r
+	}
+	for range 5 {
+		count(s, 1)
+	}
+	for _, sql := range []string{
+		`delete from commands where ledger_id = $1 and last_position > 3`,
+		`delete from events where ledger_id = $1 and position > 3`,
+		`update ledgers l set position = 3, head = e.hash from events e where l.ledger_id = $1 and e.ledger_id = $1 and e.position = 3`,
+	} {
+		_, err := f.owner.Exec(t.Context(), sql, ledger)
+		require.NoError(t, err)
+	}
+	for range 4 {
+		count(f.store(t, Config{}), 10)
+	}
+	// The command that notices is about another stream; the one that is stale by now was only cached.
+	_, err := s.Execute(t.Context(), Request{Ledger: ledger, Command: add{Stream: uuid.New(), N: 1}})
+	require.NoError(t, err)
+	require.Equal(t, total{44, 8}, answerOf[total](t, count(s, 1)))
+	mustVerify(t, f, ledger)
+}
+
 // Rule 3. A process that always comes late wins by taking the row first: it is not starved by a
 // neighbour who never pauses.
 func TestADistantProcessIsNotStarved(t *testing.T) {
