@@ -358,5 +358,8 @@ func validName(name string) string {
 	if len(name) > 100 || !utf8.ValidString(name) {
 		name = printable(name, 100)
 	}
+	if !strings.ContainsAny(name, "~/") { // nearly every key of every body
+		return name
+	}
 	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
 }
