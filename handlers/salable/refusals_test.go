@@ -102,6 +102,22 @@ func TestBadInputs(t *testing.T) {
 	require.Equal(t, before, g.call(t, g.test, "GET", "/ledger/v1/head", "").text("position"), "a refusal writes nothing")
 }
 
+// Clients send fields that are not theirs to set, or that an older API had: they are neither refused nor kept.
+func TestForeignFieldsAreIgnored(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	id := g.call(t, g.test, "POST", "/licenses?planUuid=x&isTest=false", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada","uuid":%q,
+		"isTest":false,"status":"CANCELED","endTime":"2099-01-01T00:00:00Z","organisation":"x","capabilities":[],"__proto__":{"x":1}}`, g.flat, uuid.NewString())).
+		want(201).text("uuid")
+	got := g.call(t, g.test, "GET", "/licenses/"+id+"?unknown=1&unknown=2", "").want(200)
+	require.Equal(t, "true ACTIVE 2026-07-01", fmt.Sprint(got.text("isTest"), " ", got.text("status"), " ", got.text("endTime")[:10]))
+	require.Len(t, got.at("capabilities"), 1)
+	events := string(g.call(t, g.test, "GET", "/ledger/v1/events?limit=1000", "").body)
+	for _, foreign := range []string{"2099", "__proto__", "organisation"} {
+		require.NotContains(t, events, foreign)
+	}
+}
+
 func TestWhoMayCall(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
