@@ -218,7 +218,7 @@ func (o *opener) plainAnswer(ledger uuid.UUID, key string, stored []byte) ([]byt
 	for {
 		field := dec.StackPointer()
 		token, err := dec.ReadToken()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return bytes.TrimSpace(out.Bytes()), nil
 		}
 		if err != nil {

@@ -173,7 +173,7 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	defer func() {
 		if v := recover(); v != nil {
-			if v == http.ErrAbortHandler {
+			if v == http.ErrAbortHandler { //nolint:errorlint // what was panicked with, not an error that may be wrapped
 				s.finish(r, rw, began)
 				panic(v)
 			}

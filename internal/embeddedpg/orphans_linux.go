@@ -36,7 +36,7 @@ func clearOrphans(ctx context.Context, who account, data, socketDir string) erro
 			grace = 15 * time.Second
 			_ = syscall.Kill(main, syscall.SIGINT) // it may have ended since
 		}
-		if pids, sure, err = waitGone(ctx, who, data, grace); err != nil {
+		if pids, _, err = waitGone(ctx, who, data, grace); err != nil {
 			return err
 		}
 		for _, pid := range pids {
