@@ -29,7 +29,7 @@ test-pg: postgres ## run the tests that need PostgreSQL
 	go test -timeout 15m $(TESTFLAGS) $$(go list ./... | grep -v /domain)
 
 lint: $(GOLANGCI) ## look for mistakes
-	$(GOLANGCI) run ./...
+	$(GOLANGCI) run --allow-parallel-runners ./...
 
 # A binary of its own keeps the linter's hundred modules out of go.mod.
 $(GOLANGCI):

@@ -40,7 +40,9 @@ func TestDoctorOfAPrivateDatabase(t *testing.T) {
 
 	db.exec(`delete from licenses where ctid in (select ctid from licenses limit 1)`)
 	r := c.fails(5, "projections", "check", "-o", "json")
-	require.Len(t, parse[struct{ Differences []struct{ Table, Live, Should string } }](t, r.stdout).Differences, 1, "%s", r.stdout)
+	require.Len(t, parse[struct {
+		Differences []struct{ Table, Live, Should string }
+	}](t, r.stdout).Differences, 1, "%s", r.stdout)
 	require.Contains(t, r.stderr, "subledger projections rebuild")
 	c.ok("projections", "rebuild", "--model", "licenses", "-o", "json")
 	c.ok("projections", "check")
