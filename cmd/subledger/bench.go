@@ -169,7 +169,7 @@ func (c *benchCommand) measure(ctx context.Context, o bench.Options) (results []
 	}
 	defer owner.Close()
 	return bench.Run(ctx, bench.Target{
-		Address: s.told.Address[len("http://"):], AdminKey: s.told.Keys.Admin, Product: databaseName, Store: s.store,
+		Address: s.told.Address[len("http://"):], AdminKey: s.told.Keys.Admin, Product: databaseName, Store: s.store, Postmaster: in.server.Pid,
 		Database: func(name string) string { return in.server.URL(embeddedpg.Superuser, name) },
 		Rebuild: func(ctx context.Context) error {
 			r := projections.NewRebuild(projections.RebuildConfig{Log: s.store, Owner: owner, Models: projections.Models()})

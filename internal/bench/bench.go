@@ -25,12 +25,13 @@ import (
 
 // Target is the running product.
 type Target struct {
-	Address  string                      // host and port of the API, on the loopback
-	AdminKey string                      // makes organisations
-	Database func(name string) string    // URL of a database of the same PostgreSQL, as its superuser
-	Product  string                      // name of the product's own database
-	Store    *eventstore.Store           // the server's own
-	Rebuild  func(context.Context) error // all read models, as `projections rebuild` does it
+	Address    string                      // host and port of the API, on the loopback
+	AdminKey   string                      // makes organisations
+	Database   func(name string) string    // URL of a database of the same PostgreSQL, as its superuser
+	Product    string                      // name of the product's own database
+	Store      *eventstore.Store           // the server's own
+	Postmaster func() int                  // its process id
+	Rebuild    func(context.Context) error // all read models, as `projections rebuild` does it
 }
 
 // Options of a run. All but Say and CPUProfile have to be set.
@@ -83,9 +84,11 @@ type side func(ctx context.Context, d time.Duration) (sample, error)
 // sample is one side's part of a round.
 type sample struct {
 	rate      float64         // units per second, failed ones left out
+	units     int             // that succeeded
 	latencies []time.Duration // of successful requests, in no order
 	errors    map[string]int
 	behind    time.Duration // what the read models needed afterwards to catch up
+	cpu       time.Duration // of all processes of the run, catching up included; 0: not known
 }
 
 // contest is a line of the result.
@@ -153,12 +156,16 @@ func Run(ctx context.Context, t Target, o Options) ([]Result, error) {
 		// Each round begins with another side, so that none of them always comes after the same one.
 		for i := range sides {
 			s := sides[(i+round)%len(sides)]
+			before := cpuTime(t.Postmaster())
 			got, err := s.work(ctx, o.Seconds)
 			if err == nil { // or the next one would share the machine with the projector
 				got.behind, err = r.settle(ctx)
 			}
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", s.name, err)
+			}
+			if before > 0 {
+				got.cpu = cpuTime(t.Postmaster()) - before
 			}
 			measured[s.name] = append(measured[s.name], got)
 		}

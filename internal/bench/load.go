@@ -142,8 +142,9 @@ func (l *load) gather(clients []*client, start time.Time) sample {
 			last = c.last
 		}
 	}
+	s.units = len(s.latencies) * l.units
 	if took := last.Sub(start); took > 0 {
-		s.rate = float64(len(s.latencies)*l.units) / took.Seconds()
+		s.rate = float64(s.units) / took.Seconds()
 	}
 	return s
 }

@@ -95,29 +95,39 @@ func makeBare(ctx context.Context, t Target) error {
 	return nil
 }
 
-var tpsLine = regexp.MustCompile(`(?m)^tps = ([0-9.]+)`)
+var (
+	tpsLine   = regexp.MustCompile(`(?m)^tps = ([0-9.]+)`)
+	countLine = regexp.MustCompile(`(?m)^number of transactions actually processed: ([0-9]+)`)
+)
 
-// run gives the rows per second. pgbench counts whole seconds.
-func (b *pgbench) run(ctx context.Context, clients int, d time.Duration) (float64, error) {
+// run inserts rows. pgbench counts whole seconds.
+func (b *pgbench) run(ctx context.Context, clients int, d time.Duration) (sample, error) {
 	seconds := strconv.Itoa(int(math.Max(1, math.Round(d.Seconds()))))
 	cmd := exec.CommandContext(ctx, b.program, "--no-vacuum", "--protocol=prepared", "--client="+strconv.Itoa(clients),
 		"--jobs="+strconv.Itoa(min(clients, 2)), "--time="+seconds, "--file="+b.script, b.url)
 	cmd.Env = append(os.Environ(), "LC_ALL=C")
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		return 0, fmt.Errorf("pgbench: %w\n%s", err, out)
+		return sample{}, fmt.Errorf("pgbench: %w\n%s", err, out)
 	}
-	m := tpsLine.FindSubmatch(out)
-	if m == nil {
-		return 0, fmt.Errorf("pgbench names no rate:\n%s", out)
+	return readPgbench(out)
+}
+
+func readPgbench(out []byte) (s sample, err error) {
+	tps, count := tpsLine.FindSubmatch(out), countLine.FindSubmatch(out)
+	if tps == nil || count == nil {
+		return s, fmt.Errorf("pgbench names no rate:\n%s", out)
 	}
-	return strconv.ParseFloat(string(m[1]), 64)
+	if s.rate, err = strconv.ParseFloat(string(tps[1]), 64); err != nil {
+		return s, fmt.Errorf("read pgbench's rate: %w", err)
+	}
+	s.units, err = strconv.Atoi(string(count[1]))
+	return s, err
 }
 
 func (b *pgbench) side(clients int) side {
 	return func(ctx context.Context, d time.Duration) (sample, error) {
-		rate, err := b.run(ctx, clients, d)
-		return sample{rate: rate}, err
+		return b.run(ctx, clients, d)
 	}
 }
 
@@ -125,12 +135,12 @@ func (b *pgbench) side(clients int) side {
 func (b *pgbench) best(ctx context.Context, r *run) (clients int, err error) {
 	highest, tried := 0.0, ""
 	for _, n := range []int{1, 8, 16, 32} {
-		rate, err := b.run(ctx, n, r.Seconds)
+		got, err := b.run(ctx, n, r.Seconds)
 		if err != nil {
 			return 0, err
 		}
-		if tried += fmt.Sprintf(" %d: %.0f/s", n, rate); rate > highest {
-			clients, highest = n, rate
+		if tried += fmt.Sprintf(" %d: %.0f/s", n, got.rate); got.rate > highest {
+			clients, highest = n, got.rate
 		}
 	}
 	r.say("pgbench at%s; best at %d", tried, clients)

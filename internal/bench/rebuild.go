@@ -25,7 +25,7 @@ func rebuild(ctx context.Context, r *run) error {
 			return sample{}, fmt.Errorf("rebuild: %w", err)
 		}
 		took := time.Since(start)
-		return sample{rate: float64(events) / took.Seconds(), latencies: []time.Duration{took}}, nil
+		return sample{rate: float64(events) / took.Seconds(), units: events, latencies: []time.Duration{took}}, nil
 	}
 	const name = "events/s, select"
 	r.baselines[name] = func(ctx context.Context, _ time.Duration) (sample, error) { return r.readAll(ctx, events) }
@@ -64,5 +64,5 @@ func (r *run) readAll(ctx context.Context, want int) (sample, error) {
 	if read < want {
 		return sample{}, fmt.Errorf("%d events were written and only %d are there", want, read)
 	}
-	return sample{rate: float64(read) / time.Since(start).Seconds()}, nil
+	return sample{rate: float64(read) / time.Since(start).Seconds(), units: read}, nil
 }

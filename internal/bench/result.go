@@ -31,6 +31,8 @@ type Result struct {
 	Errors     int            `json:"errors"`
 	ErrorCodes map[string]int `json:"error_codes,omitempty"` // status and code of the refusal, of both sides
 	Behind     float64        `json:"behind_ms"`             // what the read models needed to catch up after a round, at most
+	CPU        float64        `json:"cpu_us,omitzero"`       // microseconds of all processes per unit, generator included
+	CPUBase    float64        `json:"baseline_cpu_us,omitzero"`
 	Rounds     int            `json:"rounds"`
 	Note       string         `json:"note,omitzero"`
 }
@@ -41,6 +43,7 @@ func newResult(o Options, c contest, product, baseline []sample) Result {
 	if o.Rate > 0 {
 		r.Mode = "open"
 	}
+	r.CPU, r.CPUBase = round(median(costs(product)), 1), round(median(costs(baseline)), 1)
 	s := spreadOf(ratios(product, baseline))
 	r.Ratio = Spread{round(s.Median, 3), round(s.Min, 3), round(s.Max, 3)}
 	var latencies []time.Duration
@@ -69,7 +72,7 @@ func round(v float64, places int) float64 {
 
 // Header names the columns of Row.
 func Header() []string {
-	return []string{"profile", "clients", "loop", "rate", "baseline", "ratio (min-max)", "target", "p50 ms", "p95 ms", "p99 ms", "max ms", "behind ms", "errors"}
+	return []string{"profile", "clients", "loop", "rate", "baseline", "ratio (min-max)", "target", "p50 ms", "p95 ms", "p99 ms", "max ms", "behind ms", "cpu us", "errors"}
 }
 
 // Row is the result for people.
@@ -87,7 +90,8 @@ func (r Result) Row() []string {
 	}
 	return []string{r.Profile, strconv.Itoa(r.Clients), r.Mode, fmt.Sprintf("%.0f %s", r.Rate, r.Unit),
 		fmt.Sprintf("%.0f %s", r.Baseline, r.BaselineOf), fmt.Sprintf("%.2f (%.2f-%.2f)", r.Ratio.Median, r.Ratio.Min, r.Ratio.Max), target,
-		number(r.P50), number(r.P95), number(r.P99), number(r.Max), number(r.Behind), errors}
+		number(r.P50), number(r.P95), number(r.P99), number(r.Max), number(r.Behind),
+		fmt.Sprintf("%.0f / %.0f", r.CPU, r.CPUBase), errors}
 }
 
 func number(ms float64) string { return strconv.FormatFloat(ms, 'f', 2, 64) }

@@ -63,6 +63,17 @@ func rates(samples []sample) []float64 {
 	return all
 }
 
+// costs are the processor's microseconds a unit, of the samples that know them.
+func costs(samples []sample) []float64 {
+	var all []float64
+	for _, s := range samples {
+		if s.units > 0 && s.cpu > 0 {
+			all = append(all, float64(s.cpu.Microseconds())/float64(s.units))
+		}
+	}
+	return all
+}
+
 func milliseconds(d time.Duration) float64 {
 	return math.Round(float64(d)/float64(time.Microsecond)) / 1000
 }
