@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -76,6 +77,23 @@ func TestDoctorOfAGivenDatabase(t *testing.T) {
 	require.Contains(t, s.started.Database, "postgres://subledger_app@")
 	status, body := s.call("GET", "/ledger/v1/subscriptions/"+d.Subscription+"/licenses", d.Keys.Test, "")
 	require.Equal(t, 200, status, "%s", body)
+
+	// The same in three processes.
+	role := func(name string) *serving { return apart.serve("--roles", name, "--connections", "12") }
+	api, projector, reactor := role("api"), role("projector"), role("reactor")
+	require.Equal(t, 0, s.stop())
+	for _, each := range []*serving{api, projector, reactor} {
+		require.Eventually(t, func() bool { status, _ := each.call("GET", "/readyz", "", ""); return status == 200 }, 10*time.Second, 50*time.Millisecond)
+		status, _ = each.call("GET", "/metrics", "", "")
+		require.Equal(t, 200, status)
+	}
+	status, body = api.call("POST", "/ledger/v1/subscriptions", d.Keys.Test, `{"planUuid": "`+d.Plans.PerSeat+`", "quantity": 3}`)
+	require.Equal(t, 201, status, "%s", body)
+	status, body = api.call("GET", "/ledger/v1/subscriptions", d.Keys.Test, "")
+	require.Equal(t, 200, status, "%s", body)
+	require.Contains(t, body, `"quantity":3`, "what was written here is read here, whoever projects")
+	status, _ = projector.call("GET", "/ledger/v1/head", d.Keys.Test, "")
+	require.Equal(t, 404, status)
 
 	// A migrated database serves without the owner's rights.
 	limited := c.with("DATABASE_URL="+db.AppURL, "DATABASE_READER_URL="+db.ReaderURL).serve()

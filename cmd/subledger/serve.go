@@ -19,7 +19,7 @@ import (
 type serveCommand struct {
 	Database
 	Output
-	Listen      string        `env:"SUBLEDGER_LISTEN" default:"127.0.0.1:8080" help:"Address and port of the API. Port 0 takes a free one."`
+	Listen      string        `env:"SUBLEDGER_LISTEN" default:"127.0.0.1:8080" help:"Address and port of the API, of health and of metrics. Port 0 takes a free one."`
 	Roles       []string      `env:"SUBLEDGER_ROLES" default:"api,projector,reactor" enum:"api,projector,reactor" help:"What this process does: api, projector, reactor."`
 	Connections int           `env:"SUBLEDGER_CONNECTIONS" default:"48" help:"Connections to the database at most, all pools together; at least 6."`
 	RateLimit   float64       `env:"SUBLEDGER_RATE_LIMIT" default:"0" help:"Requests per second and API key; 0 for no limit."`
@@ -49,7 +49,7 @@ func (c *serveCommand) has(role string) bool { return slices.Contains(c.Roles, r
 
 // started is what the one block tells.
 type started struct {
-	Address      string     `json:"address,omitzero"` // of the API, when it is served
+	Address      string     `json:"address"`
 	Database     string     `json:"database"`
 	Organisation *uuid.UUID `json:"organisation,omitzero"` // the demo's
 	Keys         *demoKeys  `json:"keys,omitzero"`         // those of the demo that still work
@@ -96,9 +96,7 @@ func (c *serveCommand) announce(p *process, t started) error {
 	}
 	lines := []string{"subledger is ready"}
 	line := func(name, text string) { lines = append(lines, fmt.Sprintf("  %-9s %s", name, text)) }
-	if t.Address != "" {
-		line("address", t.Address)
-	}
+	line("address", t.Address)
 	line("database", t.Database)
 	switch {
 	case t.Keys != nil:
@@ -108,7 +106,7 @@ func (c *serveCommand) announce(p *process, t started) error {
 				line("", fmt.Sprintf("%-6s %s", k[0], k[1]))
 			}
 		}
-	case t.Address != "":
+	default:
 		line("keys", "make one with: subledger keys create --mode admin")
 	}
 	_, err := fmt.Fprintln(p.stdout, printable(strings.Join(lines, "\n")))

@@ -28,7 +28,7 @@ type server struct {
 	listener  net.Listener
 	pools     []*pgxpool.Pool
 	store     *eventstore.Store
-	api       *worker
+	http      *worker
 	reactor   *worker
 	projector []*worker
 	reads     *projections.Reads
@@ -117,7 +117,7 @@ func (s *server) stop() error {
 	if s.listener != nil {
 		_ = s.listener.Close()
 	}
-	err := errors.Join(s.api.stop(), s.reactor.stop())
+	err := errors.Join(s.http.stop(), s.reactor.stop())
 	if s.store != nil {
 		s.store.Close()
 	}

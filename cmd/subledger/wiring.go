@@ -27,12 +27,10 @@ func (s *server) start(ctx context.Context, p *process) error {
 		return err
 	}
 	s.signals.Sender = self.String()
-	if c.has("api") {
-		if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
-			return &status{code: exitRefused, err: fmt.Errorf("listen on %s: %w", c.Listen, err), next: "Choose another one: --listen or SUBLEDGER_LISTEN"}
-		}
-		s.told.Address = "http://" + s.listener.Addr().String()
+	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
+		return &status{code: exitRefused, err: fmt.Errorf("listen on %s: %w", c.Listen, err), next: "Choose another one: --listen or SUBLEDGER_LISTEN"}
 	}
+	s.told.Address = "http://" + s.listener.Addr().String()
 	s.told.Database = s.place()
 	key, err := s.prepare(ctx, p)
 	if err != nil {
@@ -72,10 +70,7 @@ func (s *server) start(ctx context.Context, p *process) error {
 	if err := s.welcome(ctx); err != nil {
 		return err
 	}
-	if c.has("api") {
-		return s.startAPI(ctx, app, registry)
-	}
-	return nil
+	return s.startHTTP(ctx, app, registry)
 }
 
 // startProjections runs the projector, or in a process without it follows the one of another process;
@@ -185,25 +180,27 @@ func (s *server) openReads(ctx context.Context, app *pgxpool.Pool, applied *proj
 	return nil
 }
 
-// startAPI serves the dialects: Salable's at the root, our own below /ledger/v1.
-func (s *server) startAPI(ctx context.Context, app *pgxpool.Pool, registry *prometheus.Registry) error {
+// startHTTP serves operators' paths and, in a process with the API, the dialects: Salable's at the root,
+// our own below /ledger/v1.
+func (s *server) startHTTP(ctx context.Context, app *pgxpool.Pool, registry *prometheus.Registry) error {
 	tracer, err := s.tracer(ctx)
 	if err != nil {
 		return err
 	}
-	api := handlers.NewAPI(s.store, s.reads, time.Now, s.store.Master().Derive("cursors", 32),
-		func(ctx context.Context, ledger uuid.UUID) ([]projections.Status, error) {
-			return projections.LedgerStatus(ctx, app, ledger, modelNames())
-		})
+	dialects := map[string]*handlers.Dialect{}
+	if s.config.has("api") {
+		dialects[""] = salable.New(s.store, s.reads, s.checks, s.signer, time.Now).Dialect()
+		dialects["/ledger/v1"] = handlers.NewAPI(s.store, s.reads, time.Now, s.store.Master().Derive("cursors", 32),
+			func(ctx context.Context, ledger uuid.UUID) ([]projections.Status, error) {
+				return projections.LedgerStatus(ctx, app, ledger, modelNames())
+			}).Dialect()
+	}
 	edge := handlers.NewServer(handlers.Config{
 		Pool: app, Now: time.Now, Log: s.log, AccessLog: s.config.AccessLog, Registry: registry, Tracer: tracer, RateLimit: s.config.RateLimit,
 		Ready: append(s.ready, handlers.ClockCheck(func(ctx context.Context) (time.Duration, error) { return clockSkew(ctx, app) })),
-	}, map[string]*handlers.Dialect{
-		"":           salable.New(s.store, s.reads, s.checks, s.signer, time.Now).Dialect(),
-		"/ledger/v1": api.Dialect(),
-	})
+	}, dialects)
 	ln := s.listener
 	s.listener = nil // the server closes it
-	s.api = s.spawn(ctx, "api", func(ctx context.Context) error { return edge.Run(ctx, ln, s.config.Drain) })
+	s.http = s.spawn(ctx, "http", func(ctx context.Context) error { return edge.Run(ctx, ln, s.config.Drain) })
 	return nil
 }
