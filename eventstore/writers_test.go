@@ -184,6 +184,29 @@ func TestWritersInTwoProcesses(t *testing.T) {
 	}
 }
 
+// Rule 5. Two processes send the same 50 keys at the same time: each key is executed
+// once, and everyone gets the one answer.
+func TestTheSameKeysFromTwoProcesses(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	w := writing{URL: f.db.AppURL, Master: f.master, Ledgers: []uuid.UUID{f.ledger(t, "live")}, Stream: uuid.New(), Name: "same", Writers: 50, Each: 1}
+	var outs [2]written
+	var wg sync.WaitGroup
+	wg.Go(func() { outs[1] = w.inAnotherProcess(t) })
+	wg.Go(func() { outs[0] = w.run(context.WithoutCancel(t.Context())) })
+	wg.Wait()
+	for _, out := range outs {
+		require.Empty(t, out.Err)
+		require.Len(t, out.Acknowledged, 50)
+	}
+	require.Equal(t, outs[0].Acknowledged, outs[1].Acknowledged)
+	state, position, err := f.store(t, Config{}).Fold(t.Context(), w.Ledgers[0], w.Stream)
+	require.NoError(t, err)
+	require.Equal(t, 50, state.(*counter).Total)
+	require.Equal(t, int64(50), position)
+	mustVerify(t, f)
+}
+
 // Rule 2. A refusal decided on an old state is not given: the other process has made room since.
 func TestARefusalIsConfirmedAtItsPosition(t *testing.T) {
 	t.Parallel()
