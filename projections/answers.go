@@ -27,8 +27,9 @@ type Signature struct {
 	PublicHash string // hex
 }
 
-// Encode makes a dialect's body of an answer. It is called once for as long as the answer stays the
-// same, so the body must not hold the answer's position.
+// Encode makes a dialect's body of an answer; without any capability there is no signature, and it may
+// give no body. It is called once for as long as the answer stays the same, so the body must depend
+// on nothing else, such as the catalog, and must not hold the answer's position.
 type Encode func(Answer, Signature) ([]byte, error)
 
 // Encoded is a check's answer on the wire.
@@ -89,7 +90,7 @@ func (x *Entitlements) Signed(ctx context.Context, q Question, now time.Time, en
 		return Encoded{}, err
 	}
 	encoded := kept.encoded
-	if !ok || !slices.Equal(a.Capabilities, kept.answer.Capabilities) || !maps.EqualFunc(a.EndDates, kept.answer.EndDates, time.Time.Equal) {
+	if !ok || !same(a, kept.answer) {
 		if encoded, err = x.encode(q.Ledger, a, encode); err != nil {
 			return Encoded{}, err
 		}
@@ -100,9 +101,18 @@ func (x *Entitlements) Signed(ctx context.Context, q Question, now time.Time, en
 	return Encoded{encoded, a.Position}, nil
 }
 
+// same leaves position and validity aside, which no body holds.
+func same(a, b Answer) bool {
+	return slices.Equal(a.Capabilities, b.Capabilities) && maps.EqualFunc(a.EndDates, b.EndDates, time.Time.Equal) &&
+		maps.EqualFunc(a.Plans, b.Plans, time.Time.Equal)
+}
+
 func (x *Entitlements) encode(ledger uuid.UUID, a Answer, encode Encode) ([]byte, error) {
-	if len(a.Capabilities) == 0 {
+	switch {
+	case len(a.Plans) == 0:
 		return nil, nil
+	case len(a.Capabilities) == 0:
+		return encode(a, Signature{})
 	}
 	caps := strings.Join(a.Capabilities, ",")
 	key := string(ledger[:]) + caps

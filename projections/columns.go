@@ -140,6 +140,9 @@ func inUTC(targets []any) {
 // collect reads all rows of a result whose columns are those of T, by name.
 func collect[T any](rows pgx.Rows) ([]T, error) {
 	defer rows.Close()
+	if err := rows.Err(); err != nil { // a failed statement of a batch has no fields to ask for
+		return nil, err
+	}
 	byName := map[string]column{}
 	for _, c := range columnsOf(reflect.TypeFor[T]()) {
 		byName[c.name] = c

@@ -2,8 +2,10 @@ package projections
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
 	"github.com/subledger/subledger/domain/catalog"
@@ -91,6 +93,11 @@ func TestReaderSeesOneLedgerAlone(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []counted{{want}}, got)
 	}
+	reads.timeout = 20 * time.Millisecond
+	_, err := query[counted](t.Context(), reads, id(900), "select 1 as n from pg_sleep(10)", nil)
+	var timedOut *pgconn.PgError
+	require.ErrorAs(t, err, &timedOut)
+	require.Equal(t, "57014", timedOut.Code)
 	var n int
 	require.NoError(t, reader.QueryRow(t.Context(), "select count(*) from licenses").Scan(&n))
 	require.Zero(t, n, "the setting outlived its query")

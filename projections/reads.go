@@ -3,6 +3,7 @@ package projections
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -17,12 +18,13 @@ type Reads struct {
 	pool    *pgxpool.Pool
 	applied *Applied
 	acked   func(ledger uuid.UUID) int64
+	timeout time.Duration
 }
 
 // NewReads reads with a pool of the reader role. acknowledged is the highest position that this
 // process acknowledged for a ledger, eventstore.Store's method; nil when it writes nothing.
 func NewReads(reader *pgxpool.Pool, applied *Applied, acknowledged func(uuid.UUID) int64) *Reads {
-	return &Reads{pool: reader, applied: applied, acked: acknowledged}
+	return &Reads{pool: reader, applied: applied, acked: acknowledged, timeout: statementTimeout}
 }
 
 // Keyset is a part of a list in order of id, which for UUIDv7 is order of creation.
@@ -90,10 +92,11 @@ const statementTimeout = 5 * time.Second
 // within runs one statement under the ledger's row-level security: all statements travel together,
 // in one implicit transaction, so a pooled connection keeps nothing of it.
 func (r *Reads) within(ctx context.Context, ledger uuid.UUID, sql string, args pgx.NamedArgs, read func(pgx.Rows) error) error {
-	ctx, cancel := context.WithTimeout(ctx, statementTimeout)
+	ctx, cancel := context.WithTimeout(ctx, statementTimeout+time.Second) // the server's own comes first
 	defer cancel()
 	q := &pgx.Batch{}
-	q.Queue(`select set_config('subledger.ledger_id', $1::text, true)`, ledger.String())
+	q.Queue(`select set_config('subledger.ledger_id', $1::text, true), set_config('statement_timeout', $2::text, true)`,
+		ledger.String(), strconv.FormatInt(r.timeout.Milliseconds(), 10))
 	q.Queue(sql, args).Query(read)
 	return r.pool.SendBatch(ctx, q).Close()
 }
