@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -143,7 +142,6 @@ func (c *benchCommand) measure(ctx context.Context, o bench.Options) (results []
 		return nil, err
 	}
 	// What the server says is not part of the result; its faults show as errors of requests.
-	quiet := &process{stdout: io.Discard, stderr: io.Discard}
 	log := slog.New(slog.DiscardHandler)
 	config := &serveCommand{Listen: "127.0.0.1:0", Roles: []string{"api", "projector", "reactor"}, Connections: 48, Drain: 5 * time.Second,
 		Database: Database{DataDir: filepath.Join(dir, "subledger"), PGBin: c.PGBin, PGCache: c.PGCache, PGUser: c.PGUser}}
@@ -160,7 +158,7 @@ func (c *benchCommand) measure(ctx context.Context, o bench.Options) (results []
 	}
 	s := &server{config: config, installation: in, log: log}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	if err := s.start(ctx, quiet); err != nil {
+	if err := s.start(ctx); err != nil {
 		return nil, err
 	}
 	owner, err := in.pool(ctx, in.owner)

@@ -70,6 +70,7 @@ type installation struct {
 	embedded           bool
 	server             *embeddedpg.Server // nil: somebody else's
 	users              *os.File           // see shareDirectory
+	newKey             string             // file of a master key that this process made
 }
 
 // open finds the database, starting a private one if need be; a subcommand that can't begin with an
@@ -216,7 +217,7 @@ func (in *installation) unreachable(err error) error {
 }
 
 // prepare brings a database to where the ledger can run on it: schema, system ledger, master key.
-func (in *installation) prepare(ctx context.Context, p *process) (eventstore.MasterKey, error) {
+func (in *installation) prepare(ctx context.Context) (eventstore.MasterKey, error) {
 	owner, err := in.pool(ctx, in.owner)
 	if err != nil {
 		return eventstore.MasterKey{}, err
@@ -229,7 +230,7 @@ func (in *installation) prepare(ctx context.Context, p *process) (eventstore.Mas
 			return eventstore.MasterKey{}, err
 		}
 	}
-	key, err := in.masterKey(ctx, p, owner, true)
+	key, err := in.masterKey(ctx, owner, true)
 	if err != nil {
 		return key, err
 	}

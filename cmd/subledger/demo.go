@@ -31,10 +31,11 @@ func (c *demoCommand) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.close(ctx)) }()
-	key, err := in.prepare(ctx, p)
+	key, err := in.prepare(ctx)
 	if err != nil {
 		return err
 	}
+	in.tellKey(p)
 	store, done, err := in.store(ctx, key)
 	if err != nil {
 		return err

@@ -71,7 +71,7 @@ func (c *doctorCommand) Run(ctx context.Context, p *process) (err error) {
 	}
 	defer func() { err = errors.Join(err, in.close(ctx)) }()
 	x := &examination{installation: in}
-	x.examine(ctx, p)
+	x.examine(ctx)
 	faults := 0
 	var rows [][]string
 	for _, f := range x.findings {
@@ -93,7 +93,7 @@ func (c *doctorCommand) Run(ctx context.Context, p *process) (err error) {
 	return err
 }
 
-func (x *examination) examine(ctx context.Context, p *process) {
+func (x *examination) examine(ctx context.Context) {
 	for _, role := range []struct {
 		name, url string
 		pool      **pgxpool.Pool
@@ -132,7 +132,7 @@ func (x *examination) examine(ctx context.Context, p *process) {
 			x.failed(check.name, err)
 		}
 	}
-	x.keys(ctx, p)
+	x.keys(ctx)
 	x.disk()
 }
 
@@ -262,8 +262,8 @@ func (x *examination) readModels(ctx context.Context) error {
 	return nil
 }
 
-func (x *examination) keys(ctx context.Context, p *process) {
-	key, err := x.masterKey(ctx, p, x.owner, false)
+func (x *examination) keys(ctx context.Context) {
+	key, err := x.masterKey(ctx, x.owner, false)
 	if err == nil {
 		err = eventstore.Bootstrap(ctx, x.owner, key) // set up already, so this only checks the key
 	}

@@ -37,7 +37,7 @@ func (c *eventsTail) Validate() error {
 }
 
 func (c *eventsTail) Run(ctx context.Context, p *process) (err error) {
-	s, err := c.session(ctx, p)
+	s, err := c.session(ctx)
 	if err != nil {
 		return err
 	}
@@ -143,7 +143,7 @@ type storedEvent struct {
 }
 
 func (c *eventsShow) Run(ctx context.Context, p *process) (err error) {
-	s, err := c.session(ctx, p)
+	s, err := c.session(ctx)
 	if err != nil {
 		return err
 	}

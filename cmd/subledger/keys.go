@@ -53,7 +53,7 @@ func (c *keysCreate) Validate() error {
 }
 
 func (c *keysCreate) Run(ctx context.Context, p *process) (err error) {
-	s, err := c.session(ctx, p)
+	s, err := c.session(ctx)
 	if err != nil {
 		return err
 	}
@@ -136,7 +136,7 @@ type keysList struct {
 func (c *keysList) Validate() error { return c.validate() }
 
 func (c *keysList) Run(ctx context.Context, p *process) (err error) {
-	s, err := c.session(ctx, p)
+	s, err := c.session(ctx)
 	if err != nil {
 		return err
 	}
@@ -191,7 +191,7 @@ func (c *keysRoll) Validate() error {
 }
 
 func (c *keysRoll) Run(ctx context.Context, p *process) (err error) {
-	s, err := c.session(ctx, p)
+	s, err := c.session(ctx)
 	if err != nil {
 		return err
 	}
@@ -217,7 +217,7 @@ type keysRevoke struct {
 func (c *keysRevoke) Validate() error { return c.validate() }
 
 func (c *keysRevoke) Run(ctx context.Context, p *process) (err error) {
-	s, err := c.session(ctx, p)
+	s, err := c.session(ctx)
 	if err != nil {
 		return err
 	}

@@ -34,7 +34,7 @@ func (d Database) keyFile() string { return filepath.Join(d.DataDir, "master.key
 
 // masterKey reads the installation's key. A new one is made only where mayMake allows it and the
 // database has none yet, and is on disk before the database is bound to it.
-func (in *installation) masterKey(ctx context.Context, p *process, db *pgxpool.Pool, mayMake bool) (eventstore.MasterKey, error) {
+func (in *installation) masterKey(ctx context.Context, db *pgxpool.Pool, mayMake bool) (eventstore.MasterKey, error) {
 	given, err := environmentKey()
 	if err != nil {
 		return eventstore.MasterKey{}, err
@@ -64,8 +64,15 @@ func (in *installation) masterKey(ctx context.Context, p *process, db *pgxpool.P
 	} else if err != nil {
 		return key, err
 	}
-	p.say("A new master key is in %s. Keep a copy elsewhere: without it the ledger can't be read.", file)
+	in.newKey = file
 	return key, nil
+}
+
+// tellKey says that there is a new key, and where.
+func (in *installation) tellKey(p *process) {
+	if in.newKey != "" {
+		p.say("A new master key is in %s. Keep a copy elsewhere: without it the ledger can't be read.", in.newKey)
+	}
 }
 
 // explainKey says what to do about a wrong master key.

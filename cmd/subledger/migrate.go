@@ -32,9 +32,10 @@ func (c *migrateUp) Run(ctx context.Context, p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := in.prepare(ctx, p); err != nil {
+	if _, err := in.prepare(ctx); err != nil {
 		return err
 	}
+	in.tellKey(p)
 	if c.json() {
 		return p.writeJSON(struct {
 			Applied []migrations.Step `json:"applied"`

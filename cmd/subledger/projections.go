@@ -37,7 +37,7 @@ type projectionState struct {
 }
 
 func (c *projectionsStatus) Run(ctx context.Context, p *process) (err error) {
-	s, err := c.session(ctx, p)
+	s, err := c.session(ctx)
 	if err != nil {
 		return err
 	}

@@ -28,7 +28,7 @@ type rebuilt struct {
 
 // Run may be interrupted at any moment and begun again: it goes on where it was.
 func (c *projectionsRebuild) Run(ctx context.Context, p *process) (err error) {
-	s, err := c.session(ctx, p)
+	s, err := c.session(ctx)
 	if err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ type difference struct {
 }
 
 func (c *projectionsCheck) Run(ctx context.Context, p *process) (err error) {
-	s, err := c.session(ctx, p)
+	s, err := c.session(ctx)
 	if err != nil {
 		return err
 	}

@@ -51,6 +51,7 @@ func (c *serveCommand) has(role string) bool { return slices.Contains(c.Roles, r
 type started struct {
 	Address      string     `json:"address"`
 	Database     string     `json:"database"`
+	NewKey       string     `json:"newMasterKey,omitzero"` // its file, when it was made just now
 	Organisation *uuid.UUID `json:"organisation,omitzero"` // the demo's
 	Keys         *demoKeys  `json:"keys,omitzero"`         // those of the demo that still work
 }
@@ -67,7 +68,7 @@ func (c *serveCommand) Run(ctx context.Context, p *process) (err error) {
 	defer func() { err = errors.Join(err, in.close(context.WithoutCancel(ctx))) }()
 	s := &server{config: c, installation: in, log: log}
 	defer func() { err = errors.Join(err, s.stop()) }()
-	if err := s.start(ctx, p); err != nil {
+	if err := s.start(ctx); err != nil {
 		return err
 	}
 	if err := c.announce(p, s.told); err != nil {
@@ -98,6 +99,9 @@ func (c *serveCommand) announce(p *process, t started) error {
 	line := func(name, text string) { lines = append(lines, fmt.Sprintf("  %-9s %s", name, text)) }
 	line("address", t.Address)
 	line("database", t.Database)
+	if t.NewKey != "" {
+		line("", "new master key in "+t.NewKey+": keep a copy elsewhere")
+	}
 	switch {
 	case t.Keys != nil:
 		line("keys", "of the demo organisation "+t.Organisation.String())

@@ -22,19 +22,19 @@ type session struct {
 }
 
 // session refuses what is not set up, needs another master key, or has an older schema.
-func (d Database) session(ctx context.Context, p *process) (*session, error) {
+func (d Database) session(ctx context.Context) (*session, error) {
 	in, err := d.open(ctx, false)
 	if err != nil {
 		return nil, err
 	}
 	s := &session{installation: in, done: func() {}}
-	if err := s.begin(ctx, p); err != nil {
+	if err := s.begin(ctx); err != nil {
 		return nil, errors.Join(err, s.close(ctx))
 	}
 	return s, nil
 }
 
-func (s *session) begin(ctx context.Context, p *process) error {
+func (s *session) begin(ctx context.Context) error {
 	owner, err := s.installation.pool(ctx, s.owner)
 	if err != nil {
 		return err
@@ -43,7 +43,7 @@ func (s *session) begin(ctx context.Context, p *process) error {
 	if err := s.check(ctx, owner); err != nil {
 		return err
 	}
-	key, err := s.masterKey(ctx, p, owner, false)
+	key, err := s.masterKey(ctx, owner, false)
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 )
 
 // start brings everything up; what came up before an error is stopped by stop.
-func (s *server) start(ctx context.Context, p *process) error {
+func (s *server) start(ctx context.Context) error {
 	s.failed = make(chan error, 1)
 	c := s.config
 	self, err := uuid.NewV7()
@@ -32,11 +32,12 @@ func (s *server) start(ctx context.Context, p *process) error {
 	}
 	s.told.Address = "http://" + s.listener.Addr().String()
 	s.told.Database = s.place()
-	key, err := s.prepare(ctx, p)
+	key, err := s.prepare(ctx)
 	if err != nil {
 		return err
 	}
 	// Of 48 connections: 20 for the log, 12 for reads, 10 for reactions, 6 for projections and listening.
+	s.told.NewKey = s.newKey
 	app, err := s.poolOf(ctx, s.app, "subledger", c.Connections*5/12)
 	if err != nil {
 		return err
