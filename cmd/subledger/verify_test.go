@@ -1,6 +1,9 @@
 package main_test
 
 import (
+	"bytes"
+	"os"
+	"path/filepath"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -56,4 +59,30 @@ func TestVerifyFindsTheFirstBadPosition(t *testing.T) {
 	db.exec(`update ledgers set head = sha256('x') where mode = 'test'`)
 	require.Contains(t, c.fails(5, "verify").stdout, "head")
 	c.fails(4, "verify", "--ledger", "019b76da-0000-7000-8000-000000000000")
+}
+
+// A checkpoint that was kept elsewhere sees what the chain cannot: the newest events are gone, and the
+// ledger's end was moved back to fit.
+func TestVerifyAgainstACheckpoint(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	c.ok("demo")
+	kept := filepath.Join(t.TempDir(), "kept.txt")
+	c.ok("verify", "--save", kept)
+	require.Contains(t, c.fails(4, "verify", "--save", kept).stderr, "exists")
+	c.ok("demo", "--seed", "2")
+	c.ok("verify", "--against", kept)
+
+	db := c.database()
+	const test = `(select test_ledger_id from organisations order by created_at limit 1)`
+	db.exec(`delete from events where position > 10 and ledger_id = `+test,
+		`update ledgers l set position = 10, head = e.hash from events e where e.position = 10 and e.ledger_id = l.ledger_id and l.ledger_id = `+test)
+	c.ok("verify")
+	require.Contains(t, c.fails(5, "verify", "--against", kept).stdout, "it is gone")
+
+	text, err := os.ReadFile(kept)
+	require.NoError(t, err)
+	forged := filepath.Join(t.TempDir(), "forged.txt")
+	require.NoError(t, os.WriteFile(forged, bytes.Replace(text, []byte(" 15 "), []byte(" 10 "), 1), 0o600))
+	require.Contains(t, c.fails(4, "verify", "--against", forged).stderr, "not to be trusted")
 }
