@@ -25,7 +25,7 @@ const subscriptionStatus = `case
 const licenseStatus = `case
 	when l.end_reason = 'canceled' then 'CANCELED'
 	when l.subscription_id is null then case
-		when l.ended_at is not null or l.end_time <= @at then 'INACTIVE'
+		when l.ended_at is not null or l.end_time <= @at then case when l.cancel_at_period_end then 'CANCELED' else 'INACTIVE' end
 		when l.start_time > @at then 'SCHEDULED'
 		else l.status end
 	when l.ended_at is not null then 'CANCELED'
@@ -94,6 +94,9 @@ func (l *LicenseRow) statusAt(s *Subscription, at time.Time) string {
 	case ended:
 		return license.Canceled
 	case s == nil && (l.EndedAt != nil || !l.EndTime.After(at)):
+		if l.CancelAtPeriodEnd {
+			return license.Canceled
+		}
 		return license.Inactive
 	case s == nil && l.StartTime.After(at):
 		return license.Scheduled
