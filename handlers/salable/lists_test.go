@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 )
@@ -52,5 +53,18 @@ func TestStatusFiltersTakeEitherCase(t *testing.T) {
 	for filter, want := range map[string]int{"": 3, "?status=": 3, "?status=active": 1, "?status=ACTIVE": 1, "?status=Canceled": 2, "?status=inactive": 0,
 		"?status=active&granteeId=ignored&subscriptionUuid=" + sub: 1} {
 		require.Len(t, g.call(t, g.test, "GET", "/licenses"+filter, "").want(200).at(), want, filter)
+	}
+}
+
+// A licence that ran out is INACTIVE, or CANCELED when it was to be, in answers and filters alike.
+func TestLicencesRunOut(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	for cancel, want := range map[string]string{"true": "CANCELED", "false": "INACTIVE"} {
+		id := g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada","cancelAtPeriodEnd":%s}`, g.flat, cancel), "version", "v2").
+			want(201).text("uuid")
+		g.pass(32 * 24 * time.Hour)
+		require.Equal(t, want, g.call(t, g.test, "GET", "/licenses/"+id, "").want(200).text("status"))
+		require.Equal(t, id, g.call(t, g.test, "GET", "/licenses?status="+want, "").want(200).text(0, "uuid"))
 	}
 }

@@ -39,7 +39,7 @@ func TestForeignIDsAreUnknownIDs(t *testing.T) {
 	for _, name := range []string{"productUuid", "planUuid", "subscriptionUuid", "licenseUuid", "eventUuid", "seat"} {
 		unknown[name] = uuid.Must(uuid.NewV7()).String()
 	}
-	// Bodies and queries in which each route can carry ids; %[1]s and so on come from the list of names.
+	// Bodies and queries in which routes carry ids: each %s is one of the names, in order.
 	carries := map[string][]struct {
 		query, body string
 		names       []string
