@@ -1,11 +1,10 @@
 // The shapes of Salable's objects as its API v1 documents them (contract, section 3), and how its clients
 // look at answers. Nothing here comes from the server's own types.
 import assert from 'node:assert/strict';
-import { webcrypto } from 'node:crypto';
 import crypto from 'node:crypto';
 
 // Node 18 has it, but not under the name that the clients' packages use.
-globalThis.crypto ??= webcrypto;
+globalThis.crypto ??= crypto.webcrypto;
 
 const uuid = /^[0-9a-f]{8}-[0-9a-f]{4}-[1-8][0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
 const time = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
