@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/subledger/subledger/domain/license"
@@ -104,25 +103,4 @@ func DueOf(ctx context.Context, pool *pgxpool.Pool, ledger uuid.UUID, until time
 		return nil, fmt.Errorf("due of %s: %w", ledger, err)
 	}
 	return collect[DueRow](rows)
-}
-
-// DueLedger is a ledger with something due.
-type DueLedger struct {
-	LedgerID uuid.UUID  `db:"ledger_id"`
-	Mode     string     `db:"mode"`
-	Clock    *time.Time `db:"clock"`  // a test ledger's own, by which it is due; nil: the system's
-	DueAt    time.Time  `db:"due_at"` // its earliest
-}
-
-// DueLedgers lists the ledgers that have rows due, in order of their id after one (zero: from the
-// beginning). Each ledger goes by its own clock, else by now. It is one probe of an index a ledger.
-func DueLedgers(ctx context.Context, pool *pgxpool.Pool, now time.Time, after uuid.UUID, limit int) ([]DueLedger, error) {
-	rows, err := pool.Query(ctx, `select l.ledger_id, l.mode, l.clock, d.due_at from ledgers l
-		cross join lateral (select due_at from due where ledger_id = l.ledger_id and asleep is null order by due_at limit 1) d
-		where l.ledger_id > @after and d.due_at <= coalesce(l.clock, @now)
-		order by l.ledger_id limit @limit`, pgx.NamedArgs{"now": now, "after": after, "limit": limit})
-	if err != nil {
-		return nil, fmt.Errorf("ledgers with something due: %w", err)
-	}
-	return collect[DueLedger](rows)
 }
