@@ -35,6 +35,9 @@ func (l *LicenseRow) grants(s *Subscription, at time.Time, grace time.Duration) 
 		if s != nil && s.StartAt.After(start) {
 			start = s.StartAt
 		}
+		if end = l.endAt(s, at); end.Before(start) { // its end comes first, and grace begins there
+			start = end
+		}
 		return false, time.Time{}, start
 	}
 	if grace <= 0 || !l.ranOut(s, at) {
