@@ -42,6 +42,9 @@ type Ledger interface {
 	// Claim takes a value that is unique in the ledger for ever. When another stream holds it, the
 	// whole command is refused with otherwise.
 	Claim(scope, value string, stream uuid.UUID, otherwise *Error)
+	// Known tells what is known of a further idempotency key without using it up: ask first, since a
+	// record that was counted stays a duplicate whatever has become of its licence.
+	Known(scope, key string, fingerprint [32]byte) KeyUse
 	// Consume uses up a further idempotency key of this command, in a name space of its own (one
 	// usage record of a batch, say). The fingerprint is what the key stands for. Unless the key is
 	// fresh the caller must leave out what it stands for.

@@ -111,13 +111,13 @@ func appendArgs(parts []*part) []any {
 				probeLedgers, probeKeys = append(probeLedgers, id), append(probeKeys, d.call.key)
 			}
 		}
+		for _, name := range p.probes {
+			probeLedgers, probeKeys = append(probeLedgers, id), append(probeKeys, name)
+		}
 		for _, k := range p.keys {
 			cmLedgers, cmKeys, cmPrints = append(cmLedgers, id), append(cmKeys, k.name), append(cmPrints, k.fingerprint[:])
 			cmFirst, cmLast = append(cmFirst, k.first), append(cmLast, k.last)
 			cmAnswers, cmRecorded = append(cmAnswers, string(k.answer)), append(cmRecorded, p.recordedAt)
-			if len(k.answer) == 4 && string(k.answer) == "null" { // a consumed key
-				probeLedgers, probeKeys = append(probeLedgers, id), append(probeKeys, k.name)
-			}
 		}
 		for _, c := range p.claims {
 			claimLedgers, claimScopes = append(claimLedgers, id), append(claimScopes, c.scope)

@@ -39,6 +39,7 @@ type part struct {
 	decided    []decided
 	events     []*Recorded
 	keys       []keyRow
+	probes     []string // further keys to look for
 	claims     []claimRow
 	made       []*subjectKey
 	touched    map[uuid.UUID]*stream
@@ -168,6 +169,7 @@ func (b *batch) decideIn(ls *ledgerState, c *call) {
 		d.undo()
 		if refusal, ok := domain.AsRefusal(err); ok {
 			// A refusal is an answer too: true only if the ledger still stands where it was decided.
+			p.probes = append(p.probes, d.probes...)
 			p.decided = append(p.decided, decided{c, outcome{err: refusal, result: d.result(p.head.Position)}})
 		} else {
 			c.reply(outcome{err: err})
@@ -181,6 +183,7 @@ func (b *batch) decideIn(ls *ledgerState, c *call) {
 		}
 		r := d.result(p.head.Position)
 		r.DryRun, r.Answer = true, plain
+		p.probes = append(p.probes, d.probes...)
 		p.decided = append(p.decided, decided{c, outcome{result: r}})
 	default:
 		if err := b.encode(d, answer); err != nil {
@@ -253,6 +256,7 @@ func (b *batch) encode(d *decision, answer any) error {
 		p.pending[k.name] = k
 		size += 150
 	}
+	p.probes = append(p.probes, d.probes...)
 	for _, cl := range d.claims {
 		p.claims = append(p.claims, cl)
 		p.claimed[cl.claimName] = cl.stream
@@ -279,7 +283,8 @@ type decision struct {
 	events   []pendingEvent
 	claims   []claimRow
 	consumed []*keyRow
-	err      error // the first refusal of Claim, or a wrong use
+	probes   []string // keys that the decision asked for: the append looks whether the log has them
+	err      error    // the first refusal of Claim, or a wrong use
 }
 
 type pendingEvent struct {
@@ -417,7 +422,7 @@ func (d *decision) Claim(scope, value string, stream uuid.UUID, otherwise *domai
 	}
 }
 
-func (d *decision) Consume(scope, key string, fingerprint [32]byte) domain.KeyUse {
+func (d *decision) Known(scope, key string, fingerprint [32]byte) domain.KeyUse {
 	name := scope + ":" + key
 	row, used := d.part.pending[name]
 	if !used {
@@ -432,11 +437,19 @@ func (d *decision) Consume(scope, key string, fingerprint [32]byte) domain.KeyUs
 	}
 	switch {
 	case !used:
-		d.consumed = append(d.consumed, &keyRow{name: name, fingerprint: fingerprint, answer: []byte("null")})
+		d.probes = append(d.probes, name)
 		return domain.KeyFresh
 	case row.fingerprint == fingerprint:
 		return domain.KeySame
 	default:
 		return domain.KeyOther
 	}
+}
+
+func (d *decision) Consume(scope, key string, fingerprint [32]byte) domain.KeyUse {
+	use := d.Known(scope, key, fingerprint)
+	if use == domain.KeyFresh {
+		d.consumed = append(d.consumed, &keyRow{name: scope + ":" + key, fingerprint: fingerprint, answer: []byte("null")})
+	}
+	return use
 }

@@ -193,6 +193,37 @@ func TestConsumedKeysCountOnce(t *testing.T) {
 	mustVerify(t, f, ledger)
 }
 
+// A key that was consumed is known even where the command would be refused now, also to a process that
+// never saw it.
+func TestAConsumedKeyIsKnownToARefusal(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ledger, stream := f.ledger(t, "live"), uuid.New()
+	count := func(limit int) decideFunc {
+		return func(l domain.Ledger) (any, error) {
+			state, err := l.Load(stream)
+			if err != nil {
+				return nil, err
+			}
+			if l.Known("usage", "a", print("1")) == domain.KeySame {
+				return "duplicate", nil
+			}
+			if s, ok := state.(*counter); ok && s.Total >= limit {
+				return nil, domain.Refuse(domain.Conflict, "limit_reached", "")
+			}
+			l.Consume("usage", "a", print("1"))
+			l.Append(stream, added{1})
+			return "recorded", nil
+		}
+	}
+	for i, want := range []string{`"recorded"`, `"duplicate"`, `"duplicate"`} {
+		s := f.store(t, Config{})
+		r, err := s.Execute(t.Context(), Request{Ledger: ledger, Command: count(1)})
+		require.NoError(t, err, "%d", i)
+		require.Equal(t, want, string(r.Answer))
+	}
+}
+
 // Rule 5. A value is claimed once, whichever process asks; a refused claim leaves nothing.
 func TestClaimsAreUniqueInALedger(t *testing.T) {
 	t.Parallel()

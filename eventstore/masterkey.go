@@ -18,6 +18,9 @@ import (
 // SUBLEDGER_MASTER_KEY, or in a file of mode 0600 beside the data.
 type MasterKey [32]byte
 
+// ErrMasterKeyShape tells that a text is no master key.
+var ErrMasterKeyShape = errors.New("a master key is 32 bytes in base64 (make one with: openssl rand -base64 32)")
+
 // ParseMasterKey reads 32 bytes in base64 (standard or URL alphabet, padded or not).
 func ParseMasterKey(text string) (MasterKey, error) {
 	var key MasterKey
@@ -25,7 +28,7 @@ func ParseMasterKey(text string) (MasterKey, error) {
 	text = strings.NewReplacer("+", "-", "/", "_").Replace(text)
 	b, err := base64.RawURLEncoding.DecodeString(text)
 	if err != nil || len(b) != len(key) {
-		return key, errors.New("a master key is 32 bytes in base64 (make one with: openssl rand -base64 32)")
+		return key, ErrMasterKeyShape
 	}
 	copy(key[:], b)
 	return key, nil

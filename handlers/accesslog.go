@@ -56,10 +56,11 @@ func (s *Server) finish(r *http.Request, w *reply, began time.Time) {
 	if !s.cfg.AccessLog {
 		return
 	}
+	// The route and not the path, which may hold a grantee's id: a copy here would outlive its erasure.
 	// Texts of the client's are bounded and stripped of control characters; slog's JSON quotes the rest.
 	s.cfg.Log.LogAttrs(r.Context(), slog.LevelInfo, "request",
 		slog.String("requestId", call.ID), slog.String("clientRequestId", printable(r.Header.Get("Request-Id"), 100)),
-		slog.String("method", printable(r.Method, 20)), slog.String("route", call.Route), slog.String("path", printable(r.URL.Path, 200)),
+		slog.String("method", printable(r.Method, 20)), slog.String("route", call.Route),
 		slog.Int("status", status), slog.String("code", call.code), slog.Int("bytes", w.bytes), slog.Duration("took", took),
 		slog.String("ledger", call.Caller.Ledger.String()), slog.String("key", call.Caller.KeyID.String()),
 		slog.String("address", call.address), slog.String("userAgent", printable(r.UserAgent(), 200)))

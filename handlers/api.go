@@ -111,17 +111,26 @@ func readPersonal(dec *jsontext.Decoder, p *domain.Personal) error {
 // at begins a read: it waits for what this process wrote, and for Ledger-Min-Position if that is sent,
 // and says in the answer's headers how far the rows are.
 func (a *API) at(w http.ResponseWriter, r *http.Request) error {
-	var least int64
-	if sent := r.Header.Values("Ledger-Min-Position"); len(sent) > 0 {
-		n, err := strconv.ParseInt(sent[0], 10, 64)
-		if err != nil || n < 0 || len(sent) > 1 {
-			return domain.Refuse(domain.Malformed, "bad_min_position", "Ledger-Min-Position is one position, such as 42")
-		}
-		least = n
+	least, err := MinPosition(r)
+	if err != nil {
+		return err
 	}
 	position, err := a.Reads.At(r.Context(), CallerOf(r).Ledger, least)
 	w.Header().Set("Ledger-Position", strconv.FormatInt(position, 10))
 	return err
+}
+
+// MinPosition reads Ledger-Min-Position, 0 without it. Malformed: bad_min_position.
+func MinPosition(r *http.Request) (int64, error) {
+	sent := r.Header.Values("Ledger-Min-Position")
+	if len(sent) == 0 {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(sent[0], 10, 64)
+	if err != nil || n < 0 || len(sent) > 1 {
+		return 0, domain.Refuse(domain.Malformed, "bad_min_position", "Ledger-Min-Position is one position, such as 42")
+	}
+	return n, nil
 }
 
 // noQuery refuses all query parameters.

@@ -132,6 +132,7 @@ func readUsageRecord(v Value, find *finder) (usage.Record, error) {
 		item.Ref.LicenseID = *license
 		item.Ref.SubscriptionID, err = find.subscriptionOf(*license)
 	default:
+		item.Asked = plan.String() + " " + *grantee
 		item.Ref, err = find.held(*grantee, *plan)
 	}
 	if err == nil && item.Meter != "" {

@@ -121,6 +121,16 @@ func (a *Applied) awaited() []uuid.UUID {
 // ReadWait is how long a read waits for the read models to catch up.
 const ReadWait = 2 * time.Second
 
+// Caught is At for answers that must not be older than what this process acknowledged, such as whether
+// somebody has access: when the read models are not there in time it refuses with position_not_reached.
+func (r *Reads) Caught(ctx context.Context, ledger uuid.UUID) (int64, error) {
+	var acknowledged int64
+	if r.acked != nil && r.applied != nil {
+		acknowledged = r.acked(ledger)
+	}
+	return r.At(ctx, ledger, acknowledged)
+}
+
 // At is the beginning of a read: it waits until the read models hold what this process acknowledged
 // for the ledger, and minPosition if one is given (0: none), at most ReadWait. It answers the
 // position that rows have at least. A minPosition that is not reached is refused with

@@ -104,7 +104,7 @@ func (x *Entitlements) check(ctx context.Context, ledger, product uuid.UUID, gra
 // fresh is the ledger's index at the position that a read has to see, or nil when the database has
 // to answer.
 func (x *Entitlements) fresh(ctx context.Context, ledger uuid.UUID) (*ledgerIndex, error) {
-	want, err := x.Reads.At(ctx, ledger, 0)
+	want, err := x.Reads.Caught(ctx, ledger)
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (d Database) keyFile() string { return filepath.Join(d.DataDir, "master.key
 func (in *installation) masterKey(ctx context.Context, db *pgxpool.Pool, mayMake bool) (eventstore.MasterKey, error) {
 	given, err := environmentKey()
 	if err != nil {
-		return eventstore.MasterKey{}, err
+		return eventstore.MasterKey{}, explainKey(err)
 	}
 	if given != nil {
 		return *given, nil
@@ -45,7 +45,7 @@ func (in *installation) masterKey(ctx context.Context, db *pgxpool.Pool, mayMake
 	file := in.config.keyFile()
 	key, err := eventstore.ReadMasterKeyFile(file)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return key, err
+		return key, explainKey(err)
 	}
 	done, err := eventstore.Bootstrapped(ctx, db)
 	if err != nil {
@@ -80,6 +80,8 @@ func explainKey(err error) error {
 	switch {
 	case errors.Is(err, eventstore.ErrMasterKey):
 		return &status{code: exitRefused, err: err, next: "Set " + masterKeyVar + " or put the right master.key into the data directory. Nothing was changed."}
+	case errors.Is(err, eventstore.ErrMasterKeyShape):
+		return &status{code: exitRefused, err: err, next: "Put the file back from your backup, or set " + masterKeyVar + " to the right key. Nothing was changed."}
 	case errors.Is(err, eventstore.ErrNotBootstrapped):
 		return &status{code: exitRefused, err: err}
 	}

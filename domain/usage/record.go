@@ -43,6 +43,9 @@ type Record struct {
 	At       *time.Time
 	Key      string
 	Value    string // what is counted once, for the aggregation `unique`
+	// Asked is how the caller named the licence when not by an id of Ref. The key stands for that, not for
+	// whichever licence it led to: it may lead to another one when the record is sent again.
+	Asked string
 }
 
 // Status of a record in a batch.
@@ -56,7 +59,7 @@ const (
 type Outcome struct {
 	Key    string        `json:"key"`
 	Status string        `json:"status"`
-	View   *View         `json:"view,omitzero"` // unless rejected
+	View   *View         `json:"view,omitzero"` // unless rejected, or a duplicate whose licence is not known any more
 	Err    *domain.Error `json:"err,omitzero"`  // if rejected
 }
 
@@ -68,6 +71,9 @@ func (c Record) Decide(l domain.Ledger) (any, error) {
 	}
 	if refused := outcomes[0].Err; refused != nil {
 		return nil, refused
+	}
+	if outcomes[0].View == nil { // a duplicate whose licence is not known any more
+		return View{}, nil
 	}
 	return *outcomes[0].View, nil
 }
@@ -102,15 +108,15 @@ func recordAll(l domain.Ledger, items []Record) ([]Outcome, error) {
 	for i, item := range items {
 		status, total, err := b.add(l, item)
 		outcomes[i] = Outcome{Key: item.Key, Status: status}
-		if err == nil {
-			outcomes[i].View = &View{UnitCount: total}
-			continue
-		}
-		e, ok := domain.AsRefusal(err)
-		if !ok {
+		e, refused := domain.AsRefusal(err)
+		switch {
+		case err == nil && total != nil:
+			outcomes[i].View = &View{UnitCount: *total}
+		case refused:
+			outcomes[i].Status, outcomes[i].Err = StatusRejected, e
+		case err != nil:
 			return nil, err
 		}
-		outcomes[i].Status, outcomes[i].Err = StatusRejected, e
 	}
 	for _, stream := range b.streams {
 		l.Append(stream, b.events[stream]...)
@@ -118,45 +124,61 @@ func recordAll(l domain.Ledger, items []Record) ([]Outcome, error) {
 	return outcomes, nil
 }
 
-// add decides one record. The key is used up last: a refused record does not consume it.
-func (b *batch) add(l domain.Ledger, c Record) (status string, total decimal.Decimal, err error) {
+// add decides one record. Its key is asked for first, since what was counted stays a duplicate whatever
+// has become of the licence, and used up last, since a refused record does not consume it.
+func (b *batch) add(l domain.Ledger, c Record) (status string, total *decimal.Decimal, err error) {
+	if err := c.checkKey(); err != nil {
+		return "", nil, err
+	}
+	fingerprint := c.Fingerprint()
+	switch l.Known(KeyScope, c.Key, fingerprint) {
+	case domain.KeySame:
+		if c.Ref.LicenseID == uuid.Nil {
+			return StatusDuplicate, nil, nil
+		}
+		total, err := b.total(l, StreamID(c.Ref.LicenseID, c.Meter))
+		return StatusDuplicate, &total, err
+	case domain.KeyOther:
+		return "", nil, domain.RefuseField("/key", "key_reused", "this key was used for another record")
+	}
 	if err := c.check(l); err != nil {
-		return "", total, err
+		return "", nil, err
 	}
 	e, err := c.locate(l)
 	if err != nil {
-		return "", total, err
+		return "", nil, err
 	}
 	stream := StreamID(e.LicenseID, c.Meter)
-	total, known := b.totals[stream]
-	if !known {
-		state, err := l.Load(stream)
-		if err != nil {
-			return "", total, err
-		}
-		if s, ok := state.(*State); ok {
-			total = s.Total
-		}
+	sum, err := b.total(l, stream)
+	if err != nil {
+		return "", nil, err
 	}
-	e.Total = total.Add(c.Quantity)
+	e.Total = sum.Add(c.Quantity)
 	if !inRange(e.Total) {
-		return "", total, domain.RefuseField("/quantity", "amount_out_of_range", "the sum of the licence's usage leaves 64 bits")
+		return "", nil, domain.RefuseField("/quantity", "amount_out_of_range", "the sum of the licence's usage leaves 64 bits")
 	}
-	switch l.Consume(KeyScope, c.Key, c.Fingerprint()) {
-	case domain.KeySame:
-		return StatusDuplicate, total, nil
-	case domain.KeyOther:
-		return "", total, domain.RefuseField("/key", "key_reused", "this key was used for another record")
-	}
+	l.Consume(KeyScope, c.Key, fingerprint)
 	if b.events[stream] == nil {
 		b.streams = append(b.streams, stream)
 	}
 	b.events[stream] = append(b.events[stream], e)
 	b.totals[stream] = e.Total
-	return StatusRecorded, e.Total, nil
+	return StatusRecorded, &e.Total, nil
 }
 
-// Fingerprint is what the record's key stands for: everything but the key.
+// total is the sum of a stream with what this batch adds so far.
+func (b *batch) total(l domain.Ledger, stream uuid.UUID) (decimal.Decimal, error) {
+	if total, known := b.totals[stream]; known {
+		return total, nil
+	}
+	state, err := l.Load(stream)
+	if s, ok := state.(*State); ok && err == nil {
+		return s.Total, nil
+	}
+	return decimal.Decimal{}, err
+}
+
+// Fingerprint is what the record's key stands for: everything but the key, as the caller sent it.
 func (c Record) Fingerprint() [32]byte {
 	h := sha256.New()
 	field := func(b []byte) {
@@ -165,11 +187,16 @@ func (c Record) Fingerprint() [32]byte {
 		h.Write(size[:])
 		h.Write(b)
 	}
-	field(c.Ref.LicenseID[:])
-	var sub, at []byte
-	if c.Ref.SubscriptionID != nil {
-		sub = c.Ref.SubscriptionID[:]
+	var license, sub, at []byte
+	switch {
+	case c.Asked != "":
+		license = []byte(c.Asked)
+	case c.Ref.SubscriptionID != nil:
+		license, sub = c.Ref.LicenseID[:], c.Ref.SubscriptionID[:]
+	default:
+		license = c.Ref.LicenseID[:]
 	}
+	field(license)
 	if c.At != nil {
 		at = []byte(c.At.UTC().Truncate(time.Microsecond).Format(time.RFC3339Nano))
 	}
@@ -181,12 +208,16 @@ func (c Record) Fingerprint() [32]byte {
 	return [32]byte(h.Sum(nil))
 }
 
+func (c Record) checkKey() error {
+	if c.Key == "" || len(c.Key) > domain.MaxName || !printable(c.Key) {
+		return domain.RefuseField("/key", "bad_key", "a key is 1 to %d printable ASCII characters", domain.MaxName)
+	}
+	return nil
+}
+
 // check looks at what the record says by itself.
 func (c Record) check(l domain.Ledger) error {
 	var bad domain.Problems
-	if c.Key == "" || len(c.Key) > domain.MaxName || !printable(c.Key) {
-		bad.Add("/key", "bad_key", "a key is 1 to %d printable ASCII characters", domain.MaxName)
-	}
 	bad.OptionalLine("/meter", "bad_meter", &c.Meter, domain.MaxName)
 	bad.OptionalLine("/value", "bad_value", &c.Value, domain.MaxName)
 	if !inRange(c.Quantity) {

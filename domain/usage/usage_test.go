@@ -117,6 +117,39 @@ func (s *site) record(key, quantity string) {
 }
 
 // Cases 68, 83 and 85: each record has one outcome, in order, and a retry of the batch changes nothing.
+// U1 What was counted stays a duplicate, whatever has become of its licence, its meter or its sum.
+func TestARecordSentAgainIsADuplicate(t *testing.T) {
+	for name, between := range map[string]func(*site){
+		"nothing in between": func(*site) {},
+		"the subscription ended": func(s *site) {
+			ledgertest.Must[subscription.TaskAnswer](s.Ledger, subscription.Cancel{ID: s.sub, Now: true})
+		},
+		"the meter is archived": func(s *site) { ledgertest.Must[catalog.MeterView](s.Ledger, catalog.ArchiveMeter{ID: s.meter}) },
+		"long after the end": func(s *site) {
+			ledgertest.Must[subscription.TaskAnswer](s.Ledger, subscription.Cancel{ID: s.sub, Now: true})
+			s.Pass(1000 * time.Hour)
+		},
+		"the grantee holds another": func(*site) {},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			r := usage.Record{Ref: license.Ref{LicenseID: s.seat, SubscriptionID: &s.sub}, Meter: "users", MeterID: &s.meter,
+				Quantity: dec("9223372036854775807"), Key: "k", Value: "ada", Asked: "plan ada"}
+			first := ledgertest.Must[[]usage.Outcome](s.Ledger, usage.RecordMany{Items: []usage.Record{r}})
+			require.Equal(t, usage.StatusRecorded, first[0].Status)
+			between(s)
+			if name == "the grantee holds another" {
+				r.Ref = license.Ref{LicenseID: s.adHoc}
+			}
+			again := ledgertest.Must[[]usage.Outcome](s.Ledger, usage.RecordMany{Items: []usage.Record{r}})
+			require.Equal(t, usage.StatusDuplicate, again[0].Status, "%v", again[0].Err)
+			r.Quantity = dec("1")
+			other := ledgertest.Must[[]usage.Outcome](s.Ledger, usage.RecordMany{Items: []usage.Record{r}})
+			require.ErrorIs(t, other[0].Err, &domain.Error{Code: "key_reused"})
+		})
+	}
+}
+
 func TestRecordMany(t *testing.T) {
 	s := open(t)
 	ref := license.Ref{LicenseID: s.seat, SubscriptionID: &s.sub}

@@ -38,6 +38,11 @@ func (a *API) checkLicenses(w http.ResponseWriter, r *http.Request) error {
 	if err := q.Err(); err != nil {
 		return err
 	}
+	if r.Header.Get("Ledger-Min-Position") != "" {
+		if err := a.begin(w, r); err != nil {
+			return err
+		}
+	}
 	keys, err := a.signer.open(r.Context(), c.Ledger, c.Organisation)
 	if err != nil {
 		return err

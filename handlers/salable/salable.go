@@ -76,9 +76,14 @@ func (a *API) send(w http.ResponseWriter, r *http.Request, req eventstore.Reques
 	return res, err
 }
 
-// begin waits for the read models to hold what this process wrote to the ledger.
+// begin waits for the read models to hold what this process wrote to the ledger, and for
+// Ledger-Min-Position if that is sent.
 func (a *API) begin(w http.ResponseWriter, r *http.Request) error {
-	position, err := a.reads.At(r.Context(), handlers.CallerOf(r).Ledger, 0)
+	least, err := handlers.MinPosition(r)
+	if err != nil {
+		return err
+	}
+	position, err := a.reads.At(r.Context(), handlers.CallerOf(r).Ledger, least)
 	w.Header().Set("Ledger-Position", strconv.FormatInt(position, 10))
 	return err
 }

@@ -271,7 +271,7 @@ func (d *decision) Claim(scope, value string, stream uuid.UUID, otherwise *domai
 	}
 }
 
-func (d *decision) Consume(scope, key string, fingerprint [32]byte) domain.KeyUse {
+func (d *decision) Known(scope, key string, fingerprint [32]byte) domain.KeyUse {
 	c := claim{scope, key}
 	known, taken := d.keys[c]
 	if !taken {
@@ -279,12 +279,19 @@ func (d *decision) Consume(scope, key string, fingerprint [32]byte) domain.KeyUs
 	}
 	switch {
 	case !taken:
-		d.used[c] = fingerprint
 		return domain.KeyFresh
 	case known == fingerprint:
 		return domain.KeySame
 	}
 	return domain.KeyOther
+}
+
+func (d *decision) Consume(scope, key string, fingerprint [32]byte) domain.KeyUse {
+	use := d.Known(scope, key, fingerprint)
+	if use == domain.KeyFresh {
+		d.used[claim{scope, key}] = fingerprint
+	}
+	return use
 }
 
 // discard brings the states back to the log.
