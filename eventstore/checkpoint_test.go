@@ -20,7 +20,7 @@ func TestACheckpointConvictsLaterRewriting(t *testing.T) {
 	for name, rewrite := range map[string]func(ledger uuid.UUID){
 		"the last events cut off with the head": func(ledger uuid.UUID) {
 			for _, sql := range []string{`delete from events where ledger_id = $1 and position > 3`,
-				`update ledgers l set position = 3, head = e.hash from events e where l.ledger_id = $1 and e.ledger_id = $1 and e.position = 3`} {
+				`update ledgers l set position = 3, head = e.hash, recorded_at = e.recorded_at from events e where l.ledger_id = $1 and e.ledger_id = $1 and e.position = 3`} {
 				_, err := f.owner.Exec(t.Context(), sql, ledger)
 				require.NoError(t, err)
 			}
@@ -33,7 +33,7 @@ func TestACheckpointConvictsLaterRewriting(t *testing.T) {
 				if e.Position == 2 {
 					e.Data = []byte(`{"n":1000}`)
 				}
-				e.Hash = chainHash(head.Hash, e)
+				e.Hash = chainHash(head.Hash, e.Recorded)
 				head = Head{e.Position, e.Hash}
 				_, err := f.owner.Exec(t.Context(), `update events set data = $3, hash = $4 where ledger_id = $1 and position = $2`, ledger, e.Position, string(e.Data), e.Hash[:])
 				require.NoError(t, err)

@@ -8,8 +8,12 @@ import (
 	"slices"
 	"time"
 
+	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+
+	"github.com/subledger/subledger/domain"
 )
 
 // Finding is the first thing that is wrong with a ledger.
@@ -79,8 +83,22 @@ func nonNil(ids []uuid.UUID) []uuid.UUID {
 	return ids
 }
 
+// storedEnd is a ledger's row as it is stored, however wrong.
+type storedEnd struct {
+	head              Head
+	recordedAt, clock pgtype.Timestamptz
+}
+
+func readStoredEnd(ctx context.Context, db querier, ledger uuid.UUID) (end storedEnd, err error) {
+	var hash []byte
+	err = db.QueryRow(ctx, `select position, head, recorded_at, clock from ledgers where ledger_id = $1`, ledger).
+		Scan(&end.head.Position, &hash, &end.recordedAt, &end.clock)
+	copy(end.head.Hash[:], hash)
+	return end, err
+}
+
 func verifyLedger(ctx context.Context, db querier, ledger uuid.UUID, progress func(int64)) (int64, *Finding, error) {
-	end, err := readLedger(ctx, db, ledger, "")
+	end, err := readStoredEnd(ctx, db, ledger)
 	if err != nil {
 		return 0, nil, err
 	}
@@ -89,6 +107,7 @@ func verifyLedger(ctx context.Context, db querier, ledger uuid.UUID, progress fu
 	}
 	var at Head
 	var recorded time.Time
+	var clock *time.Time
 	versions := map[uuid.UUID]int64{}
 	for at.Position < end.head.Position {
 		events, err := rawPage(ctx, db, ledger, at.Position, end.head.Position)
@@ -99,9 +118,11 @@ func verifyLedger(ctx context.Context, db querier, ledger uuid.UUID, progress fu
 			return at.Position, bad(at.Position+1, "the event is missing: the ledger ends at %d", end.head.Position), nil
 		}
 		for _, e := range events {
-			switch hash := chainHash(at.Hash, e); {
+			switch hash := chainHash(at.Hash, e.Recorded); {
 			case e.Position != at.Position+1:
 				return at.Position, bad(at.Position+1, "the event is missing: the next one is at %d", e.Position), nil
+			case e.unreadable != "":
+				return at.Position, bad(e.Position, "%s", e.unreadable), nil
 			case hash != e.Hash:
 				return at.Position, bad(e.Position, "the hash does not follow from the event and its predecessor: %x is stored, %x computed", e.Hash, hash), nil
 			case e.Version != versions[e.Stream]+1:
@@ -109,13 +130,26 @@ func verifyLedger(ctx context.Context, db querier, ledger uuid.UUID, progress fu
 			case e.RecordedAt.Before(recorded):
 				return at.Position, bad(e.Position, "it was recorded at %s, before its predecessor at %s", e.RecordedAt, recorded), nil
 			}
+			if e.Type == (domain.ClockMoved{}).EventType() {
+				var moved domain.ClockMoved
+				if err := json.Unmarshal(e.Data, &moved); err != nil {
+					return at.Position, bad(e.Position, "the clock's event does not decode: %v", err), nil
+				}
+				to := moment(moved.To)
+				clock = &to
+			}
 			at, recorded = Head{e.Position, e.Hash}, e.RecordedAt
 			versions[e.Stream] = e.Version
 		}
 		progress(at.Position)
 	}
-	if !bytes.Equal(at.Hash[:], end.head.Hash[:]) {
+	switch {
+	case at.Hash != end.head.Hash:
 		return at.Position, bad(at.Position, "the ledger's head is %x, its last event's hash %x", end.head.Hash, at.Hash), nil
+	case at.Position > 0 && (!finite(end.recordedAt) || !end.recordedAt.Time.Equal(recorded)):
+		return at.Position, bad(at.Position, "the ledger says that it was last recorded at %s, its last event at %s", show(end.recordedAt), recorded), nil
+	case end.clock.Valid != (clock != nil) || clock != nil && (!finite(end.clock) || !end.clock.Time.Equal(*clock)):
+		return at.Position, bad(at.Position, "the ledger's clock is %s, which no event says", show(end.clock)), nil
 	}
 	var beyond *int64
 	err = db.QueryRow(ctx, `select min(e.position) from ledgers l join events e on e.ledger_id = l.ledger_id and e.position > l.position
@@ -129,18 +163,40 @@ func verifyLedger(ctx context.Context, db querier, ledger uuid.UUID, progress fu
 	return at.Position, nil, nil
 }
 
-// rawPage reads events as stored, undecoded.
-func rawPage(ctx context.Context, db querier, ledger uuid.UUID, after, upTo int64) ([]*Recorded, error) {
+func finite(t pgtype.Timestamptz) bool { return t.Valid && t.InfinityModifier == pgtype.Finite }
+
+func show(t pgtype.Timestamptz) string {
+	switch {
+	case !t.Valid:
+		return "not set"
+	case t.InfinityModifier != pgtype.Finite:
+		return t.InfinityModifier.String()
+	}
+	return t.Time.UTC().Format(time.RFC3339Nano)
+}
+
+// storedEvent is an event as it is stored, undecoded; unreadable says what no event of ours can hold.
+type storedEvent struct {
+	*Recorded
+	unreadable string
+}
+
+func rawPage(ctx context.Context, db querier, ledger uuid.UUID, after, upTo int64) ([]storedEvent, error) {
 	rows, err := db.Query(ctx, `select `+eventColumns+` from events
 		where ledger_id = $1 and position > $2 and position <= $3 order by position limit $4`, ledger, after, upTo, verifyPage)
 	if err != nil {
 		return nil, err
 	}
-	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (*Recorded, error) {
-		e := &Recorded{Ledger: ledger}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (storedEvent, error) {
+		e := storedEvent{Recorded: &Recorded{Ledger: ledger}}
 		var ignored int64
 		var hash []byte
-		err := row.Scan(&ignored, &e.Position, &e.Stream, &e.Version, &e.ID, &e.Type, &e.Data, &e.Meta, &e.RecordedAt, &e.EffectiveAt, &hash)
+		var recorded, effective pgtype.Timestamptz
+		err := row.Scan(&ignored, &e.Position, &e.Stream, &e.Version, &e.ID, &e.Type, &e.Data, &e.Meta, &recorded, &effective, &hash)
+		if !finite(recorded) || !finite(effective) {
+			e.unreadable = fmt.Sprintf("its times are %s and %s, which the ledger never writes", show(recorded), show(effective))
+		}
+		e.RecordedAt, e.EffectiveAt = recorded.Time.UTC(), effective.Time.UTC()
 		copy(e.Hash[:], hash)
 		return e, err
 	})

@@ -36,6 +36,12 @@ func TestVerifyNamesTheFirstBadPosition(t *testing.T) {
 			from events where ledger_id = $1 and position = 5`, 6, "does not follow"},
 		"an event beyond the end": {`insert into events select ledger_id, 12, gen_random_uuid(), 1, gen_random_uuid(), type, data, meta, recorded_at, effective_at, hash
 			from events where ledger_id = $1 and position = 9`, 12, "beyond"},
+		"an infinite time":                {`update events set recorded_at = 'infinity' where ledger_id = $1 and position = 7`, 7, "never writes"},
+		"an infinite effective time":      {`update events set effective_at = '-infinity' where ledger_id = $1 and position = 2`, 2, "never writes"},
+		"a ledger that is a day ahead":    {`update ledgers set recorded_at = recorded_at + interval '1 day' where ledger_id = $1`, 9, "last recorded"},
+		"a ledger that is ahead for ever": {`update ledgers set recorded_at = 'infinity' where ledger_id = $1`, 9, "last recorded"},
+		"a clock that no event set": {`update ledgers set mode = 'test' where ledger_id = $1;
+			update ledgers set clock = '2020-01-01' where ledger_id = $1`, 9, "clock"},
 		"another head": {`update ledgers set head = sha256('x') where ledger_id = $1`, 9, "head"},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -76,7 +76,7 @@ func TestVerifyAgainstACheckpoint(t *testing.T) {
 	db := c.database()
 	const test = `(select test_ledger_id from organisations order by created_at limit 1)`
 	db.exec(`delete from events where position > 10 and ledger_id = `+test,
-		`update ledgers l set position = 10, head = e.hash from events e where e.position = 10 and e.ledger_id = l.ledger_id and l.ledger_id = `+test)
+		`update ledgers l set position = 10, head = e.hash, recorded_at = e.recorded_at from events e where e.position = 10 and e.ledger_id = l.ledger_id and l.ledger_id = `+test)
 	c.ok("verify")
 	require.Contains(t, c.fails(5, "verify", "--against", kept).stdout, "it is gone")
 
