@@ -276,6 +276,14 @@ func TestSignalsReachOtherProcesses(t *testing.T) {
 	position, err := reads.At(t.Context(), id(900), 0)
 	require.NoError(t, err)
 	require.EqualValues(t, 9, position)
+	// What this process acknowledged and the read models do not hold: a list says how far it is, whether
+	// somebody has access is refused.
+	behind := NewReads(pgtest.Pool(t, db.ReaderURL), applied, func(uuid.UUID) int64 { return 10 })
+	position, err = behind.At(t.Context(), id(900), 0)
+	require.NoError(t, err)
+	require.EqualValues(t, 9, position)
+	_, err = behind.Caught(t.Context(), id(900))
+	require.ErrorIs(t, err, &domain.Error{Code: "position_not_reached"})
 	position, err = reads.At(t.Context(), id(900), 10)
 	require.ErrorIs(t, err, &domain.Error{Code: "position_not_reached"})
 	require.EqualValues(t, 9, position)

@@ -36,6 +36,12 @@ func TestMasterKey(t *testing.T) {
 		require.NotContains(t, r.stderr, other)
 	}
 
+	for _, damaged := range []string{"", "abc", base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 31)))} {
+		require.NoError(t, os.WriteFile(file, []byte(damaged), 0o600))
+		require.Contains(t, c.fails(4, "demo").stderr, "a master key is 32 bytes", "%q", damaged)
+	}
+	require.NoError(t, os.Remove(file))
+
 	right := c.with("SUBLEDGER_MASTER_KEY=" + strings.TrimSpace(string(text)))
 	right.ok("demo")
 	require.NoError(t, os.WriteFile(file, text, 0o644))
