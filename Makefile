@@ -5,10 +5,11 @@ GOLANGCI_VERSION := v2.15.0
 GOLANGCI := .tools/golangci-lint-$(GOLANGCI_VERSION)
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 FUZZTIME ?= 20s
+BENCHFLAGS ?=
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-domain test-pg lint bench fuzz schema clean
+.PHONY: help run build test test-domain test-pg lint bench bench-go fuzz schema clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -19,7 +20,7 @@ run: postgres build ## start the ledger with a private PostgreSQL and a demo
 build: ## build bin/subledger
 	@go build -buildvcs=false -ldflags "-X main.version=$(VERSION)" -o bin/subledger ./cmd/subledger
 
-test: postgres node curl ## run every test
+test: postgres node curl pgbench ## run every test
 	go test -timeout 15m $(TESTFLAGS) ./...
 
 test-domain: ## run the tests of the pure core: seconds, no database
@@ -37,7 +38,10 @@ $(GOLANGCI):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv .tools/golangci-lint $@
 
-bench: postgres pgbench ## run the benchmarks
+bench: build postgres pgbench ## measure commands, checks, usage and rebuilds against baselines: six minutes
+	@for profile in commands check usage rebuild; do bin/subledger bench $$profile $(BENCHFLAGS) || exit 1; done
+
+bench-go: postgres ## run the benchmarks beside the code
 	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
 
 fuzz: postgres ## run each fuzzer for FUZZTIME (20s)

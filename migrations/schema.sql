@@ -696,15 +696,6 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.checkpoints
     ADD CONSTRAINT checkpoints_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
 
-ALTER TABLE ONLY public.claims
-    ADD CONSTRAINT claims_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
-
-ALTER TABLE ONLY public.commands
-    ADD CONSTRAINT commands_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
-
-ALTER TABLE ONLY public.events
-    ADD CONSTRAINT events_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
-
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_system_ledger_id_fkey FOREIGN KEY (system_ledger_id) REFERENCES public.ledgers(ledger_id);
 
@@ -716,9 +707,6 @@ ALTER TABLE ONLY public.organisations
 
 ALTER TABLE ONLY public.provider_calls
     ADD CONSTRAINT provider_calls_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
-
-ALTER TABLE ONLY public.subject_keys
-    ADD CONSTRAINT subject_keys_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
 
 ALTER TABLE ONLY public.watermill_messages
     ADD CONSTRAINT watermill_messages_topic_fkey FOREIGN KEY (topic) REFERENCES public.watermill_topics(topic);
