@@ -84,6 +84,14 @@ func printable(s string) string {
 	return b.String()
 }
 
+// count is a number and its noun: 1 ledger, 2 ledgers.
+func count(n int64, noun string) string {
+	if n != 1 {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
 // progress tells how far something is that may take longer than a second: as a bar on a terminal,
 // otherwise as a line a second at most.
 type progress struct {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/mod/sumdb/note"
 
 	"github.com/subledger/subledger/eventstore"
 )
@@ -30,9 +31,25 @@ func (c *verifyCommand) Validate() error {
 	return c.validate()
 }
 
+// verification is the answer for scripts.
+type verification struct {
+	eventstore.Report
+	Checkpoint *savedCheckpoint `json:"checkpoint,omitzero"` // with --save, when all is right
+}
+
+type savedCheckpoint struct {
+	File     string `json:"file"`
+	Verifier string `json:"verifier"` // its public key, for --verifier
+	signed   []byte
+}
+
 // Run needs no master key for the chain, which is over what is stored; checkpoints are signed by a key
 // that follows from it.
 func (c *verifyCommand) Run(ctx context.Context, p *process) (err error) {
+	files, err := c.files()
+	if err != nil {
+		return err
+	}
 	in, err := c.open(ctx, false)
 	if err != nil {
 		return err
@@ -50,7 +67,7 @@ func (c *verifyCommand) Run(ctx context.Context, p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	earlier, err := c.earlier(ctx, in, owner)
+	earlier, err := c.earlier(ctx, in, owner, files)
 	if err != nil {
 		return err
 	}
@@ -70,34 +87,69 @@ func (c *verifyCommand) Run(ctx context.Context, p *process) (err error) {
 	if want := len(c.Ledger); want > 0 && report.Ledgers < int64(want) {
 		return refused("See: subledger keys list -o json", "%d of the %d ledgers do not exist", int64(want)-report.Ledgers, want)
 	}
+	out := verification{Report: report}
+	if len(report.Findings) == 0 && taken != nil {
+		if err := taken.save(p); err != nil {
+			return err
+		}
+		out.Checkpoint = taken
+	}
 	if c.json() {
-		if err := p.writeJSON(report); err != nil {
-			return err
-		}
+		err = p.writeJSON(out)
 	} else {
-		fmt.Fprintf(p.stdout, "%d ledgers, %d events checked\n", report.Ledgers, report.Events)
+		c.tell(p, report, earlier)
 	}
-	if len(report.Findings) == 0 {
-		if err := c.save(p, taken); err != nil {
-			return err
-		}
-		if !c.json() {
-			fmt.Fprintln(p.stdout, "every hash, head, position and version is right")
-		}
-		return nil
-	}
-	if !c.json() {
-		for _, f := range report.Findings {
-			fmt.Fprintln(p.stdout, printable(f.String()))
-		}
+	if err != nil || len(report.Findings) == 0 {
+		return err
 	}
 	first := report.Findings[0]
 	return &status{code: exitBad, err: fmt.Errorf("history was changed: ledger %s is wrong from position %d on", first.Ledger, first.Position),
 		next: "Restore from a backup made before; docs/event-log.md says how to check a copy by hand."}
 }
 
+func (c *verifyCommand) tell(p *process, report eventstore.Report, earlier []eventstore.Checkpoint) {
+	fmt.Fprintf(p.stdout, "%s, %s checked\n", count(report.Ledgers, "ledger"), count(report.Events, "event"))
+	for _, f := range report.Findings {
+		fmt.Fprintln(p.stdout, printable(f.String()))
+	}
+	if len(report.Findings) > 0 {
+		return
+	}
+	fmt.Fprintln(p.stdout, "every hash, head, position and version is right")
+	for _, e := range earlier {
+		fmt.Fprintf(p.stdout, "history continues the checkpoint of %s\n", e.At.Format(time.RFC3339))
+	}
+}
+
+// files looks at what the command line names, before the log is read: that may take long.
+func (c *verifyCommand) files() (signed [][]byte, err error) {
+	if c.Save != "" {
+		if _, err := os.Lstat(c.Save); err == nil {
+			return nil, fileExists(c.Save)
+		}
+	}
+	if c.Verifier != "" {
+		if _, err := note.NewVerifier(c.Verifier); err != nil {
+			return nil, &status{code: exitUsage, err: fmt.Errorf("--verifier: %w", err), next: "It is the public key that verify --save told: subledger-checkpoint+…"}
+		}
+	}
+	for _, file := range c.Against {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			return nil, &status{code: exitUsage, err: fmt.Errorf("--against: %w", err), next: "Name a file that verify --save wrote."}
+		}
+		signed = append(signed, text)
+	}
+	return signed, nil
+}
+
+// fileExists refuses to overwrite.
+func fileExists(file string) error {
+	return refused("Give another name: an older checkpoint proves more than a newer one.", "%s exists", file)
+}
+
 // checkpoint takes the ends of all ledgers before the chain is checked, so that what is signed was checked.
-func (c *verifyCommand) checkpoint(ctx context.Context, in *installation, owner *pgxpool.Pool) (signed []byte, err error) {
+func (c *verifyCommand) checkpoint(ctx context.Context, in *installation, owner *pgxpool.Pool) (*savedCheckpoint, error) {
 	if c.Save == "" {
 		return nil, nil
 	}
@@ -105,7 +157,7 @@ func (c *verifyCommand) checkpoint(ctx context.Context, in *installation, owner 
 	if err != nil {
 		return nil, err
 	}
-	signer, _, err := key.CheckpointSigner()
+	signer, verifier, err := key.CheckpointSigner()
 	if err != nil {
 		return nil, err
 	}
@@ -113,31 +165,33 @@ func (c *verifyCommand) checkpoint(ctx context.Context, in *installation, owner 
 	if err != nil {
 		return nil, err
 	}
-	return taken.Sign(signer)
+	signed, err := taken.Sign(signer)
+	if err != nil {
+		return nil, err
+	}
+	return &savedCheckpoint{c.Save, verifier, signed}, nil
 }
 
-// save never overwrites: an older checkpoint proves more.
-func (c *verifyCommand) save(p *process, signed []byte) error {
-	if c.Save == "" {
-		return nil
-	}
-	f, err := os.OpenFile(c.Save, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
-	if errors.Is(err, fs.ErrExist) {
-		return refused("Give another name: an older checkpoint proves more than a newer one.", "%s exists", c.Save)
+func (s *savedCheckpoint) save(p *process) error {
+	f, err := os.OpenFile(s.File, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o644)
+	if errors.Is(err, fs.ErrExist) { // since files looked
+		return fileExists(s.File)
 	}
 	if err != nil {
 		return fmt.Errorf("save the checkpoint: %w", err)
 	}
-	_, err = f.Write(signed)
+	_, err = f.Write(s.signed)
 	if err := errors.Join(err, f.Sync(), f.Close()); err != nil {
 		return fmt.Errorf("save the checkpoint: %w", err)
 	}
-	p.say("A signed checkpoint is in %s. Keep it where nobody who can write to the database can change it.", c.Save)
+	p.say("A signed checkpoint is in %s. Keep it where nobody who can write to the database can change it.", s.File)
+	p.say("Its public key, for --verifier: %s", s.Verifier)
 	return nil
 }
 
-func (c *verifyCommand) earlier(ctx context.Context, in *installation, owner *pgxpool.Pool) ([]eventstore.Checkpoint, error) {
-	if len(c.Against) == 0 {
+// earlier opens the checkpoints of --against.
+func (c *verifyCommand) earlier(ctx context.Context, in *installation, owner *pgxpool.Pool, files [][]byte) ([]eventstore.Checkpoint, error) {
+	if len(files) == 0 {
 		return nil, nil
 	}
 	verifier := c.Verifier
@@ -151,14 +205,10 @@ func (c *verifyCommand) earlier(ctx context.Context, in *installation, owner *pg
 		}
 	}
 	var all []eventstore.Checkpoint
-	for _, file := range c.Against {
-		signed, err := os.ReadFile(file)
-		if err != nil {
-			return nil, fmt.Errorf("read the checkpoint: %w", err)
-		}
+	for i, signed := range files {
 		one, err := eventstore.OpenCheckpoint(signed, verifier)
 		if err != nil {
-			return nil, refused("It is of another installation, or was changed since it was signed.", "%s is not to be trusted: %v", file, err)
+			return nil, refused("It is of another installation, or was changed since it was signed.", "%s is not to be trusted: %v", c.Against[i], err)
 		}
 		all = append(all, one)
 	}

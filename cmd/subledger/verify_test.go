@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -17,6 +18,8 @@ type verified struct {
 		Problem  string
 	}
 }
+
+type savedCheckpoint struct{ File, Verifier string }
 
 // Each change leaves a ledger whose first bad position is known. The chain has no key: it is enough to
 // read what is stored.
@@ -68,10 +71,18 @@ func TestVerifyAgainstACheckpoint(t *testing.T) {
 	c := newCLI(t)
 	c.ok("demo")
 	kept := filepath.Join(t.TempDir(), "kept.txt")
-	c.ok("verify", "--save", kept)
+	saved := c.run("verify", "--save", kept)
+	require.Equal(t, 0, saved.code, "%s", saved.stderr)
+	_, key, told := strings.Cut(strings.TrimSpace(saved.stderr), "Its public key, for --verifier: ")
+	require.True(t, told, "%s", saved.stderr)
+	second := filepath.Join(t.TempDir(), "second.txt")
+	require.Equal(t, savedCheckpoint{second, key}, parse[struct{ Checkpoint savedCheckpoint }](t, c.ok("verify", "--save", second, "-o", "json")).Checkpoint)
 	require.Contains(t, c.fails(4, "verify", "--save", kept).stderr, "exists")
 	c.ok("demo", "--seed", "2")
-	c.ok("verify", "--against", kept)
+	require.Contains(t, c.ok("verify", "--against", kept), "history continues the checkpoint of 20")
+	c.ok("verify", "--against", kept, "--verifier", key)
+	require.Contains(t, c.fails(2, "verify", "--against", kept, "--verifier", "nonsense").stderr, "verify --save told")
+	require.Contains(t, c.fails(2, "verify", "--against", kept+".not").stderr, "verify --save wrote")
 
 	db := c.database()
 	const test = `(select test_ledger_id from organisations order by created_at limit 1)`
