@@ -140,7 +140,10 @@ func (a *API) issueKey(w http.ResponseWriter, r *http.Request) error {
 // keysOf folds an organisation's keys, or refuses with no_organisation.
 func (a *API) keysOf(w http.ResponseWriter, r *http.Request) ([]organisation.KeyView, error) {
 	id := PathUUID(r, "uuid")
-	state, position, err := a.Store.Fold(r.Context(), CallerOf(r).Ledger, id)
+	if _, _, err := a.head(w, r); err != nil {
+		return nil, err
+	}
+	state, _, err := a.Store.Fold(r.Context(), CallerOf(r).Ledger, id)
 	if err != nil {
 		return nil, err
 	}
@@ -148,7 +151,7 @@ func (a *API) keysOf(w http.ResponseWriter, r *http.Request) ([]organisation.Key
 	if !ok || s.Created == nil {
 		return nil, domain.Refuse(domain.NotFound, "no_organisation", "%s is not known here", id)
 	}
-	return s.Keys(a.Now()), reached(w, r, position)
+	return s.Keys(a.Now()), nil
 }
 
 // listKeys serves GET /organisations/{uuid}/keys, in the order of their issue, ended ones too.

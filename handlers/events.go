@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"net/http"
 	"strconv"
@@ -182,11 +183,8 @@ func (a *API) listEvents(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ledger := CallerOf(r).Ledger
-	head, _, err := a.Store.Head(r.Context(), ledger)
+	head, _, err := a.head(w, r)
 	if err != nil {
-		return err
-	}
-	if err := reached(w, r, head); err != nil {
 		return err
 	}
 	if after, err = a.skipTo(r, ledger, after, head, f.from); err != nil {
@@ -283,21 +281,32 @@ func (a *API) skipTo(r *http.Request, ledger uuid.UUID, after, head int64, from 
 	return low, nil
 }
 
-// reached is at for what is read from the log itself, which is never behind.
-func reached(w http.ResponseWriter, r *http.Request, head int64) error {
-	w.Header().Set("Ledger-Position", strconv.FormatInt(head, 10))
-	sent := r.Header.Get("Ledger-Min-Position")
-	if sent == "" {
-		return nil
+// head is at for what is read from the log itself: the ledger's end, waited for when Ledger-Min-Position
+// asks for more.
+func (a *API) head(w http.ResponseWriter, r *http.Request) (int64, [sha256.Size]byte, error) {
+	least, err := MinPosition(r)
+	if err != nil {
+		return 0, [sha256.Size]byte{}, err
 	}
-	least, err := strconv.ParseInt(sent, 10, 64)
-	switch {
-	case err != nil || least < 0:
-		return domain.Refuse(domain.Malformed, "bad_min_position", "Ledger-Min-Position is one position, such as 42")
-	case least > head:
-		return domain.Refuse(domain.Unavailable, "position_not_reached", "the ledger is at position %d, not yet at %d", head, least)
+	ledger := CallerOf(r).Ledger
+	position, hash, err := a.Store.Head(r.Context(), ledger)
+	if err == nil && position < least {
+		// The read models are no further than the log. What they do not reach, the log may have: it is asked again.
+		if _, err = a.Reads.At(r.Context(), ledger, least); err != nil {
+			if _, refused := domain.AsRefusal(err); !refused {
+				return 0, hash, err
+			}
+		}
+		position, hash, err = a.Store.Head(r.Context(), ledger)
 	}
-	return nil
+	if err != nil {
+		return 0, hash, err
+	}
+	w.Header().Set("Ledger-Position", strconv.FormatInt(position, 10))
+	if position < least {
+		return position, hash, domain.Refuse(domain.Unavailable, notReached, "the ledger is at position %d, not yet at %d", position, least)
+	}
+	return position, hash, nil
 }
 
 // readEvent serves GET /events/{position}.
@@ -310,6 +319,9 @@ func (a *API) readEvent(w http.ResponseWriter, r *http.Request) error {
 	position, err := strconv.ParseInt(PathText(r, "position"), 10, 64)
 	if err != nil || position < 1 {
 		return domain.Refuse(domain.NotFound, "no_event", "there is no such position")
+	}
+	if _, _, err := a.head(w, r); err != nil {
+		return err
 	}
 	e, err := a.Store.Event(r.Context(), CallerOf(r).Ledger, position)
 	if err != nil {
@@ -329,11 +341,8 @@ func (a *API) readHead(w http.ResponseWriter, r *http.Request) error {
 	if err := noQuery(r); err != nil {
 		return err
 	}
-	position, hash, err := a.Store.Head(r.Context(), CallerOf(r).Ledger)
+	position, hash, err := a.head(w, r)
 	if err != nil {
-		return err
-	}
-	if err := reached(w, r, position); err != nil {
 		return err
 	}
 	return JSON(w, http.StatusOK, struct {

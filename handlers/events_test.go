@@ -32,6 +32,8 @@ func TestEvents(t *testing.T) {
 	require.Equal(t, "15", head.text("position"))
 	last := g.call(t, g.test, "GET", "/events/15", "").want(200)
 	require.Equal(t, head.text("hash"), last.text("hash"))
+	require.Equal(t, "15", last.header.Get("Ledger-Position"))
+	require.Equal(t, "15", g.call(t, g.test, "GET", "/projections", "").want(200).header.Get("Ledger-Position"))
 
 	positions := func(query string) string {
 		t.Helper()

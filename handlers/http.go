@@ -21,6 +21,9 @@ const (
 	HeadersTooLarge  domain.Kind = "headers_too_large"
 )
 
+// notReached is the code of reads that a client wanted later than the ledger, or its read models, are.
+const notReached = "position_not_reached"
+
 // maxHeaderBytes bounds the header fields of a request; the URL is not counted, since lists of ids are
 // asked for in it.
 const maxHeaderBytes = 8 << 10
@@ -147,7 +150,10 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 		e = domain.Refuse(Fault, "internal", "quote the request id %s", call.ID)
 	}
 	call.code = e.Code
-	if e.Kind == Fault || e.Kind == domain.Unavailable {
+	switch {
+	case e.Code == notReached: // the client asked to wait, and may ask again
+		s.cfg.Log.DebugContext(r.Context(), "position not reached", "requestId", call.ID, "route", call.Route, "ledger", call.Caller.Ledger)
+	case e.Kind == Fault, e.Kind == domain.Unavailable:
 		s.cfg.Log.ErrorContext(r.Context(), "request failed", "requestId", call.ID, "route", call.Route, "cause", e.Code,
 			"ledger", call.Caller.Ledger, "error", printable(err.Error(), 2000))
 	}

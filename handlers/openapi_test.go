@@ -33,7 +33,10 @@ var documentRouter = sync.OnceValues(func() (routers.Router, error) {
 	return gorillamux.NewRouter(doc)
 })
 
-// conforms checks an answer against the document, and the request too when it was accepted.
+// described are the headers of ours that the document has to name wherever they are sent.
+var described = []string{"ETag", "Ledger-Position", "Event-Uuid", "Idempotency-Replayed", "Dry-Run", "Location", "Retry-After", "Request-Id"}
+
+// conforms checks an answer and its headers against the document, and the request too when it was accepted.
 func conforms(t *testing.T, r *http.Request, body []byte, res *result) {
 	t.Helper()
 	router, err := documentRouter()
@@ -52,6 +55,15 @@ func conforms(t *testing.T, r *http.Request, body []byte, res *result) {
 	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: res.status, Header: res.header, Options: options,
 		Body: io.NopCloser(bytes.NewReader(res.body))}
 	require.NoError(t, openapi3filter.ValidateResponse(context.WithoutCancel(t.Context()), out), "%s answered %s", res.what, res.body)
+	answer := route.Operation.Responses.Status(res.status)
+	if answer == nil {
+		answer = route.Operation.Responses.Default()
+	}
+	for _, name := range described {
+		if res.header.Get(name) != "" {
+			require.Contains(t, answer.Value.Headers, name, "%s answered %d with a header that is not documented", res.what, res.status)
+		}
+	}
 }
 
 func TestDocumentIsValid(t *testing.T) {

@@ -191,6 +191,7 @@ func TestLedgerMinPosition(t *testing.T) {
 	late := g.call(t, g.test, "GET", "/subscriptions", "", "Ledger-Min-Position", "999999").code(503, "position_not_reached")
 	require.Equal(t, at, late.header.Get("Ledger-Position"))
 	require.NotEmpty(t, late.header.Get("Retry-After"))
+	require.NotContains(t, g.log.String(), "request failed", "a client's waiting is no fault")
 }
 
 func TestManualProviderAndTasks(t *testing.T) {

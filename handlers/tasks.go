@@ -44,6 +44,9 @@ func (a *API) listProjections(w http.ResponseWriter, r *http.Request) error {
 	if err := noQuery(r); err != nil {
 		return err
 	}
+	if _, _, err := a.head(w, r); err != nil {
+		return err
+	}
 	all, err := a.Projections(r.Context(), CallerOf(r).Ledger)
 	if err != nil {
 		return err
