@@ -156,7 +156,12 @@ func (c *benchCommand) measure(ctx context.Context, o bench.Options) (results []
 	if err := in.server.EnsureDatabase(ctx, databaseName); err != nil {
 		return nil, err
 	}
-	s := &server{config: config, installation: in, log: log}
+	listener, err := config.listen()
+	if err != nil {
+		return nil, err
+	}
+	defer listener.Close()
+	s := &server{config: config, installation: in, log: log, listener: listener}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	if err := s.start(ctx); err != nil {
 		return nil, err

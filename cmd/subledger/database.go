@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -81,9 +82,21 @@ func (d Database) open(ctx context.Context, mayBeNew bool) (*installation, error
 	}
 	in := &installation{config: d, embedded: true}
 	if err := in.join(ctx, mayBeNew); err != nil {
-		return nil, errors.Join(err, in.close(ctx))
+		return nil, closedDirectory(errors.Join(err, in.close(ctx)))
 	}
 	return in, nil
+}
+
+// closedDirectory says what to do about a data directory that this user may not use.
+func closedDirectory(err error) error {
+	var at *fs.PathError // others are of programs and sockets
+	if !errors.As(err, &at) || at.Op == "fork/exec" {
+		return err
+	}
+	if !errors.Is(at, fs.ErrPermission) && !errors.Is(at, syscall.ENOTDIR) && !errors.Is(at, syscall.EROFS) {
+		return err
+	}
+	return &status{code: exitRefused, err: err, next: "Run it as the user who owns the directory, or set SUBLEDGER_DATA_DIR to one that you may write."}
 }
 
 // join uses the directory's running PostgreSQL or starts it.

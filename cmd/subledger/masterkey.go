@@ -45,7 +45,7 @@ func (in *installation) masterKey(ctx context.Context, db *pgxpool.Pool, mayMake
 	file := in.config.keyFile()
 	key, err := eventstore.ReadMasterKeyFile(file)
 	if !errors.Is(err, fs.ErrNotExist) {
-		return key, explainKey(err)
+		return key, closedDirectory(explainKey(err))
 	}
 	done, err := eventstore.Bootstrapped(ctx, db)
 	if err != nil {
@@ -56,13 +56,13 @@ func (in *installation) masterKey(ctx context.Context, db *pgxpool.Pool, mayMake
 			"the master key is missing: %s does not exist and %s is not set; without the key that the database was made with, nothing in it can be decrypted", file, masterKeyVar)
 	}
 	if err := os.MkdirAll(in.config.DataDir, 0o700); err != nil {
-		return key, fmt.Errorf("make a place for the master key: %w", err)
+		return key, closedDirectory(fmt.Errorf("make a place for the master key: %w", err))
 	}
 	key = eventstore.NewMasterKey()
 	if err := eventstore.WriteMasterKeyFile(file, key); errors.Is(err, fs.ErrExist) {
 		return eventstore.ReadMasterKeyFile(file) // another process was quicker
 	} else if err != nil {
-		return key, err
+		return key, closedDirectory(err)
 	}
 	in.newKey = file
 	return key, nil

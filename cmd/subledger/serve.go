@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -29,8 +30,12 @@ type serveCommand struct {
 }
 
 func (c *serveCommand) Validate() error {
-	if _, _, err := net.SplitHostPort(c.Listen); err != nil {
+	_, port, err := net.SplitHostPort(c.Listen)
+	if err != nil {
 		return fmt.Errorf("--listen: want an address and a port, such as 127.0.0.1:8080: %w", err)
+	}
+	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
+		return fmt.Errorf("--listen: the port is a number from 0 to 65535, not %q", port)
 	}
 	switch {
 	case c.Connections < 6:
@@ -61,12 +66,17 @@ func (c *serveCommand) Run(ctx context.Context, p *process) (err error) {
 	level := new(slog.LevelVar)
 	level.Set(max(c.LogLevel, slog.LevelWarn))
 	log := slog.New(slog.NewJSONHandler(p.stderr, &slog.HandlerOptions{Level: level}))
+	listener, err := c.listen()
+	if err != nil {
+		return err
+	}
+	defer listener.Close() // the server did, if it came that far
 	in, err := c.openToServe(ctx, log)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.close(context.WithoutCancel(ctx))) }()
-	s := &server{config: c, installation: in, log: log}
+	s := &server{config: c, installation: in, log: log, listener: listener}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	if err := s.start(ctx); err != nil {
 		return err
@@ -79,6 +89,15 @@ func (c *serveCommand) Run(ctx context.Context, p *process) (err error) {
 	return s.wait(ctx)
 }
 
+// listen comes before the database, so that a port in use is not found after a minute's work.
+func (c *serveCommand) listen() (net.Listener, error) {
+	listener, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return nil, &status{code: exitRefused, err: fmt.Errorf("listen on %s: %w", c.Listen, err), next: "Does another subledger run there? If not, choose another address: --listen or SUBLEDGER_LISTEN"}
+	}
+	return listener, nil
+}
+
 // openToServe is Database.open for a process that stays: it never joins another one's PostgreSQL.
 func (c *serveCommand) openToServe(ctx context.Context, log *slog.Logger) (*installation, error) {
 	if c.URL != "" {
@@ -86,7 +105,7 @@ func (c *serveCommand) openToServe(ctx context.Context, log *slog.Logger) (*inst
 	}
 	in := &installation{config: c.Database, embedded: true}
 	if err := in.start(ctx, log); err != nil {
-		return nil, errors.Join(err, in.close(ctx))
+		return nil, closedDirectory(errors.Join(err, in.close(ctx)))
 	}
 	return in, nil
 }

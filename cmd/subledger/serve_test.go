@@ -110,7 +110,7 @@ func TestServeRefusesWhatCannotWork(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)
 	for _, args := range [][]string{
-		{"serve", "--listen", "nonsense"}, {"serve", "--roles", "king"}, {"serve", "--connections", "1"}, {"serve", "--log-level", "loud"},
+		{"serve", "--listen", "nonsense"}, {"serve", "--listen", "127.0.0.1:65536"}, {"serve", "--listen", ":-1"}, {"serve", "--listen", ":http"}, {"serve", "--roles", "king"}, {"serve", "--connections", "1"}, {"serve", "--log-level", "loud"},
 		{"serve", "--drain=-1s"}, {"nothing"}, {"keys", "roll", "no-uuid"},
 	} {
 		require.Contains(t, c.fails(2, args...).stderr, "subledger --help", "%s", args)
@@ -131,4 +131,13 @@ func TestServeRefusesWhatCannotWork(t *testing.T) {
 	require.NoError(t, err)
 	defer taken.Close()
 	require.Contains(t, c.fails(4, "serve", "--listen", taken.Addr().String()).stderr, "SUBLEDGER_LISTEN")
+	_, err = os.Stat(c.dir)
+	require.ErrorIs(t, err, os.ErrNotExist, "a port in use is found before PostgreSQL is made")
+
+	// A data directory that can't be one, whoever asks.
+	file := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(file, nil, 0o600))
+	for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"demo"}, {"verify"}} {
+		require.Contains(t, c.with("SUBLEDGER_DATA_DIR="+filepath.Join(file, "ledger")).fails(4, args...).stderr, "set SUBLEDGER_DATA_DIR to one that you may write", "%s", args)
+	}
 }

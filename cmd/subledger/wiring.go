@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"net"
 	"time"
 
 	"github.com/google/uuid"
@@ -27,9 +26,6 @@ func (s *server) start(ctx context.Context) error {
 		return err
 	}
 	s.signals.Sender = self.String()
-	if s.listener, err = net.Listen("tcp", c.Listen); err != nil {
-		return &status{code: exitRefused, err: fmt.Errorf("listen on %s: %w", c.Listen, err), next: "Choose another one: --listen or SUBLEDGER_LISTEN"}
-	}
 	s.told.Address = "http://" + s.listener.Addr().String()
 	s.told.Database = s.place()
 	key, err := s.prepare(ctx)
