@@ -26,28 +26,58 @@ type keysCommands struct {
 	Revoke keysRevoke `cmd:"" help:"End a key now. A running server may take it for one second more."`
 }
 
+// shownKey is an organisation.KeyView on the wire.
+type shownKey struct {
+	ID           uuid.UUID  `json:"id"`
+	Organisation uuid.UUID  `json:"organisation"`
+	LedgerID     uuid.UUID  `json:"ledgerId"`
+	Mode         string     `json:"mode"` // live, test, admin: as --mode
+	Name         string     `json:"name"`
+	Hint         string     `json:"hint"`
+	Scopes       []string   `json:"scopes"`
+	Status       string     `json:"status"`
+	ExpiresAt    *time.Time `json:"expiresAt,omitzero"`
+	EndsAt       *time.Time `json:"endsAt,omitzero"`
+	CreatedAt    time.Time  `json:"createdAt"`
+}
+
+func shown(k organisation.KeyView) shownKey {
+	if k.Mode == organisation.System {
+		k.Mode = adminMode
+	}
+	return shownKey(k)
+}
+
+// adminMode is what people call the mode of the installation's own keys.
+const adminMode = "admin"
+
 // issuedKey is a key as a subcommand shows it. The secret is there right after its making alone.
 type issuedKey struct {
-	organisation.KeyView
+	shownKey
 	Secret string `json:"secret,omitzero"`
 }
 
 type keysCreate struct {
 	Database
 	Output
-	Organisation uuid.UUID     `placeholder:"ID" help:"Whose key, if there is more than one organisation."`
-	Mode         string        `required:"" enum:"live,test,admin" help:"Which ledger it opens: live, test, or admin for the installation's own."`
-	Name         string        `default:"cli" help:"A name to tell keys apart."`
-	Scopes       []string      `help:"Default: all that the mode allows."`
-	ExpiresIn    time.Duration `placeholder:"720h" help:"Default: never."`
+	Organisation uuid.UUID      `placeholder:"ID" help:"Whose key, if there is more than one organisation."`
+	Mode         string         `required:"" enum:"live,test,admin" placeholder:"live|test|admin" help:"Which ledger it opens: live, test, or admin for the installation's own."`
+	Name         string         `default:"cli" help:"A name to tell keys apart."`
+	Scopes       []string       `help:"Default: all that the mode allows."`
+	ExpiresIn    *time.Duration `placeholder:"720h" help:"Default: never."`
 }
 
 func (c *keysCreate) Validate() error {
-	if c.Mode == "admin" && c.Organisation != uuid.Nil {
+	if c.Mode == adminMode && c.Organisation != uuid.Nil {
 		return errors.New("an admin key belongs to no organisation; leave out --organisation")
 	}
-	if c.ExpiresIn < 0 {
-		return errors.New("--expires-in lies in the past")
+	if c.ExpiresIn != nil && *c.ExpiresIn <= 0 {
+		return errors.New("--expires-in is more than 0; leave it out for a key that does not expire")
+	}
+	for _, scope := range c.Scopes {
+		if _, ok := organisation.CanonicalScope(scope); !ok {
+			return fmt.Errorf("--scopes: there is no scope %q; there are %s", scope, strings.Join(organisation.Scopes(), " "))
+		}
 	}
 	return c.validate()
 }
@@ -59,7 +89,7 @@ func (c *keysCreate) Run(ctx context.Context, p *process) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
 	cmd := organisation.IssueKey{Organisation: organisation.AdminKeys, Mode: organisation.System, Name: c.Name, Scopes: c.Scopes}
-	if c.Mode != "admin" {
+	if c.Mode != adminMode {
 		org, err := s.organisation(ctx, c.Organisation)
 		if err != nil {
 			return err
@@ -67,10 +97,10 @@ func (c *keysCreate) Run(ctx context.Context, p *process) (err error) {
 		cmd.Organisation, cmd.Mode = org.ID, c.Mode
 	}
 	if len(cmd.Scopes) == 0 {
-		cmd.Scopes = slices.DeleteFunc(organisation.Scopes(), func(scope string) bool { return (scope == organisation.AdminScope) != (c.Mode == "admin") })
+		cmd.Scopes = slices.DeleteFunc(organisation.Scopes(), func(scope string) bool { return (scope == organisation.AdminScope) != (c.Mode == adminMode) })
 	}
-	if c.ExpiresIn > 0 {
-		at := time.Now().Add(c.ExpiresIn)
+	if c.ExpiresIn != nil {
+		at := time.Now().Add(*c.ExpiresIn)
 		cmd.ExpiresAt = &at
 	}
 	key, id, err := newSecret(cmd.Mode)
@@ -96,10 +126,11 @@ func (s *session) showKey(ctx context.Context, p *process, out Output, cmd domai
 	if err != nil {
 		return err
 	}
-	k := issuedKey{Secret: secret}
-	if err := json.Unmarshal(r.Answer, &k.KeyView); err != nil {
+	var view organisation.KeyView
+	if err := json.Unmarshal(r.Answer, &view); err != nil {
 		return fmt.Errorf("read the answer: %w", err)
 	}
+	k := issuedKey{shown(view), secret}
 	if out.json() {
 		return p.writeJSON(k)
 	}
@@ -107,13 +138,13 @@ func (s *session) showKey(ctx context.Context, p *process, out Output, cmd domai
 		p.say("Keep the secret now: it is shown this once.")
 		p.writeTable(nil, [][]string{{"secret", secret}})
 	}
-	p.writeTable(keyHeader, [][]string{keyRow(k.KeyView)})
+	p.writeTable(keyHeader, [][]string{k.row()})
 	return nil
 }
 
-var keyHeader = []string{"id", "organisation", "mode", "name", "hint", "status", "ends", "scopes"}
+var keyHeader = []string{"id", "mode", "name", "hint", "status", "ends", "scopes", "organisation"}
 
-func keyRow(k organisation.KeyView) []string {
+func (k shownKey) row() []string {
 	org, ends, scopes := k.Organisation.String(), "", strings.Join(k.Scopes, " ")
 	if k.Organisation == organisation.AdminKeys {
 		org = ""
@@ -124,7 +155,7 @@ func keyRow(k organisation.KeyView) []string {
 	if len(k.Scopes) > 3 {
 		scopes = fmt.Sprintf("%s and %d more", strings.Join(k.Scopes[:2], " "), len(k.Scopes)-2)
 	}
-	return []string{k.ID.String(), org, k.Mode, k.Name, k.Hint, k.Status, ends, scopes}
+	return []string{k.ID.String(), k.Mode, k.Name, k.Hint, k.Status, ends, scopes, org}
 }
 
 type keysList struct {
@@ -152,7 +183,7 @@ func (c *keysList) Run(ctx context.Context, p *process) (err error) {
 			holders = append(holders, o.id)
 		}
 	}
-	keys, rows := []organisation.KeyView{}, [][]string{}
+	keys, rows := []shownKey{}, [][]string{}
 	for _, id := range holders {
 		state, _, err := s.store.Fold(ctx, s.store.SystemLedger(), id)
 		if err != nil {
@@ -166,7 +197,7 @@ func (c *keysList) Run(ctx context.Context, p *process) (err error) {
 			continue
 		}
 		for _, k := range org.Keys(time.Now()) {
-			keys, rows = append(keys, k), append(rows, keyRow(k))
+			keys, rows = append(keys, shown(k)), append(rows, shown(k).row())
 		}
 	}
 	if c.json() {

@@ -11,8 +11,9 @@ import (
 func itoa(n int64) string { return strconv.FormatInt(n, 10) }
 
 type keyOutput struct {
-	ID, Organisation, Mode, Name, Status, Secret string
-	Scopes                                       []string
+	ID, Organisation, LedgerID, Mode, Name, Status, Secret string
+	CreatedAt                                              time.Time
+	Scopes                                                 []string
 }
 
 func TestKeys(t *testing.T) {
@@ -50,5 +51,13 @@ func TestKeys(t *testing.T) {
 	s.fails(4, "keys", "revoke", "019b76da-0000-7000-8000-000000000000")
 	s.fails(4, "keys", "create", "--mode", "live", "--organisation", s.started.Organisation, "--scopes", "admin")
 	s.fails(2, "keys", "create", "--mode", "system")
+	s.fails(2, "keys", "create", "--mode", "admin", "--expires-in", "0s")
+	require.Contains(t, s.fails(2, "keys", "create", "--mode", "live", "--scopes", "nonsense").stderr, "plans:read")
+	text := s.ok("keys", "list", "-o", "json")
+	require.Contains(t, text, `"ledgerId":`)
+	require.Contains(t, text, `"createdAt":`)
+	require.Contains(t, text, `"endsAt":`)
+	require.NotContains(t, text, `_at":`)
+	require.Contains(t, text, `"mode":"admin"`)
 	s.fails(2, "keys", "roll", k.ID, "--overlap", "10000h")
 }

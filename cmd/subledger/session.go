@@ -69,7 +69,7 @@ func (s *session) close(ctx context.Context) error {
 type Ledger struct {
 	Ledger       string    `placeholder:"ID" help:"The ledger's id, or system."`
 	Organisation uuid.UUID `placeholder:"ID" help:"The organisation's, if there is more than one."`
-	Mode         string    `enum:"live,test," default:"" help:"Which of its ledgers, live or test. Default: live."`
+	Mode         string    `enum:"live,test," default:"" placeholder:"live|test" help:"Which of its ledgers, live or test. Default: live."`
 }
 
 // find resolves the choice to a ledger's id.
