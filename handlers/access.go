@@ -19,54 +19,13 @@ import (
 func (a *API) accessRoutes() []Route {
 	return []Route{
 		{Method: "POST", Path: "/organisations", Scope: ScopeAdmin, Serve: a.createOrganisation},
+		{Method: "GET", Path: "/organisations", Scope: ScopeAdmin, Serve: a.listOrganisations},
+		{Method: "GET", Path: "/organisations/{uuid}", Scope: ScopeAdmin, Serve: a.readOrganisation},
 		{Method: "POST", Path: "/organisations/{uuid}/keys", Scope: ScopeAdmin, Serve: a.issueKey},
 		{Method: "GET", Path: "/organisations/{uuid}/keys", Scope: ScopeAdmin, Serve: a.listKeys},
 		{Method: "DELETE", Path: "/organisations/{uuid}/keys/{id}", Scope: ScopeAdmin, Serve: a.revokeKey},
 		{Method: "POST", Path: "/organisations/{uuid}/keys/{id}/roll", Scope: ScopeAdmin, Serve: a.rollKey},
 	}
-}
-
-// createOrganisation serves POST /organisations.
-//
-//	in   {name, currency?: USD, timeZone?: UTC}
-//	out  201 {uuid, name, currency, timeZone, ledgers: {live, test}, createdAt} | 422
-func (a *API) createOrganisation(w http.ResponseWriter, r *http.Request) error {
-	body, err := Read(r)
-	if err != nil {
-		return err
-	}
-	o := body.Object()
-	name, currency, zone := o.String("name", Required), o.String("currency"), o.String("timeZone")
-	o.Unknown()
-	if err := body.Err(); err != nil {
-		return err
-	}
-	var ids [3]uuid.UUID
-	for i := range ids {
-		if ids[i], err = uuid.NewV7(); err != nil {
-			return err
-		}
-	}
-	c, err := a.Store.NewOrganisation(ids[0], ids[1], ids[2], name, currency, zone)
-	if err != nil {
-		return err
-	}
-	v, _, err := write[organisation.View](a, w, r, body, uuid.Nil, c)
-	if err != nil {
-		return err
-	}
-	type ledgers struct {
-		Live uuid.UUID `json:"live"`
-		Test uuid.UUID `json:"test"`
-	}
-	return created(w, r, v.ID, v.Version, struct {
-		UUID      uuid.UUID `json:"uuid"`
-		Name      string    `json:"name"`
-		Currency  string    `json:"currency"`
-		TimeZone  string    `json:"timeZone"`
-		Ledgers   ledgers   `json:"ledgers"`
-		CreatedAt time.Time `json:"createdAt"`
-	}{v.ID, v.Name, v.Currency, v.TimeZone, ledgers{v.Live, v.Test}, v.CreatedAt})
 }
 
 // apiKey is a key on the wire. Secret is in the first answer alone: it is kept nowhere, so neither a

@@ -54,6 +54,22 @@ func TestOrganisationsAndKeys(t *testing.T) {
 	require.Empty(t, page.text("nextCursor"))
 }
 
+func TestOrganisationsAreRead(t *testing.T) {
+	t.Parallel()
+	g := newRig(t) // with one
+	made := g.call(t, g.admin, "POST", "/organisations", `{"name":"Beta","currency":"JPY","timeZone":"Asia/Tokyo"}`).want(201)
+	read := g.call(t, g.admin, "GET", strings.TrimPrefix(made.header.Get("Location"), "/ledger/v1"), "").want(200)
+	require.JSONEq(t, string(made.body), string(read.body))
+
+	page := g.call(t, g.admin, "GET", "/organisations?limit=1", "").want(200)
+	require.Equal(t, g.org, page.text("data", 0, "uuid"))
+	page = g.call(t, g.admin, "GET", "/organisations?limit=1&cursor="+page.text("nextCursor"), "").want(200)
+	require.Equal(t, made.at(), page.at("data", 0))
+	require.Empty(t, page.text("nextCursor"))
+	g.call(t, g.admin, "GET", "/organisations/00000000-0000-8000-8000-000000000001", "").code(404, "no_organisation") // admin keys
+	g.call(t, g.test, "GET", "/organisations", "").code(403, "missing_scope")
+}
+
 func compact(t *testing.T, v any) string {
 	t.Helper()
 	data, err := json.Marshal(v)
