@@ -223,8 +223,13 @@ func (in *installation) unreachable(err error) error {
 		return err
 	}
 	next := "Is the server running, and may this user connect? subledger doctor tells more once it does."
-	if in.embedded && strings.Contains(err.Error(), "role") {
+	switch c := code(err); {
+	case in.embedded && strings.Contains(err.Error(), "role"):
 		next = "Run: subledger migrate up"
+	case c == "28P01" || c == "28000": // the password, or pg_hba.conf
+		next = "The server answers: look at the user and the password in the URL."
+	case c == "3D000":
+		next = "The server answers, but it has no such database: make it, or correct the URL."
 	}
 	return &status{code: exitFault, err: fmt.Errorf("connect to %s: %w", in.place(), err), next: next}
 }

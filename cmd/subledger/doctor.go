@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
@@ -52,7 +53,16 @@ func (x *examination) found(check, state, do, format string, args ...any) {
 
 // failed records that a check itself could not be made.
 func (x *examination) failed(check string, err error) {
-	x.found(check, unsound, "Mend this first, then run doctor again.", "%s", err)
+	x.found(check, unsound, nextOf(err, "Mend this first, then run doctor again."), "%s", err)
+}
+
+// nextOf is what an error itself says to do.
+func nextOf(err error, otherwise string) string {
+	var s *status
+	if errors.As(err, &s) {
+		return or(s.next, otherwise)
+	}
+	return otherwise
 }
 
 // stateOf is sound or, when something is wrong, how wrong.
@@ -72,25 +82,39 @@ func (c *doctorCommand) Run(ctx context.Context, p *process) (err error) {
 	defer func() { err = errors.Join(err, in.close(ctx)) }()
 	x := &examination{installation: in}
 	x.examine(ctx)
-	faults := 0
-	var rows [][]string
+	faults := int64(0)
 	for _, f := range x.findings {
 		if f.State == unsound {
 			faults++
 		}
-		rows = append(rows, []string{f.Check, f.State, f.Detail, f.Do})
 	}
 	if c.json() {
 		err = p.writeJSON(struct {
 			Findings []finding `json:"findings"`
 		}{x.findings})
 	} else {
-		p.writeTable([]string{"check", "state", "found", "to do"}, rows)
+		p.writeFindings(x.findings)
 	}
 	if err == nil && faults > 0 {
-		err = &status{code: exitUnsound, err: fmt.Errorf("%d checks found a fault", faults)}
+		err = &status{code: exitUnsound, err: fmt.Errorf("%s found a fault", count(faults, "check"))}
 	}
 	return err
+}
+
+// writeFindings prints a table, and below a row what to do. Nothing is cut: all of it matters.
+func (p *process) writeFindings(all []finding) {
+	var rows [][]string
+	for _, f := range all {
+		rows = append(rows, []string{f.Check, f.State, strings.ReplaceAll(f.Detail, "\n", " ")})
+	}
+	lines := tableLines([]string{"check", "state", "found"}, rows, 0)
+	fmt.Fprintln(p.stdout, lines[0])
+	for i, f := range all {
+		fmt.Fprintln(p.stdout, lines[i+1])
+		if f.Do != "" {
+			fmt.Fprintf(p.stdout, "  to do: %s\n", strings.ReplaceAll(printable(f.Do), "\n", "\n  "))
+		}
+	}
 }
 
 func (x *examination) examine(ctx context.Context) {
@@ -188,7 +212,11 @@ func (x *examination) clock(ctx context.Context) error {
 	if skew.Abs() > 5*time.Second {
 		state = unsound // readiness fails
 	}
-	x.found("clock", state, "Let both machines follow a time server.", "this process is %s ahead of the database", skew.Round(100*time.Microsecond))
+	side := "ahead of"
+	if skew < 0 {
+		side = "behind"
+	}
+	x.found("clock", state, "Let both machines follow a time server.", "this process is %s %s the database", skew.Abs().Round(100*time.Microsecond), side)
 	return nil
 }
 
@@ -258,17 +286,17 @@ func (x *examination) readModels(ctx context.Context) error {
 	for _, s := range all {
 		parked, behind = parked+s.Parked, max(behind, s.LagEvents)
 	}
-	x.found("projections", stateOf(parked == 0, unsound), "See: subledger projections status", "%d parked, %d events behind at most", parked, behind)
+	x.found("projections", stateOf(parked == 0, unsound), "See: subledger projections status", "%s parked, %s behind at most", count(parked, "ledger"), count(behind, "event"))
 	return nil
 }
 
 func (x *examination) keys(ctx context.Context) {
 	key, err := x.masterKey(ctx, x.owner, false)
 	if err == nil {
-		err = eventstore.Bootstrap(ctx, x.owner, key) // set up already, so this only checks the key
+		err = explainKey(eventstore.Bootstrap(ctx, x.owner, key)) // set up already, so this only checks the key
 	}
 	if err != nil {
-		x.found("master key", unsound, "Put the right one back: the key file, or "+masterKeyVar+".", "%s", err)
+		x.found("master key", unsound, nextOf(err, "Put the right one back: the key file, or "+masterKeyVar+"."), "%s", err)
 		return
 	}
 	if os.Getenv(masterKeyVar) != "" {

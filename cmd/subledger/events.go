@@ -81,6 +81,7 @@ func (c *eventsTail) Run(ctx context.Context, p *process) (err error) {
 
 // writeEvents prints a line an event.
 func (p *process) writeEvents(out Output, events []*eventstore.Recorded) error {
+	width := p.width()
 	for _, e := range events {
 		text, err := handlers.EventJSON(e)
 		if err != nil {
@@ -96,9 +97,9 @@ func (p *process) writeEvents(out Output, events []*eventstore.Recorded) error {
 		if err := json.Unmarshal(text, &shown); err != nil {
 			return err
 		}
-		_, err = fmt.Fprintf(p.stdout, "%8d  %s  %-34s %s  %s\n", e.Position, e.RecordedAt.Format("2006-01-02 15:04:05.000000"),
+		line := fmt.Sprintf("%8d  %s  %-34s %s  %s", e.Position, e.RecordedAt.Format("2006-01-02 15:04:05.000000"),
 			printable(e.Type), e.Stream, printable(shorten(string(shown.Data), 160)))
-		if err != nil {
+		if _, err := fmt.Fprintln(p.stdout, cut(line, width)); err != nil {
 			return err
 		}
 	}

@@ -34,22 +34,103 @@ func (p *process) say(format string, args ...any) {
 	fmt.Fprintln(p.stderr, printable(fmt.Sprintf(format, args...)))
 }
 
-// writeTable prints rows for people. Cells may come from clients: they can't steer the terminal.
+// writeTable prints rows for people. Cells may come from clients: they can't steer the terminal. On a
+// terminal a table with a header is cut to the width; one without is a record, whose values are for copying.
 func (p *process) writeTable(header []string, rows [][]string) {
+	width := p.width()
+	if header == nil {
+		width = 0
+	}
+	for _, line := range tableLines(header, rows, width) {
+		fmt.Fprintln(p.stdout, line)
+	}
+}
+
+// width is the terminal's, 0 without one.
+func (p *process) width() int {
+	f, ok := p.stdout.(*os.File)
+	if !ok || !term.IsTerminal(int(f.Fd())) {
+		return 0
+	}
+	width, _, err := term.GetSize(int(f.Fd()))
+	if err != nil {
+		return 0
+	}
+	return width
+}
+
+// cut shortens a line to a width in columns; 0 is as long as it likes.
+func cut(line string, width int) string {
+	if width <= 0 {
+		return line
+	}
+	return text.Snip(line, width, "…")
+}
+
+const gap = "  " // between columns
+
+// tableLines lays rows out, at most width columns wide if that is not 0.
+func tableLines(header []string, rows [][]string, width int) (lines []string) {
 	t := table.NewWriter()
 	style := table.StyleLight
 	style.Options = table.OptionsNoBordersAndSeparators
 	style.Format.Header = text.FormatDefault
-	style.Box.PaddingLeft, style.Box.PaddingRight = "", "  "
+	style.Box.PaddingLeft, style.Box.PaddingRight = "", gap
 	t.SetStyle(style)
 	if header != nil {
 		t.AppendHeader(cells(header))
 	}
-	for _, row := range rows {
-		t.AppendRow(cells(row))
+	all := make([]table.Row, len(rows))
+	for i, row := range rows {
+		all[i] = cells(row)
 	}
+	if width > 0 {
+		narrow(all, width)
+	}
+	t.AppendRows(all)
 	for line := range strings.Lines(t.Render() + "\n") {
-		fmt.Fprintln(p.stdout, strings.TrimRight(line, " \n"))
+		lines = append(lines, cut(strings.TrimRight(line, " \n"), width))
+	}
+	return lines
+}
+
+// narrow cuts the widest columns, the last of them first, until a row fits. None gets too narrow to
+// recognise what it holds, and the first stays: what is too wide even so is cut at the end of its line.
+func narrow(rows []table.Row, width int) {
+	const least = 16
+	var widths []int
+	total := 0
+	for _, row := range rows {
+		for i, cell := range row {
+			if i == len(widths) {
+				widths = append(widths, 0)
+			}
+			widths[i] = max(widths[i], text.LongestLineLen(cell.(string)))
+		}
+	}
+	for _, w := range widths {
+		total += w + len(gap)
+	}
+	for total -= len(gap); total > width; total-- {
+		widest := 0
+		for i := 1; i < len(widths); i++ {
+			if widths[i] > least && (widest == 0 || widths[i] >= widths[widest]) {
+				widest = i
+			}
+		}
+		if widest == 0 {
+			break
+		}
+		widths[widest]--
+	}
+	for _, row := range rows {
+		for i := 1; i < len(row); i++ {
+			parts := strings.Split(row[i].(string), "\n")
+			for j, part := range parts {
+				parts[j] = cut(part, widths[i])
+			}
+			row[i] = strings.Join(parts, "\n")
+		}
 	}
 }
 
@@ -62,11 +143,12 @@ func cells(texts []string) table.Row {
 }
 
 // printable shows control and formatting characters, terminal escapes among them, as what they are.
-// Line breaks stay.
+// Line breaks stay, a tab is a space.
 func printable(s string) string {
 	clean := func(r rune) bool {
 		return r == '\n' || r == ' ' || unicode.IsGraphic(r) && !unicode.Is(unicode.Cf, r) && r != unicode.ReplacementChar
 	}
+	s = strings.ReplaceAll(s, "\t", " ")
 	if strings.IndexFunc(s, func(r rune) bool { return !clean(r) }) < 0 {
 		return s
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/stretchr/testify/require"
 )
 
@@ -19,6 +20,20 @@ func TestTablesCannotSteerTheTerminal(t *testing.T) {
 	require.Contains(t, out.String(), "Zoë 株式会社")
 	require.Contains(t, out.String(), `and a \x1b]0;title\x07 here`)
 	require.NotContains(t, out.String(), "\x1b")
+}
+
+func TestTablesFitTheTerminal(t *testing.T) {
+	t.Parallel()
+	header := []string{"id", "name", "data"}
+	rows := [][]string{{"0123456789", "short", strings.Repeat("long ", 30)}, {"1", "株式会社", "x"}}
+	require.Equal(t, "0123456789  short     "+strings.TrimSpace(strings.Repeat("long ", 30)), tableLines(header, rows, 0)[1], "whole without a terminal")
+	require.Equal(t, "0123456789  short     long long long lo…", tableLines(header, rows, 40)[1])
+	for _, width := range []int{5, 20, 40, 80} {
+		for _, line := range tableLines(header, rows, width) {
+			require.LessOrEqual(t, text.StringWidthWithoutEscSequences(line), width)
+		}
+	}
+	require.Equal(t, "a b", printable("a\tb"))
 }
 
 func TestProgressWithoutATerminalIsPlain(t *testing.T) {

@@ -34,7 +34,7 @@ func (c *projectionsRebuild) Run(ctx context.Context, p *process) (err error) {
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
 	began := time.Now()
-	r, names, done, err := s.rebuild(ctx, p, c.Model)
+	r, names, done, err := s.rebuild(ctx, p, "rebuild", c.Model)
 	if err != nil {
 		return err
 	}
@@ -46,12 +46,12 @@ func (c *projectionsRebuild) Run(ctx context.Context, p *process) (err error) {
 	if c.json() {
 		return p.writeJSON(out)
 	}
-	_, err = fmt.Fprintf(p.stdout, "%d read models made anew in %.1f s\n", len(names), out.Seconds)
+	_, err = fmt.Fprintf(p.stdout, "%s made anew in %.1f s\n", count(int64(len(names)), "read model"), out.Seconds)
 	return err
 }
 
 // rebuild makes the shadow of read models; done closes what it needs.
-func (s *session) rebuild(ctx context.Context, p *process, only []string) (r *projections.Rebuild, names []string, done func(), err error) {
+func (s *session) rebuild(ctx context.Context, p *process, what string, only []string) (r *projections.Rebuild, names []string, done func(), err error) {
 	known := map[string]*projections.Model{}
 	for _, m := range projections.Models() {
 		known[m.Name()] = m
@@ -71,7 +71,7 @@ func (s *session) rebuild(ctx context.Context, p *process, only []string) (r *pr
 	if err != nil {
 		return nil, nil, nil, err
 	}
-	bar := p.progress("rebuild")
+	bar := p.progress(what)
 	var mu sync.Mutex
 	r = projections.NewRebuild(projections.RebuildConfig{Log: s.store, Owner: owner, Models: models, Progress: func(done, total int64) {
 		mu.Lock()
@@ -109,7 +109,7 @@ func (c *projectionsCheck) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	r, names, done, err := s.rebuild(ctx, p, c.Model)
+	r, names, done, err := s.rebuild(ctx, p, "check", c.Model)
 	if err != nil {
 		return err
 	}
@@ -137,10 +137,11 @@ func (c *projectionsCheck) Run(ctx context.Context, p *process) (err error) {
 		}
 		p.writeTable([]string{"table", "ledger", "live", "should be"}, rows)
 	} else {
-		_, err = fmt.Fprintf(p.stdout, "%d read models are as the log says, row by row\n", len(names))
+		_, err = fmt.Fprintf(p.stdout, "as the log says, row by row: %s\n", count(int64(len(names)), "read model"))
 	}
 	if err == nil && len(found) > 0 {
-		err = &status{code: exitBad, err: fmt.Errorf("%d rows differ from what the log says", len(found)), next: "Run: subledger projections rebuild"}
+		err = &status{code: exitBad, err: fmt.Errorf("not as the log says: %s", count(int64(len(found)), "row")),
+			next: "If `subledger verify` finds the log right: subledger projections rebuild"}
 	}
 	return err
 }
