@@ -43,7 +43,7 @@ func TestUsage(t *testing.T) {
 		7`).golden("usage")
 	require.Equal(t, "a=recorded b=recorded c=recorded a=duplicate a=rejected d=rejected e=rejected f=rejected g=rejected h=rejected i=rejected j=rejected =rejected",
 		statuses(mixed))
-	require.Equal(t, "c=duplicate x=recorded", statuses(post(`{"key":"c","quantity":3,"licenseUuid":"`+license+`","meter":"calls"},{"key":"x","quantity":-0.5,"subscriptionUuid":"`+sub+`","meter":"calls"}`)))
+	require.Equal(t, "c=duplicate x=recorded", statuses(post(`{"key":"c","quantity":3,"granteeId":"bob","planUuid":"`+s.seats+`","meter":"calls"},{"key":"x","quantity":-0.5,"subscriptionUuid":"`+sub+`","meter":"calls"}`)))
 	totals := g.call(t, g.test, "GET", "/usage?subscriptionUuid="+sub+"&meter=calls", "").want(200).golden("usage_totals")
 	require.Equal(t, "6", totals.text("data", 0, "total"))
 	require.Empty(t, g.call(t, g.test, "GET", "/usage?subscriptionUuid="+sub+"&from=2027-01-01T00:00:00Z", "").want(200).at("data"))
