@@ -10,6 +10,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
+	"github.com/gorilla/mux"
 	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/subledger/subledger/domain"
@@ -47,7 +48,28 @@ func (a *API) Dialect() *Dialect {
 	for _, routes := range [][]Route{a.accessRoutes(), a.catalogRoutes(), a.subscriptionRoutes(), a.usageRoutes(), a.eventRoutes()} {
 		d.Routes = append(d.Routes, routes...)
 	}
+	for i, route := range d.Routes {
+		d.Routes[i].Serve = namingIDs(route.Serve)
+	}
 	return d
+}
+
+// namingIDs says of an id in the path that is none what was sent: inside it stands for an id that nobody has.
+func namingIDs(serve func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		err := serve(w, r)
+		e, refused := domain.AsRefusal(err)
+		if !refused || e.Kind != domain.NotFound {
+			return err
+		}
+		for _, name := range []string{"uuid", "id"} {
+			sent, there := mux.Vars(r)[name]
+			if _, ok := ParseUUID(sent); there && !ok {
+				return domain.Refuse(e.Kind, e.Code, "%q is not a UUID, so nothing has it as its id", printable(PathText(r, name), 100))
+			}
+		}
+		return err
+	}
 }
 
 // write executes a command and reads its answer. Stream is what If-Match speaks of; zero when the

@@ -18,6 +18,8 @@ import (
 	"github.com/getkin/kin-openapi/routers"
 	"github.com/getkin/kin-openapi/routers/gorillamux"
 	"github.com/stretchr/testify/require"
+
+	"github.com/subledger/subledger/domain/organisation"
 )
 
 // document is the OpenAPI document and a router over it, read once.
@@ -100,6 +102,45 @@ func TestRoutesAndDocumentAgree(t *testing.T) {
 	file, err := os.ReadFile("openapi/ledger-v1.json")
 	require.NoError(t, err)
 	require.Equal(t, string(file), w.Body.String())
+}
+
+func TestScopesAndDocumentAgree(t *testing.T) {
+	doc, err := document()
+	require.NoError(t, err)
+	known := []any{}
+	for _, scope := range organisation.Scopes() {
+		if scope != organisation.AdminScope {
+			known = append(known, scope)
+		}
+	}
+	require.Equal(t, known, doc.Components.Schemas["Scope"].Value.Enum)
+}
+
+func TestTheRootSaysWhereToGoOn(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	get := func(path string) *httptest.ResponseRecorder {
+		w := httptest.NewRecorder()
+		g.server.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+		require.Equal(t, 200, w.Code, path)
+		return w
+	}
+	require.Contains(t, get("/").Body.String(), `"product":"Subledger"`)
+	get("/openapi/ledger-v1.json")
+	get("/healthz")
+}
+
+func TestProblemsNameWhatIsWrong(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	detail := func(r *result, code string) string { return r.code(r.status, code).text("detail") }
+	keys := "/organisations/" + g.org + "/keys"
+	require.Equal(t, "/name: is required", detail(g.call(t, g.admin, "POST", "/organisations", `{}`), "required"))
+	scope := detail(g.call(t, g.admin, "POST", keys, `{"mode":"test","name":"k","scopes":["root"]}`), "bad_scope")
+	require.True(t, strings.HasPrefix(scope, `/scopes/0: "root" is no scope; there are billing:read, `), scope)
+	require.Equal(t, `"nonsense" is not a UUID, so nothing has it as its id`, detail(g.call(t, g.test, "GET", "/products/nonsense", "").want(404), "no_product"))
+	require.Contains(t, detail(g.call(t, g.admin, "DELETE", keys+"/a%2Fb%00", "").want(404), "no_key"), `"a/b?"`)
+	require.Less(t, len(detail(g.call(t, g.test, "GET", "/tasks/"+strings.Repeat("x", 5000), "").want(404), "no_task")), 200)
 }
 
 // B01, B34: on every route with an id, another ledger's id, an unknown one and nonsense get one answer.

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"net/http"
+	"runtime/debug"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus/promhttp"
@@ -11,6 +12,7 @@ import (
 // operations serves operators: health, readiness, metrics.
 func (s *Server) operations() *Dialect {
 	d := &Dialect{Name: "operations", Refuse: Problem, Routes: []Route{
+		{Method: http.MethodGet, Path: "/", Open: true, Serve: welcome},
 		{Method: http.MethodGet, Path: "/healthz", Open: true, Serve: s.health},
 		{Method: http.MethodGet, Path: "/readyz", Open: true, Serve: s.ready},
 		{Method: http.MethodGet, Path: "/openapi/ledger-v1.json", Open: true, Serve: serveOpenAPI},
@@ -21,6 +23,19 @@ func (s *Server) operations() *Dialect {
 			Serve: func(w http.ResponseWriter, r *http.Request) error { metrics.ServeHTTP(w, r); return nil }})
 	}
 	return d
+}
+
+// welcome serves GET / to whoever finds the address: what this is, and where to go on.
+func welcome(w http.ResponseWriter, _ *http.Request) error {
+	out := struct {
+		Product string            `json:"product"`
+		Version string            `json:"version,omitzero"`
+		Links   map[string]string `json:"links"`
+	}{Product: "Subledger", Links: map[string]string{"api": "/ledger/v1", "openapi": "/openapi/ledger-v1.json", "health": "/healthz"}}
+	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "(devel)" {
+		out.Version = info.Main.Version
+	}
+	return JSON(w, http.StatusOK, out)
 }
 
 // health says that the process answers, whatever the database does.

@@ -16,7 +16,7 @@ type problem struct {
 	Code      string         `json:"code"`
 	RequestID string         `json:"requestId"`
 	Retryable bool           `json:"retryable"`
-	State     string         `json:"state,omitzero"` // of what stood in the way, for 409
+	State     string         `json:"state,omitzero"` // of what stood in the way, for 409; the current version for 412
 	Errors    []problemField `json:"errors,omitzero"`
 }
 
@@ -69,6 +69,9 @@ func Problem(w http.ResponseWriter, r *http.Request, e *domain.Error) {
 	}
 	for _, f := range e.Fields {
 		p.Errors = append(p.Errors, problemField{strings.ToValidUTF8(f.Pointer, "?"), f.Code, strings.ToValidUTF8(f.Detail, "?")})
+	}
+	if len(e.Fields) == 1 && e.Fields[0].Pointer != "" && e.Detail == e.Fields[0].Detail { // alone, it does not say of what
+		p.Detail = p.Errors[0].Pointer + ": " + p.Errors[0].Detail
 	}
 	if e.Kind == domain.Unauthenticated {
 		w.Header().Set("WWW-Authenticate", "Bearer")

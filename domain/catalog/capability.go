@@ -119,7 +119,7 @@ func (c ChangeCapability) Decide(l domain.Ledger) (any, error) {
 // fixedProduct is rule C1.
 func fixedProduct(bad *domain.Problems, asked, is uuid.UUID) {
 	if asked != is {
-		bad.Add("/productUuid", "product_is_fixed", "an item belongs to one product for ever (rule C1)")
+		bad.Add("/productUuid", "product_is_fixed", "an item belongs to one product for ever") // rule C1
 	}
 }
 

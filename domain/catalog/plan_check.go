@@ -40,7 +40,7 @@ func (f *PlanFields) resolve(l domain.Ledger, product *Product, before *PlanFiel
 	offered := func(pointer, code string) {
 		// A code that is no currency was reported already.
 		if _, known := money.Lookup(code); known && !product.Offers(code) && !slices.Contains(had, code) {
-			bad.Add(pointer, "currency_not_offered", "the product is not offered in %s (rule C2)", code)
+			bad.Add(pointer, "currency_not_offered", "the product is not offered in %s", code) // rule C2
 		}
 	}
 	for i, c := range f.Currencies {
@@ -86,11 +86,11 @@ func (f *PlanFields) check() (bad domain.Problems) {
 	}
 	switch {
 	case f.PerSeatAmount < 0 || f.PerSeatAmount > MaxSeats:
-		bad.Add("/perSeatAmount", "bad_seat_minimum", "a minimum is 0 to %d seats (rule C4)", MaxSeats)
+		bad.Add("/perSeatAmount", "bad_seat_minimum", "a minimum is 0 to %d seats", MaxSeats) // rule C4
 	case f.MaxSeatAmount < -1 || f.MaxSeatAmount > MaxSeats:
-		bad.Add("/maxSeatAmount", "bad_seat_maximum", "a maximum is up to %d seats, or -1 for none (rule C4)", MaxSeats)
+		bad.Add("/maxSeatAmount", "bad_seat_maximum", "a maximum is up to %d seats, or -1 for none", MaxSeats) // rule C4
 	case f.MaxSeatAmount >= 0 && f.PerSeatAmount > f.MaxSeatAmount:
-		bad.Add("/maxSeatAmount", "bad_seat_maximum", "the maximum %d is below the minimum %d (rule C4)", f.MaxSeatAmount, f.PerSeatAmount)
+		bad.Add("/maxSeatAmount", "bad_seat_maximum", "the maximum %d is below the minimum %d", f.MaxSeatAmount, f.PerSeatAmount) // rule C4
 	}
 	f.checkCurrencies(&bad)
 	f.checkPrices(&bad)
@@ -128,7 +128,7 @@ func (f *PlanFields) checkCapabilities(l domain.Ledger, before *PlanFields, bad 
 		case slices.Contains(f.Capabilities[:i], id):
 			bad.Add(pointer, "duplicate_capability", "%s comes twice", id)
 		case !ok || c.Fields.ProductID != f.ProductID:
-			bad.Add(pointer, "no_capability", "%s is no capability of this product (rule C1)", id)
+			bad.Add(pointer, "no_capability", "%s is no capability of this product", id) // rule C1
 		case c.Archived && !slices.Contains(before.Capabilities, id):
 			bad.Add(pointer, "capability_archived", "%s is archived", id)
 		}
@@ -155,7 +155,7 @@ func (f *PlanFields) checkFeatures(l domain.Ledger, before *PlanFields, bad *dom
 		case seen[v.FeatureID]:
 			bad.Add(pointer+"/featureUuid", "duplicate_feature", "%s comes twice", v.FeatureID)
 		case !ok || feature.Fields.ProductID != f.ProductID:
-			bad.Add(pointer+"/featureUuid", "no_feature", "%s is no feature of this product (rule C1)", v.FeatureID)
+			bad.Add(pointer+"/featureUuid", "no_feature", "%s is no feature of this product", v.FeatureID) // rule C1
 		case at >= 0 && same(*v, before.Features[at]):
 		case feature.Archived && at < 0:
 			bad.Add(pointer+"/featureUuid", "feature_archived", "%s is archived", v.FeatureID)

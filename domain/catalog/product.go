@@ -128,7 +128,7 @@ func (f *ProductFields) check() (bad domain.Problems) {
 		seen[c.Currency] = true
 		if c.Default {
 			if defaults++; defaults == 2 {
-				bad.Add(fmt.Sprintf("/currencies/%d/default", i), "second_default", "a product has one default currency (rule C2)")
+				bad.Add(fmt.Sprintf("/currencies/%d/default", i), "second_default", "a product has one default currency") // rule C2
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -100,14 +101,22 @@ func (c IssueKey) canonicalScopes(bad *domain.Problems) []string {
 		scope, ok := CanonicalScope(asked)
 		switch pointer := fmt.Sprintf("/scopes/%d", i); {
 		case !ok:
-			bad.Add(pointer, "bad_scope", "%.40q is no scope", asked)
+			bad.Add(pointer, "bad_scope", "%.40q is no scope; there are %s", asked, strings.Join(c.grantable(), ", "))
 		case (scope == AdminScope) != (c.Organisation == AdminKeys):
-			bad.Add(pointer, "bad_scope", "admin keys have the scope admin alone, and belong to no organisation (rule O2)")
+			bad.Add(pointer, "bad_scope", "admin keys have the scope admin alone, and belong to no organisation") // rule O2
 		case !slices.Contains(all, scope):
 			all = append(all, scope)
 		}
 	}
 	return all
+}
+
+// grantable lists the scopes that a key of this organisation may have.
+func (c IssueKey) grantable() []string {
+	if c.Organisation == AdminKeys {
+		return []string{AdminScope}
+	}
+	return slices.DeleteFunc(Scopes(), func(scope string) bool { return scope == AdminScope })
 }
 
 func checkSecret(bad *domain.Problems, hash []byte, hint string) {

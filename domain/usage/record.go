@@ -224,7 +224,7 @@ func (c Record) check(l domain.Ledger) error {
 		bad.Add("/quantity", "amount_out_of_range", "a quantity fits 64 bits and has at most %d digits after the point", money.MaxFractionDigits)
 	}
 	if c.At != nil && c.At.After(l.Now().Add(ClockSkew)) {
-		bad.Add("/at", "bad_time", "it lies more than %s in the future (rule U3)", ClockSkew)
+		bad.Add("/at", "bad_time", "it lies more than %s in the future", ClockSkew) // rule U3
 	}
 	if err := bad.Refusal(); err != nil {
 		return err

@@ -147,7 +147,7 @@ func TestWhoMayCall(t *testing.T) {
 func TestUnknownRoutes(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
-	for _, call := range []string{"GET /", "GET /nope", "GET /subscriptions", "POST /subscriptions", "GET /products/", "PATCH /licenses", "GET /usage",
+	for _, call := range []string{"GET /nope", "GET /subscriptions", "POST /subscriptions", "GET /products/", "PATCH /licenses", "GET /usage",
 		"GET /pricing-tables/" + g.product, "GET /products/" + g.product + "/plans", "GET //licenses", "DELETE /events/" + g.product} {
 		method, path, _ := strings.Cut(call, " ")
 		got := g.call(t, g.test, method, path, "")
