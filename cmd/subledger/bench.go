@@ -109,6 +109,9 @@ func (c *benchCommand) earlier() ([]bench.Result, error) {
 
 func (c *benchCommand) tell(p *process, results, old []bench.Result) error {
 	changes := bench.Compare(old, results)
+	if c.Compare != "" && len(changes) == 0 {
+		changes = []string{"nothing to compare: " + printable(c.Compare) + " has no line of this profile with these clients and this loop"}
+	}
 	if c.json() {
 		for _, line := range changes {
 			p.say("%s", line)

@@ -76,7 +76,9 @@ func TestStoredEventsHashAsPublished(t *testing.T) {
 	}
 	require.Contains(t, c.ok("events", "show", "12", "--mode", "test"), `"ada-1"`)
 	require.NotContains(t, c.ok("events", "show", "12", "--mode", "test", "--stored"), "ada-1", "personal values are stored as ciphertext")
-	c.fails(4, "events", "show", "1000", "--mode", "test")
+	require.Contains(t, c.fails(4, "events", "show", "1000", "--mode", "test").stderr, "the test ledger has no event at position 1000")
+	require.Contains(t, c.fails(4, "events", "show", "1").stderr, "--mode test")
+	require.Contains(t, c.run("events", "tail").stderr, "the live ledger is empty. For the test one: --mode test")
 	c.fails(2, "events", "show", "1", "--ledger", "nonsense")
 	require.Len(t, strings.Split(strings.TrimSpace(c.ok("events", "tail", "--mode", "test", "-n", "3", "-o", "json")), "\n"), 3)
 }

@@ -7,10 +7,12 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
 
+	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
 )
@@ -46,12 +48,15 @@ func (c *eventsTail) Run(ctx context.Context, p *process) (err error) {
 	if err != nil {
 		return err
 	}
+	head, _, err := s.store.Head(ctx, ledger)
+	if err != nil {
+		return err
+	}
+	if name, other := c.name(); head == 0 {
+		p.say("%s", strings.TrimSpace(name+" is empty. "+other))
+	}
 	after := c.After
 	if after < 0 {
-		head, _, err := s.store.Head(ctx, ledger)
-		if err != nil {
-			return err
-		}
 		after = max(0, head-c.Lines)
 	}
 	again := time.NewTicker(250 * time.Millisecond)
@@ -154,6 +159,10 @@ func (c *eventsShow) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	e, err := s.store.Event(ctx, ledger, c.Position)
+	if refusal, ok := domain.AsRefusal(err); ok && refusal.Kind == domain.NotFound {
+		name, other := c.name()
+		return refused(other, "%s has no event at position %d", name, c.Position)
+	}
 	if err != nil {
 		return err
 	}

@@ -40,8 +40,8 @@ func refused(next, format string, args ...any) error {
 	return &status{code: exitRefused, err: fmt.Errorf(format, args...), next: next}
 }
 
-// report prints an error and returns the exit status that it stands for.
-func report(ctx context.Context, p *process, err error) int {
+// report prints an error of a command and returns the exit status that it stands for.
+func report(ctx context.Context, p *process, command string, err error) int {
 	if err == nil {
 		return exitDone
 	}
@@ -50,6 +50,9 @@ func report(ctx context.Context, p *process, err error) int {
 	switch refusal, ok := domain.AsRefusal(err); {
 	case errors.As(err, &s):
 		code, next = s.code, s.next
+		if code == exitUsage {
+			next = strings.TrimPrefix(next+"\nSee: "+command+" --help", "\n")
+		}
 	case errors.Is(err, embeddedpg.ErrInUse), errors.Is(err, embeddedpg.ErrNoPrograms):
 		code = exitRefused
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):

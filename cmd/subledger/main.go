@@ -4,7 +4,7 @@ package main
 
 import (
 	"context"
-	"fmt"
+	"errors"
 	"io"
 	"os"
 	"os/signal"
@@ -60,8 +60,19 @@ func run(ctx context.Context, p *process, args []string) int {
 		return ended
 	}
 	if err != nil {
-		fmt.Fprintf(p.stderr, "subledger: %s\n  See: subledger --help\n", err)
-		return exitUsage
+		var wrong *kong.ParseError
+		if errors.As(err, &wrong) {
+			selected = wrong.Context
+		}
+		return report(ctx, p, commandOf(selected), &status{code: exitUsage, err: err})
 	}
-	return report(ctx, p, selected.Run())
+	return report(ctx, p, commandOf(selected), selected.Run())
+}
+
+// commandOf is the command line up to the subcommand.
+func commandOf(selected *kong.Context) string {
+	if selected == nil || selected.Selected() == nil {
+		return "subledger"
+	}
+	return selected.Selected().FullPath()
 }

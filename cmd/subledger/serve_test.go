@@ -113,7 +113,14 @@ func TestServeRefusesWhatCannotWork(t *testing.T) {
 		{"serve", "--listen", "nonsense"}, {"serve", "--listen", "127.0.0.1:65536"}, {"serve", "--listen", ":-1"}, {"serve", "--listen", ":http"}, {"serve", "--roles", "king"}, {"serve", "--connections", "1"}, {"serve", "--log-level", "loud"},
 		{"serve", "--drain=-1s"}, {"nothing"}, {"keys", "roll", "no-uuid"},
 	} {
-		require.Contains(t, c.fails(2, args...).stderr, "subledger --help", "%s", args)
+		see := "See: subledger " + args[0] + " --help"
+		switch args[0] {
+		case "nothing":
+			see = "See: subledger --help"
+		case "keys":
+			see = "See: subledger keys roll --help"
+		}
+		require.Contains(t, c.fails(2, args...).stderr, see, "%s", args)
 	}
 	for _, env := range []string{"DATABASE_OWNER_URL=postgres://x/y", "DATABASE_URL=mysql://secret@x/y", "SUBLEDGER_MASTER_KEY=short"} {
 		r := c.with(env).fails(2, "serve")

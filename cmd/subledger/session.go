@@ -72,6 +72,17 @@ type Ledger struct {
 	Mode         string    `enum:"live,test," default:"" placeholder:"live|test" help:"Which of its ledgers, live or test. Default: live."`
 }
 
+// name is the ledger for people, and the flag that chooses the organisation's other one, if it has.
+func (c Ledger) name() (name, other string) {
+	switch {
+	case c.Ledger != "":
+		return "ledger " + c.Ledger, ""
+	case c.Mode == organisation.Test:
+		return "the test ledger", "For the live one: --mode live"
+	}
+	return "the live ledger", "For the test one: --mode test"
+}
+
 // find resolves the choice to a ledger's id.
 func (c Ledger) find(ctx context.Context, s *session) (uuid.UUID, error) {
 	switch {
