@@ -63,6 +63,9 @@ func (c *eventsTail) Run(ctx context.Context, p *process) (err error) {
 	defer again.Stop()
 	for {
 		events, err := s.store.Page(ctx, ledger, after, 1000)
+		if c.Follow && ctx.Err() != nil {
+			return nil // it was asked to end, while it read
+		}
 		if err != nil {
 			return err
 		}
