@@ -208,7 +208,7 @@ func (l *lane) flushAgain(parts []*part, tries int) {
 		for _, p := range parts {
 			l.s.cfg.Logger.Warn("append: outcome unknown, looking it up", "ledger", p.ls.id, "position", p.head.Position, "err", err)
 		}
-		l.detachUnknown(parts, who, err)
+		l.detachUnknown(parts, who)
 	case notSent:
 		l.fail(parts, err)
 	case again:

@@ -103,7 +103,7 @@ type ledgerState struct {
 
 const maxWritten = 4096
 
-func newLane(s *Store, _ int) *lane {
+func newLane(s *Store) *lane {
 	l := &lane{s: s, sealer: s.codec.newSealer(), queues: map[uuid.UUID]*queue{}, wake: make(chan struct{}, 1),
 		ledgers: map[uuid.UUID]*ledgerState{}, recent: list.New()}
 	s.running.Add(1)

@@ -105,8 +105,8 @@ func Open(ctx context.Context, pool *pgxpool.Pool, master MasterKey, vocabularie
 	if s.system, err = readInstallation(ctx, pool, master); err != nil {
 		return nil, err
 	}
-	for i := range s.cfg.Lanes {
-		s.lanes = append(s.lanes, newLane(s, i))
+	for range s.cfg.Lanes {
+		s.lanes = append(s.lanes, newLane(s))
 	}
 	return s, nil
 }

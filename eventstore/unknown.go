@@ -18,7 +18,7 @@ const (
 
 // detachUnknown finds out, ledger by ledger, whether the append happened (design section 3, rule 4).
 // Until then nothing else is decided on these ledgers in this process.
-func (l *lane) detachUnknown(parts []*part, who backend, cause error) {
+func (l *lane) detachUnknown(parts []*part, who backend) {
 	for _, p := range parts {
 		l.detach(p.ls.id, func() func() {
 			f := l.s.resolve(p, who)

@@ -35,7 +35,7 @@ func idempotencyKey(r *http.Request) (string, error) {
 		return "", domain.Refuse(domain.Malformed, "bad_idempotency_key", "send one idempotency key")
 	}
 	key := sent[0]
-	if key == "" || len(key) > 255 || strings.ContainsFunc(key, func(c rune) bool { return c < ' ' || c > '~' }) {
+	if !eventstore.ValidKey(key) {
 		return "", domain.Refuse(domain.Malformed, "bad_idempotency_key", "an idempotency key is 1 to 255 printable ASCII characters")
 	}
 	return key, nil
