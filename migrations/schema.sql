@@ -46,13 +46,18 @@ CREATE TABLE public.checkpoints (
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     parked_at timestamp with time zone,
     parked_position bigint,
-    parked_reason text
+    parked_reason text,
+    covers text[] COLLATE pg_catalog."C",
+    CONSTRAINT checkpoints_check CHECK (((projection = '*'::text) = (covers IS NOT NULL))),
+    CONSTRAINT checkpoints_check1 CHECK (((covers IS NULL) OR ((cardinality(covers) > 0) AND (parked_at IS NULL))))
 )
 WITH (fillfactor='50');
 
 COMMENT ON TABLE public.checkpoints IS 'A projection''s last applied position in a ledger; moved in the transaction that writes its rows.';
 
 COMMENT ON COLUMN public.checkpoints.parked_at IS 'Set when an event could not be applied: this ledger waits for a repair, the others go on.';
+
+COMMENT ON COLUMN public.checkpoints.covers IS 'The projections that the row ''*'' stands for; each other row is its projection''s own.';
 
 CREATE TABLE public.claims (
     ledger_id uuid NOT NULL,
@@ -299,6 +304,19 @@ COMMENT ON COLUMN public.products.fields IS 'catalog.ProductFields: all fields a
 COMMENT ON COLUMN public.products.version IS 'Of the product''s stream; the ETag.';
 
 COMMENT ON COLUMN public.products."position" IS 'Of the last event that changed the row, in its ledger.';
+
+CREATE VIEW public.projection_positions AS
+ SELECT c.ledger_id,
+    p.projection,
+    c."position",
+    c.updated_at,
+    c.parked_at,
+    c.parked_position,
+    c.parked_reason
+   FROM (public.checkpoints c
+     CROSS JOIN LATERAL unnest(COALESCE(c.covers, ARRAY[c.projection])) p(projection));
+
+COMMENT ON VIEW public.projection_positions IS 'How far each projection has read each ledger, whichever checkpoint stands for it.';
 
 CREATE TABLE public.provider_calls (
     ledger_id uuid NOT NULL,
@@ -846,6 +864,9 @@ GRANT SELECT ON TABLE public.plans TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.products TO subledger_app;
 GRANT SELECT ON TABLE public.products TO subledger_reader;
+
+GRANT SELECT ON TABLE public.projection_positions TO subledger_app;
+GRANT SELECT ON TABLE public.projection_positions TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_calls TO subledger_app;
 

@@ -16,6 +16,8 @@ type Applied struct {
 	mu      sync.Mutex
 	ledgers map[uuid.UUID]*progress
 	ask     func(ledger uuid.UUID) // makes whoever moves it look at the ledger's checkpoints
+	waiters int                    // for positions that are not reached
+	hurry   chan struct{}          // one of them came
 }
 
 type progress struct {
@@ -26,7 +28,9 @@ type progress struct {
 }
 
 // NewApplied knows nothing yet.
-func NewApplied() *Applied { return &Applied{ledgers: map[uuid.UUID]*progress{}} }
+func NewApplied() *Applied {
+	return &Applied{ledgers: map[uuid.UUID]*progress{}, hurry: make(chan struct{}, 1)}
+}
 
 // set tells how far all projections that are not parked have applied a ledger. Positions may go
 // back, after a swap of rebuilt tables.
@@ -39,8 +43,16 @@ func (a *Applied) set(ledger uuid.UUID, position int64, parked bool) {
 		if position >= want {
 			close(c)
 			delete(p.waiting, c)
+			a.waiters--
 		}
 	}
+}
+
+// waitedFor tells whether anybody waits.
+func (a *Applied) waitedFor() bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return a.waiters > 0
 }
 
 func (a *Applied) of(ledger uuid.UUID) *progress {
@@ -81,8 +93,10 @@ func (a *Applied) Wait(ctx context.Context, ledger uuid.UUID, position int64) er
 	}
 	c := make(chan struct{})
 	p.waiting[c] = position
+	a.waiters++
 	known := p.known
 	a.mu.Unlock()
+	wakeUp(a.hurry)
 	if !known {
 		a.look(ledger)
 	}
@@ -91,8 +105,11 @@ func (a *Applied) Wait(ctx context.Context, ledger uuid.UUID, position int64) er
 		return nil
 	case <-ctx.Done():
 		a.mu.Lock()
-		delete(p.waiting, c)
-		a.mu.Unlock()
+		defer a.mu.Unlock()
+		if _, still := p.waiting[c]; still {
+			delete(p.waiting, c)
+			a.waiters--
+		}
 		return ctx.Err()
 	}
 }

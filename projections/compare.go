@@ -43,7 +43,7 @@ func (r *Rebuild) Check(ctx context.Context) ([]Difference, error) {
 	var found []Difference
 	for after := uuid.Nil; ; {
 		rows, err := conn.Query(ctx, `select l.ledger_id, l.position, false as done from public.ledgers l
-			where l.position > 0 and l.ledger_id > $1 and not exists (select from public.checkpoints c
+			where l.position > 0 and l.ledger_id > $1 and not exists (select from public.projection_positions c
 				where c.ledger_id = l.ledger_id and c.projection = any($2) and c.parked_at is not null)
 			order by 1 limit 1000`, after, names)
 		if err != nil {
@@ -146,7 +146,7 @@ func (r *Rebuild) compare(ctx context.Context, conn *pgx.Conn, ledger uuid.UUID,
 // align holds the live checkpoint where it is until the transaction ends, and brings the shadow there.
 func (r *Rebuild) align(ctx context.Context, tx pgx.Tx, ledger uuid.UUID, model string) error {
 	var live, shadow int64
-	err := tx.QueryRow(ctx, "select position from public.checkpoints where ledger_id = $1 and projection = $2 for share", ledger, model).Scan(&live)
+	err := tx.QueryRow(ctx, "select position from public.checkpoints where ledger_id = $1 and (projection = $2 or $2 = any(covers)) for share", ledger, model).Scan(&live)
 	if err != nil {
 		return fmt.Errorf("the live projection %s has not seen the ledger: %w", model, err)
 	}

@@ -15,7 +15,7 @@ import (
 // checkpointOf is the position up to which the three read models hold a ledger: those that are parked
 // stand still and do not count, as nobody waits for them.
 const checkpointOf = `coalesce(min(position) filter (where parked_at is null), max(position))
-	from checkpoints where projection in ('catalog', 'subscriptions', 'licenses')`
+	from projection_positions where projection in ('catalog', 'subscriptions', 'licenses')`
 
 // tables changes when a rebuild has put others in their place.
 const tables = `select 'products'::regclass::oid::bigint + 'subscriptions'::regclass::oid::bigint + 'licenses'::regclass::oid::bigint`

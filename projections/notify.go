@@ -245,7 +245,7 @@ func (w *Watcher) look(ctx context.Context, ids []uuid.UUID) error {
 			case when count(c.projection) < $3 then 0 when count(*) = count(c.parked_at) then max(l.position)
 				else min(c.position) filter (where c.parked_at is null) end,
 			count(c.parked_at) > 0
-		from ledgers l left join checkpoints c on c.ledger_id = l.ledger_id and c.projection = any($2)
+		from ledgers l left join projection_positions c on c.ledger_id = l.ledger_id and c.projection = any($2)
 		where l.ledger_id = any($1) group by l.ledger_id`,
 		[]any{ids, w.names, len(w.names)}, []any{&ledger, &position, &parked}, func() { w.applied.set(ledger, position, parked) })
 }

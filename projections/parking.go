@@ -24,6 +24,9 @@ func (r *Runner) settle(ctx context.Context, entries []entry) error {
 		half := len(entries) / 2
 		return errors.Join(r.settle(ctx, entries[:half]), r.settle(ctx, entries[half:]))
 	case len(first.projections) > 1:
+		if err := r.unshare(ctx, first.track); err != nil || !first.track.known {
+			return err
+		}
 		var errs []error
 		for _, i := range first.projections {
 			one := first

@@ -33,6 +33,11 @@ type Projection interface {
 	Apply(ctx context.Context, tx pgx.Tx, events []*eventstore.Recorded) error
 }
 
+// Skipper is a Projection that knows without the database that events mean nothing to it.
+type Skipper interface {
+	Skip(events []*eventstore.Recorded) bool
+}
+
 // Fold says what one event means for the rows of a read model. It gets every event of a ledger and
 // ignores those that mean nothing to it.
 type Fold func(p *Page, e *eventstore.Recorded)

@@ -371,18 +371,30 @@ func (r *Rebuild) Swap(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, do.String()); err != nil {
 			return fmt.Errorf("swap tables: %w", err)
 		}
-		_, err := tx.Exec(ctx, `insert into public.checkpoints (ledger_id, projection, position)
-			select s.ledger_id, p, s.position from `+r.schema+`.checkpoints s cross join unnest($1::text[]) p
-			on conflict (ledger_id, projection) do update set position = excluded.position, updated_at = now(),
-				parked_at = null, parked_position = null, parked_reason = null`, names)
-		if err != nil {
+		if err := r.moveCheckpoints(ctx, tx, names); err != nil {
 			return fmt.Errorf("move checkpoints: %w", err)
 		}
-		_, err = tx.Exec(ctx, "drop schema "+r.schema+" cascade; drop schema "+old+" cascade")
+		_, err := tx.Exec(ctx, "drop schema "+r.schema+" cascade; drop schema "+old+" cascade")
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("rebuild: swap: %w", err)
 	}
 	return nil
+}
+
+// moveCheckpoints takes the rebuilt models out of the checkpoints that stood for them and gives them one
+// where the shadow is: the shared one, unless models that were not rebuilt have it.
+func (r *Rebuild) moveCheckpoints(ctx context.Context, tx pgx.Tx, names []string) error {
+	q := &pgx.Batch{}
+	q.Queue("delete from public.checkpoints where projection = any($1) or covers <@ $1::text[]", names)
+	q.Queue(`update public.checkpoints set covers = array(select c from unnest(covers) c where c <> all($1::text[]) order by 1)
+		where covers && $1::text[]`, names)
+	q.Queue(`insert into public.checkpoints (ledger_id, projection, position, covers)
+		select s.ledger_id, '*', s.position, $1::text[] from `+r.schema+`.checkpoints s
+		where not exists (select from public.checkpoints c where c.ledger_id = s.ledger_id and c.projection = '*')`, names)
+	q.Queue(`insert into public.checkpoints (ledger_id, projection, position)
+		select s.ledger_id, p, s.position from `+r.schema+`.checkpoints s cross join unnest($1::text[]) p
+		where not exists (select from public.checkpoints c where c.ledger_id = s.ledger_id and c.projection = '*' and p = any(c.covers))`, names)
+	return tx.SendBatch(ctx, q).Close()
 }

@@ -38,6 +38,7 @@ type Config struct {
 	Applied     *Applied              // told how far the Models are; nil: nobody waits
 	Follow      func(Handover)        // gets the rows of every committed page; nil: nobody
 	Announce    func(uuid.UUID)       // called for ledgers whose read models moved; nil: nobody
+	Gather      time.Duration         // between the beginnings of two pages while nobody waits; zero: none
 	Metrics     prometheus.Registerer // nil: none
 	Logger      *slog.Logger
 }
@@ -52,23 +53,29 @@ type Runner struct {
 
 	mu     sync.Mutex
 	inbox  [][]*eventstore.Recorded
+	came   int // events in inbox
 	nudged []uuid.UUID
 	rescan bool
 	wake   chan struct{}
+	full   chan struct{} // a page's worth of events came in
 
 	// Run's own:
 	ledgers map[uuid.UUID]*track
 	dirty   []*track
+	skipped map[*track]bool // at is ahead of saved
 	queued  int
+	paged   time.Time // when the last page began
 }
 
 // track is what the runner knows of a ledger.
 type track struct {
 	ledger uuid.UUID
 	head   int64
-	known  bool // at and parked are as in the database, as far as we know
+	known  bool // what follows is as in the database, as far as we know
 	at     []int64
+	saved  []int64 // as the checkpoint says: behind at while events that mean nothing were skipped
 	parked []bool
+	shared []bool                 // the shared checkpoint stands for it
 	queue  []*eventstore.Recorded // handed over, without a hole
 	listed bool                   // in dirty
 }
@@ -78,7 +85,7 @@ func NewRunner(c Config) *Runner {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{Config: c, wake: make(chan struct{}, 1), ledgers: map[uuid.UUID]*track{}}
+	r := &Runner{Config: c, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), ledgers: map[uuid.UUID]*track{}, skipped: map[*track]bool{}}
 	for _, p := range c.Projections {
 		r.names = append(r.names, p.Name())
 	}
@@ -97,8 +104,13 @@ func (r *Runner) Committed(events []*eventstore.Recorded) {
 	}
 	r.mu.Lock()
 	r.inbox = append(r.inbox, events)
+	r.came += len(events)
+	full := r.came >= pageEvents
 	r.mu.Unlock()
 	r.signal()
+	if full {
+		wakeUp(r.full)
+	}
 }
 
 // Nudge tells that ledgers may have events that this process did not write.
@@ -117,9 +129,11 @@ func (r *Runner) Rescan() {
 	r.signal()
 }
 
-func (r *Runner) signal() {
+func (r *Runner) signal() { wakeUp(r.wake) }
+
+func wakeUp(c chan struct{}) {
 	select {
-	case r.wake <- struct{}{}:
+	case c <- struct{}{}:
 	default:
 	}
 }
@@ -127,6 +141,7 @@ func (r *Runner) signal() {
 // Run applies events until the context ends, whose error it returns. Faults of the database are
 // logged and retried with a back-off.
 func (r *Runner) Run(ctx context.Context) error {
+	defer r.saveAtEnd(ctx)
 	ticker := time.NewTicker(scanEvery)
 	defer ticker.Stop()
 	r.Rescan()
@@ -149,7 +164,7 @@ func (r *Runner) Run(ctx context.Context) error {
 			continue
 		}
 		backOff = firstBackOff
-		if worked {
+		if worked && len(r.dirty) > 0 {
 			select {
 			case <-ticker.C:
 				r.Rescan()
@@ -161,10 +176,36 @@ func (r *Runner) Run(ctx context.Context) error {
 		case <-ctx.Done():
 			return ctx.Err()
 		case <-r.wake:
+			if err := r.gatherMore(ctx); err != nil {
+				return err
+			}
 		case <-ticker.C:
 			r.Rescan()
 		}
 	}
+}
+
+// gatherMore lets a page fill while nobody waits for it: a row that changes twice is written once, and
+// a page costs the database some round trips whatever is in it.
+func (r *Runner) gatherMore(ctx context.Context) error {
+	left := r.Gather - time.Since(r.paged)
+	if left <= 0 || r.Applied == nil {
+		return nil
+	}
+	timer := time.NewTimer(left)
+	defer timer.Stop()
+	for !r.Applied.waitedFor() {
+		select {
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-timer.C:
+			return nil
+		case <-r.full:
+			return nil
+		case <-r.Applied.hurry:
+		}
+	}
+	return nil
 }
 
 func pause(ctx context.Context, d time.Duration) error {
@@ -183,11 +224,12 @@ func (r *Runner) round(ctx context.Context) (worked bool, err error) {
 	if err := r.takeOver(ctx); err != nil {
 		return false, err
 	}
-	entries, err := r.gather(ctx)
+	entries, skipped, err := r.gather(ctx)
 	if err != nil || len(entries) == 0 {
-		return false, err
+		return skipped, err
 	}
 	start := time.Now()
+	r.paged = start
 	err = r.settle(ctx, entries)
 	r.metrics.page(entries, time.Since(start))
 	if err != nil {
@@ -203,7 +245,7 @@ func (r *Runner) round(ctx context.Context) (worked bool, err error) {
 func (r *Runner) takeOver(ctx context.Context) error {
 	r.mu.Lock()
 	inbox, nudged, rescan := r.inbox, r.nudged, r.rescan
-	r.inbox, r.nudged, r.rescan = nil, nil, false
+	r.inbox, r.came, r.nudged, r.rescan = nil, 0, nil, false
 	r.mu.Unlock()
 	for _, events := range inbox {
 		t := r.track(events[0].Ledger)
@@ -268,8 +310,8 @@ type entry struct {
 
 func (e entry) to() int64 { return e.events[len(e.events)-1].Position }
 
-// gather takes ledgers in turn and makes a page of what they have.
-func (r *Runner) gather(ctx context.Context) ([]entry, error) {
+// gather takes ledgers in turn and makes a page of what they have, but for what means nothing.
+func (r *Runner) gather(ctx context.Context) (page []entry, skipped bool, err error) {
 	var unknown []uuid.UUID
 	for _, t := range r.dirty {
 		if !t.known || t.at == nil {
@@ -277,9 +319,8 @@ func (r *Runner) gather(ctx context.Context) ([]entry, error) {
 		}
 	}
 	if err := r.loadCheckpoints(ctx, unknown); err != nil {
-		return nil, err
+		return nil, false, err
 	}
-	var page []entry
 	left := pageEvents
 	share := max(pageEvents/max(len(r.dirty), 1), 64)
 	for len(r.dirty) > 0 && left > 0 {
@@ -290,17 +331,38 @@ func (r *Runner) gather(ctx context.Context) ([]entry, error) {
 			if err != nil {
 				r.list(t)
 				r.relist(page)
-				return nil, err
+				return nil, skipped, err
 			}
 			if len(events) == 0 {
 				continue
 			}
 			g.events = events
 			left -= len(events)
+			if r.skip(g) {
+				skipped = true
+				continue
+			}
 			page = append(page, g)
 		}
 	}
-	return page, nil
+	return page, skipped, nil
+}
+
+// skip moves on in memory over events that mean nothing to a Skipper; the checkpoint is saved with the
+// next page that holds something, or at the next scan.
+func (r *Runner) skip(g entry) bool {
+	for _, i := range g.projections {
+		if s, ok := r.Projections[i].(Skipper); !ok || !s.Skip(g.events) {
+			return false
+		}
+	}
+	for _, i := range g.projections {
+		g.track.at[i] = g.to()
+	}
+	r.skipped[g.track] = true
+	r.publish(g.track)
+	r.relist([]entry{g})
+	return true
 }
 
 // groups are the projections that have work, by position; those in front, which reads wait for, first.

@@ -42,7 +42,7 @@ func status(ctx context.Context, pool *pgxpool.Pool, which, position, counts str
 			select p.name, p.n, l.ledger_id, coalesce(c.position, 0) as position, l.position as head, l.clock, c.updated_at, c.parked_at, c.parked_reason
 			from unnest($1::text[]) with ordinality p(name, n)
 			join ledgers l on `+which+` true
-			left join checkpoints c on c.ledger_id = l.ledger_id and c.projection = p.name),
+			left join projection_positions c on c.ledger_id = l.ledger_id and c.projection = p.name),
 		late as (
 			select s.*, case when s.clock is null then e.recorded_at else s.updated_at end as since
 			from s left join lateral (select recorded_at from events

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -58,12 +59,12 @@ func (r *Runner) apply(ctx context.Context, entries []entry) error {
 	handover := Handover{Rows: rows}
 	for _, e := range entries {
 		for _, i := range e.projections {
-			if !won[pair{e.track.ledger, i}] {
+			if !won[row{e.track.ledger, r.rowOf(e.track, i)}] {
 				e.track.known = false
 				r.metrics.lost.Inc()
 				continue
 			}
-			e.track.at[i] = e.to()
+			e.track.at[i], e.track.saved[i] = e.to(), e.to()
 			handover.Moves = append(handover.Moves, Move{e.track.ledger, r.names[i], e.from, e.to()})
 		}
 	}
@@ -72,6 +73,7 @@ func (r *Runner) apply(ctx context.Context, entries []entry) error {
 	}
 	for _, e := range entries { // after the rows were handed over: who was woken finds them
 		r.publish(e.track)
+		e.track.known = e.track.known && !r.apart(e.track)
 		if r.Announce != nil {
 			r.Announce(e.track.ledger)
 		}
@@ -79,12 +81,27 @@ func (r *Runner) apply(ctx context.Context, entries []entry) error {
 	return r.step("told")
 }
 
+// apart tells that read models stand at the same position with checkpoints of their own: read again,
+// they merge.
+func (r *Runner) apart(t *track) bool {
+	furthest, own, n := slices.Max(t.at), 0, 0
+	for i, at := range t.at {
+		if at == furthest && !t.parked[i] {
+			n++
+			if !t.shared[i] {
+				own++
+			}
+		}
+	}
+	return own > 0 && n > 1 && r.together()
+}
+
 // project writes the rows: all models load in one round trip and write in another.
-func (r *Runner) project(ctx context.Context, tx pgx.Tx, entries []entry, won map[pair]bool) (rows []any, err error) {
+func (r *Runner) project(ctx context.Context, tx pgx.Tx, entries []entry, won map[row]bool) (rows []any, err error) {
 	events := make([][]*eventstore.Recorded, len(r.Projections))
 	for _, e := range entries {
 		for _, i := range e.projections {
-			if won[pair{e.track.ledger, i}] {
+			if won[row{e.track.ledger, r.rowOf(e.track, i)}] {
 				events[i] = append(events[i], e.events...)
 			}
 		}

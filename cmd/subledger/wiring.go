@@ -70,6 +70,9 @@ func (s *server) start(ctx context.Context) error {
 	return s.startHTTP(ctx, app, registry)
 }
 
+// gatherTime is how old a row may get before it is shown to somebody who did not write it.
+const gatherTime = 50 * time.Millisecond
+
 // startProjections runs the projector, or in a process without it follows the one of another process;
 // either way applied is told how far the read models are.
 func (s *server) startProjections(ctx context.Context, applied *projections.Applied, registry *prometheus.Registry) error {
@@ -89,7 +92,8 @@ func (s *server) startProjections(ctx context.Context, applied *projections.Appl
 	}
 	moved := projections.NewAnnouncer(pool, projections.ChannelApplied, self, s.log)
 	s.project(ctx, "announcer", moved.Run)
-	c := projections.Config{Log: s.store, Pool: pool, Projections: models(), Applied: applied, Announce: moved.Announce, Metrics: registry, Logger: s.log}
+	c := projections.Config{Log: s.store, Pool: pool, Projections: models(), Applied: applied, Announce: moved.Announce,
+		Gather: gatherTime, Metrics: registry, Logger: s.log}
 	if s.checks != nil {
 		c.Follow = s.checks.Follow
 	}

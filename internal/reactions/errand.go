@@ -35,13 +35,18 @@ type errand struct {
 	Provider string    `json:"provider"`
 }
 
+// isErrand tells whether an event calls for outside work.
+func isErrand(e *eventstore.Recorded) bool {
+	requested, ok := e.Event.(task.Requested)
+	return ok && requested.Provider != "" && requested.Provider != "none"
+}
+
 // errandOf is the message for an event, nil when the event calls for nothing.
 func errandOf(e *eventstore.Recorded) (*message.Message, error) {
-	requested, ok := e.Event.(task.Requested)
-	if !ok || requested.Provider == "" || requested.Provider == "none" {
+	if !isErrand(e) {
 		return nil, nil
 	}
-	payload, err := json.Marshal(errand{Ledger: e.Ledger, Task: e.Stream, Event: e.ID, Provider: requested.Provider})
+	payload, err := json.Marshal(errand{Ledger: e.Ledger, Task: e.Stream, Event: e.ID, Provider: e.Event.(task.Requested).Provider})
 	if err != nil {
 		return nil, fmt.Errorf("encode the errand of event %s: %w", e.ID, err)
 	}

@@ -13,7 +13,7 @@ import (
 
 // Lag is how far reactions are behind; what went wrong without a trace shows here too.
 type Lag struct {
-	RelayEvents  int64         // committed and not looked at by the relay; parked ledgers left out
+	RelayEvents  int64         // behind the relay's checkpoints, which it saves every 5 s when there is nothing to publish; parked ledgers left out
 	RelayAge     time.Duration // of the oldest of them
 	RelayParked  int64         // ledgers in which the relay stands still at an event
 	Messages     int64         // published and not handled, of all topics

@@ -33,6 +33,16 @@ type relay struct {
 // Name implements projections.Projection.
 func (*relay) Name() string { return "relay" }
 
+// Skip implements projections.Skipper: most events publish nothing.
+func (r *relay) Skip(events []*eventstore.Recorded) bool {
+	for _, e := range events {
+		if _, moved := e.Event.(domain.ClockMoved); moved || isErrand(e) {
+			return false
+		}
+	}
+	return true
+}
+
 // Apply implements projections.Projection.
 func (r *relay) Apply(ctx context.Context, tx pgx.Tx, events []*eventstore.Recorded) error {
 	var errands []*message.Message
