@@ -281,9 +281,8 @@ func (a *API) change(w http.ResponseWriter, r *http.Request, body *Body, id uuid
 	own := res.Last
 	if v.TaskID != uuid.Nil {
 		w.Header().Set("Event-Uuid", v.TaskID.String())
-		own-- // the task's own events stand behind the subscription's: requested, and succeeded if it has
-		if v.Status == task.Success {
-			own--
+		if v.Status != task.Success {
+			own-- // the task's own event stands behind the subscription's
 		}
 	}
 	return a.changed(w, r, v.Subscription, res, own)

@@ -34,7 +34,11 @@ type Task struct {
 func Tasks() *Model {
 	rows := NewTable[ItemKey, Task]("tasks")
 	// An effect may stand before its task's first event in the same append.
-	effect := func(p *Page, e *eventstore.Recorded, id uuid.UUID) {
+	// One that says done is all of its task, but for effects right before it.
+	effect := func(p *Page, e *eventstore.Recorded, id uuid.UUID, done string) {
+		if id == uuid.Nil {
+			return
+		}
 		row, ok := rows.Get(p, ItemKey{e.Ledger, id})
 		if !ok {
 			row = Task{ItemKey: ItemKey{e.Ledger, id}, Params: json.RawMessage("null"), Status: task.Pending,
@@ -42,18 +46,25 @@ func Tasks() *Model {
 		}
 		row.Positions = append(slices.Clip(row.Positions), e.Position)
 		row.Position, row.UpdatedAt = e.Position, e.RecordedAt
+		if done != "" {
+			row.Type, row.Subject, row.Provider, row.Status, row.Version = done, e.Stream, subscription.NoProvider, task.Success, 1
+		}
 		rows.Put(p, row)
 	}
 	return newModel("tasks", func(p *Page, e *eventstore.Recorded) {
 		switch d := e.Event.(type) {
 		case subscription.SeatsAdded:
-			effect(p, e, d.TaskID)
+			effect(p, e, d.TaskID, d.Done)
 		case subscription.SeatsRemoved:
-			effect(p, e, d.TaskID)
+			effect(p, e, d.TaskID, d.Done)
 		case subscription.QuantityChanged:
-			effect(p, e, d.TaskID)
+			effect(p, e, d.TaskID, d.Done)
 		case subscription.PlanChanged:
-			effect(p, e, d.TaskID)
+			effect(p, e, d.TaskID, d.Done)
+		case subscription.CancellationScheduled:
+			effect(p, e, d.TaskID, d.Done)
+		case subscription.Ended:
+			effect(p, e, d.TaskID, d.Done)
 		}
 		if e.Kind() != "task" {
 			return

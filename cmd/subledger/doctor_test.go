@@ -33,7 +33,9 @@ func TestDoctorOfAPrivateDatabase(t *testing.T) {
 	require.Contains(t, c.ok("doctor"), "role subledger_app may change nothing")
 
 	db := c.database()
-	db.exec(`update checkpoints set parked_at = now(), parked_position = 1, parked_reason = 'a test' where projection = 'licenses'`)
+	db.exec(`update checkpoints set covers = array_remove(covers, 'licenses') where covers is not null`)
+	db.exec(`insert into checkpoints (ledger_id, projection, position, parked_at, parked_position, parked_reason)
+		select ledger_id, 'licenses', position, now(), 1, 'a test' from checkpoints where projection = '*'`)
 	require.Equal(t, "fault", parse[doctorOutput](t, c.fails(6, "doctor", "-o", "json").stdout).states()["projections"])
 	require.Contains(t, c.ok("projections", "status"), "a test")
 	c.ok("projections", "rebuild")

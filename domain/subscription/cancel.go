@@ -1,8 +1,6 @@
 package subscription
 
 import (
-	"encoding/json"
-	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,11 +19,6 @@ type Cancel struct {
 	Now bool
 }
 
-// cancellation is the Params of its task.
-type cancellation struct {
-	When string `json:"when"` // now, end
-}
-
 // Decide implements domain.Command.
 func (c Cancel) Decide(l domain.Ledger) (any, error) {
 	s, err := load(l, c.ID)
@@ -34,38 +27,28 @@ func (c Cancel) Decide(l domain.Ledger) (any, error) {
 	}
 	now := l.Now()
 	f, due := s.at(now, noLimit)
-	e, ok := f.cancel(now, c.Now)
+	id := l.NewID()
+	e, ok := f.cancel(now, c.Now, id) // the provider is not asked: whoever wants to go, goes
 	if !ok {
 		return TaskAnswer{Status: task.Success, Subscription: s.View(now)}, nil
 	}
-	when := cancellation{When: "end"}
-	if c.Now {
-		when.When = "now"
-	}
-	params, err := json.Marshal(when)
-	if err != nil {
-		return nil, fmt.Errorf("encode the cancellation: %w", err)
-	}
-	id := l.NewID()
 	record(l, c.ID, due)
 	l.Append(c.ID, e)
-	// The provider is not asked: whoever wants to go, goes.
-	l.Append(id, task.Requested{Type: task.CancelSubscription, Subject: c.ID, Provider: NoProvider, Params: params}, task.Succeeded{})
 	view, err := show(l, c.ID)
 	return TaskAnswer{TaskID: id, Status: task.Success, Subscription: view}, err
 }
 
 // cancel is the event of a cancellation; false when there is none.
-func (f *Facts) cancel(now time.Time, atOnce bool) (domain.Event, bool) {
+func (f *Facts) cancel(now time.Time, atOnce bool, id uuid.UUID) (domain.Event, bool) {
 	switch {
 	case f.Status == Canceled || f.Status == Deleted:
 		return nil, false
 	case atOnce || f.Status == Incomplete || now.Before(f.StartAt) || !now.Before(f.Period.End):
-		return Ended{At: now, Reason: "canceled"}, true
+		return Ended{At: now, Reason: "canceled", TaskID: id, Done: task.CancelSubscription}, true
 	case f.CancelAt != nil:
 		return nil, false
 	}
-	return CancellationScheduled{EndsAt: f.Period.End}, true
+	return CancellationScheduled{EndsAt: f.Period.End, TaskID: id, Done: task.CancelSubscription}, true
 }
 
 // Reactivate undoes a scheduled cancellation before its instant (rule S5); without one it makes no

@@ -3,6 +3,7 @@ package subscription
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -180,22 +181,45 @@ func change(l domain.Ledger, id uuid.UUID, typ string, c Change) (any, error) {
 	if len(events) == 0 {
 		return TaskAnswer{Status: task.Success, Subscription: s.View(l.Now())}, nil
 	}
-	params, err := json.Marshal(c)
-	if err != nil {
-		return nil, fmt.Errorf("encode the change: %w", err)
-	}
 	record(l, id, due)
 	answer := TaskAnswer{TaskID: taskID, Status: task.Pending}
 	if f.Provider == ManualProvider {
+		params, err := json.Marshal(c)
+		if err != nil {
+			return nil, fmt.Errorf("encode the change: %w", err)
+		}
 		l.Append(id, ChangeRequested{TaskID: taskID, Seats: c.Seats, PlanID: c.PlanID})
 		l.Append(taskID, task.Requested{Type: typ, Subject: id, Provider: f.Provider, Params: params})
 	} else {
 		answer.Status = task.Success
-		l.Append(id, events...)
-		l.Append(taskID, task.Requested{Type: typ, Subject: id, Provider: f.Provider, Params: params}, task.Succeeded{})
+		l.Append(id, done(events, typ)...)
 	}
 	answer.Subscription, err = show(l, id)
 	return answer, err
+}
+
+// done marks the last event of a change with the type of its task.
+func done(events []domain.Event, typ string) []domain.Event {
+	for i, e := range slices.Backward(events) {
+		switch e := e.(type) {
+		case SeatsAdded:
+			e.Done = typ
+			events[i] = e
+		case SeatsRemoved:
+			e.Done = typ
+			events[i] = e
+		case QuantityChanged:
+			e.Done = typ
+			events[i] = e
+		case PlanChanged:
+			e.Done = typ
+			events[i] = e
+		default:
+			continue // the end that moves with the period
+		}
+		return events
+	}
+	return events
 }
 
 // perform is what a change would append to s, whose facts are f by now; nothing when it changes

@@ -93,6 +93,9 @@ type ChangeAbandoned struct {
 	TaskID uuid.UUID `json:"task_id"`
 }
 
+// A change that needs no provider happens as it is asked for: its last event's Done is then the type of
+// its task, and the task has no stream of its own (rule T2).
+
 // SeatsAdded makes unassigned seats under the terms in force.
 type SeatsAdded struct {
 	TaskID       uuid.UUID               `json:"task_id"`
@@ -100,6 +103,7 @@ type SeatsAdded struct {
 	Capabilities []catalog.CapabilityRef `json:"capabilities"`
 	Quantity     int                     `json:"quantity"` // afterwards
 	Proration    string                  `json:"proration"`
+	Done         string                  `json:"done,omitzero"`
 }
 
 // SeatsRemoved cancels unassigned seats for ever.
@@ -108,6 +112,7 @@ type SeatsRemoved struct {
 	Seats     []uuid.UUID `json:"seats"`
 	Quantity  int         `json:"quantity"` // afterwards
 	Proration string      `json:"proration"`
+	Done      string      `json:"done,omitzero"`
 }
 
 // QuantityChanged is the quantity of a plan that is not sold by the seat; its one licence stays.
@@ -115,6 +120,7 @@ type QuantityChanged struct {
 	TaskID    uuid.UUID `json:"task_id"`
 	Quantity  int       `json:"quantity"` // afterwards
 	Proration string    `json:"proration"`
+	Done      string    `json:"done,omitzero"`
 }
 
 // SeatsAssigned sets grantees; a zero grantee unassigns.
@@ -133,11 +139,14 @@ type PlanChanged struct {
 	Period    Period            `json:"period"`
 	Proration string            `json:"proration"`
 	Currency  string            `json:"currency,omitzero"` // of a subscription that had none before
+	Done      string            `json:"done,omitzero"`
 }
 
 // CancellationScheduled ends access at EndsAt, the end of the current period.
 type CancellationScheduled struct {
 	EndsAt time.Time `json:"ends_at"`
+	TaskID uuid.UUID `json:"task_id,omitzero"` // when it was asked for
+	Done   string    `json:"done,omitzero"`
 }
 
 // Reactivated undoes a scheduled cancellation.
@@ -146,7 +155,9 @@ type Reactivated struct{}
 // Ended is the end: by `cancel now`, or at the instant that was scheduled.
 type Ended struct {
 	At     time.Time `json:"at"`
-	Reason string    `json:"reason"` // canceled, expired
+	Reason string    `json:"reason"`           // canceled, expired
+	TaskID uuid.UUID `json:"task_id,omitzero"` // when it was asked for
+	Done   string    `json:"done,omitzero"`
 }
 
 // Renewed begins the next period.
