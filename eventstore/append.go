@@ -144,6 +144,9 @@ func appendArgs(parts []*part) []any {
 
 // appendParts runs the statement. All rows are read before anything is believed.
 func appendParts(ctx context.Context, db querier, parts []*part) (*appended, error) {
+	if a, err := tryAlone(ctx, db, parts); a != nil || err != nil {
+		return a, err
+	}
 	rows, err := db.Query(ctx, appendSQL, appendArgs(parts)...)
 	if err != nil {
 		return nil, err

@@ -234,7 +234,7 @@ func (b *batch) encode(d *decision, answer any) error {
 	if err != nil {
 		return fmt.Errorf("encode the answer: %w", err)
 	}
-	r.Answer = stored
+	r.Answer, r.Value = stored, answer
 	if s.used {
 		if r.Answer, err = json.Marshal(answer, json.Deterministic(true)); err != nil {
 			return fmt.Errorf("encode the answer: %w", err)

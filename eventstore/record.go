@@ -71,4 +71,5 @@ type Result struct {
 	Replayed bool            // the key was used before: this is the first answer
 	DryRun   bool            // nothing was written
 	Answer   json.RawMessage // what Decide answered, personal fields in plain text
+	Value    any             // the same as Decide made it; nil when it was not decided now
 }

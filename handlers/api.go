@@ -108,8 +108,12 @@ func write[V any](a *API, w http.ResponseWriter, r *http.Request, body *Body, st
 	return v, res, nil
 }
 
-// Answer reads a command's answer back into the view that the command answered.
-func Answer(res eventstore.Result, v any) error {
+// Answer gives a command's answer as the view that the command answered; an old one is decoded.
+func Answer[V any](res eventstore.Result, v *V) error {
+	if now, ok := res.Value.(V); ok {
+		*v = now
+		return nil
+	}
 	err := json.Unmarshal(res.Answer, v, json.WithUnmarshalers(json.UnmarshalFromFunc(readPersonal)))
 	if err != nil {
 		return fmt.Errorf("read the answer of the command at %d: %w", res.Last, err)

@@ -3,11 +3,11 @@ package handlers
 import (
 	"context"
 	"crypto/sha256"
-	"crypto/subtle"
-	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -33,20 +33,22 @@ const (
 type Keys struct {
 	pool    *pgxpool.Pool
 	now     func() time.Time
-	known   *lru.Cache[[sha256.Size]byte, keyEntry]
+	known   *lru.Cache[[sha256.Size]byte, *keyEntry]
 	wrong   *lru.Cache[[sha256.Size]byte, time.Time]
 	flights singleflight.Group
 }
 
+// keyEntry is what the table said of a key; but for used it never changes.
 type keyEntry struct {
 	caller  Caller
 	ends    time.Time // the earlier of expiry and ended_at; zero: never
 	checked time.Time
+	used    atomic.Bool // since it was checked
 }
 
 // NewKeys looks keys up in pool; now is the process clock.
 func NewKeys(pool *pgxpool.Pool, now func() time.Time) *Keys {
-	known, err := lru.New[[sha256.Size]byte, keyEntry](maxKnownKeys)
+	known, err := lru.New[[sha256.Size]byte, *keyEntry](maxKnownKeys)
 	if err != nil {
 		panic(err) // the size is a constant above
 	}
@@ -69,14 +71,20 @@ func (k *Keys) Open(ctx context.Context, secret string) (Caller, error) {
 	}
 	hash, now := apikey.Hash(secret), k.now()
 	entry, ok := k.known.Get(hash)
-	if !ok || now.Sub(entry.checked) >= keyFreshness {
-		if at, ok := k.wrong.Get(hash); ok && now.Sub(at) < keyFreshness {
+	if !ok || !fresh(entry.checked, now) {
+		if at, ok := k.wrong.Get(hash); ok && fresh(at, now) {
 			return Caller{}, refusedKey()
 		}
+		if ok {
+			entry.used.Store(true)
+		}
 		var err error
-		if entry, err = k.lookUp(ctx, hash, now); err != nil {
+		if entry, err = k.lookUp(ctx, hash, ok, now); err != nil {
 			return Caller{}, err
 		}
+	}
+	if !entry.used.Load() {
+		entry.used.Store(true)
 	}
 	if !entry.ends.IsZero() && !now.Before(entry.ends) {
 		return Caller{}, refusedKey()
@@ -85,60 +93,102 @@ func (k *Keys) Open(ctx context.Context, secret string) (Caller, error) {
 }
 
 // lookUp asks the database once for all who wait for the same key, so that the first of them to go
-// away does not fail the others.
-func (k *Keys) lookUp(ctx context.Context, hash [sha256.Size]byte, now time.Time) (keyEntry, error) {
-	result := k.flights.DoChan(string(hash[:]), func() (any, error) {
+// away does not fail the others. A key that was known is asked for together with all others in use:
+// a thousand busy keys are one query a second.
+func (k *Keys) lookUp(ctx context.Context, hash [sha256.Size]byte, known bool, now time.Time) (*keyEntry, error) {
+	flight := "all in use"
+	if !known {
+		flight = string(hash[:])
+	}
+	result := k.flights.DoChan(flight, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyLookupTime)
 		defer cancel()
-		entry, err := k.query(ctx, hash)
-		entry.checked = now
-		switch {
-		case err == nil:
-			k.known.Add(hash, entry)
-		case errors.Is(err, pgx.ErrNoRows):
-			k.known.Remove(hash)
-			k.wrong.Add(hash, now)
-			err = refusedKey()
-		default:
-			err = fmt.Errorf("look up an API key: %w", err)
+		hashes := [][]byte{hash[:]}
+		if known {
+			hashes = k.inUse(hash, now)
 		}
-		return entry, err
+		err := k.query(ctx, hashes, now)
+		if err != nil {
+			err = fmt.Errorf("look up API keys: %w", err)
+		}
+		return nil, err
 	})
 	select {
 	case <-ctx.Done():
-		return keyEntry{}, ctx.Err()
+		return nil, ctx.Err()
 	case r := <-result:
 		if r.Err != nil {
-			return keyEntry{}, r.Err
+			return nil, r.Err
 		}
-		return r.Val.(keyEntry), nil
 	}
+	if entry, ok := k.known.Get(hash); ok && fresh(entry.checked, now) {
+		return entry, nil
+	}
+	if known && !k.wrong.Contains(hash) { // it came into use while the others were asked for
+		return k.lookUp(ctx, hash, false, now)
+	}
+	return nil, refusedKey()
 }
 
-func (k *Keys) query(ctx context.Context, hash [sha256.Size]byte) (keyEntry, error) {
+func fresh(checked, now time.Time) bool { return now.Sub(checked) < keyFreshness }
+
+// inUse lists the key and the others that were used since they were checked and will need it soon.
+func (k *Keys) inUse(hash [sha256.Size]byte, now time.Time) [][]byte {
+	hashes := [][]byte{hash[:]}
+	for _, other := range k.known.Keys() {
+		entry, ok := k.known.Peek(other)
+		if ok && other != hash && entry.used.Load() && now.Sub(entry.checked) >= keyFreshness/2 {
+			hashes = append(hashes, other[:])
+		}
+	}
+	return hashes
+}
+
+// query asks for keys and remembers which are known and which are not. What is compared on the way are
+// hashes of random secrets: how long that takes tells nothing of a secret.
+func (k *Keys) query(ctx context.Context, hashes [][]byte, now time.Time) error {
+	rows, err := k.pool.Query(ctx, `
+		select hash, key_id, organisation_id, ledger_id, mode, scopes, least(expires_at, ended_at)
+		from api_keys where hash = any($1)`, hashes)
+	if err != nil {
+		return err
+	}
+	found := map[[sha256.Size]byte]*keyEntry{}
 	var (
-		entry        keyEntry
 		stored       []byte
+		caller       Caller
 		organisation *uuid.UUID
 		ends         *time.Time
 	)
-	err := k.pool.QueryRow(ctx, `
-		select hash, key_id, organisation_id, ledger_id, mode, scopes, least(expires_at, ended_at)
-		from api_keys where hash = $1`, hash[:]).
-		Scan(&stored, &entry.caller.KeyID, &organisation, &entry.caller.Ledger, &entry.caller.Mode, &entry.caller.Scopes, &ends)
+	_, err = pgx.ForEachRow(rows, []any{&stored, &caller.KeyID, &organisation, &caller.Ledger, &caller.Mode, &caller.Scopes, &ends}, func() error {
+		entry := &keyEntry{caller: caller, checked: now}
+		entry.caller.Scopes = slices.Clone(caller.Scopes)
+		if organisation != nil {
+			entry.caller.Organisation = *organisation
+		}
+		if ends != nil {
+			entry.ends = *ends
+		}
+		if len(stored) == sha256.Size {
+			found[[sha256.Size]byte(stored)] = entry
+		}
+		return nil
+	})
 	if err != nil {
-		return entry, err
+		return err
 	}
-	if subtle.ConstantTimeCompare(stored, hash[:]) != 1 {
-		return entry, pgx.ErrNoRows
+	for _, h := range hashes {
+		hash := [sha256.Size]byte(h)
+		entry, ok := found[hash]
+		if !ok {
+			k.known.Remove(hash)
+			k.wrong.Add(hash, now)
+			continue
+		}
+		k.wrong.Remove(hash)
+		k.known.Add(hash, entry)
 	}
-	if organisation != nil {
-		entry.caller.Organisation = *organisation
-	}
-	if ends != nil {
-		entry.ends = *ends
-	}
-	return entry, nil
+	return nil
 }
 
 // secretOf reads the key from the one header that carries it.

@@ -58,7 +58,7 @@ func (e *edge) key(t *testing.T, ends time.Time, scopes ...string) string {
 	t.Helper()
 	k, err := apikey.New("test", bytes.NewReader(bytes.Repeat([]byte(t.Name()), 32)))
 	require.NoError(t, err)
-	e.keys.known.Add(k.Hash, keyEntry{caller: Caller{KeyID: uuid.New(), Ledger: uuid.New(), Mode: "test", Scopes: scopes},
+	e.keys.known.Add(k.Hash, &keyEntry{caller: Caller{KeyID: uuid.New(), Ledger: uuid.New(), Mode: "test", Scopes: scopes},
 		ends: ends, checked: e.now.Add(time.Hour)})
 	return k.Secret
 }

@@ -34,6 +34,7 @@ func (s *server) start(ctx context.Context) error {
 	}
 	// Of 48 connections: 20 for the log, 12 for reads, 10 for reactions, 6 for projections and listening.
 	s.told.NewKey = s.newKey
+	relaxCollector()
 	app, err := s.poolOf(ctx, s.app, "subledger", c.Connections*5/12)
 	if err != nil {
 		return err

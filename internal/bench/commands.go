@@ -45,7 +45,7 @@ func commands(ctx context.Context, r *run) error {
 			l.scripts = append(l.scripts, quantityScript(own, count.client()))
 		}
 		r.contests = append(r.contests, contest{clients: clients, unit: "commands/s", product: tally.of(l.work),
-			target: map[int]float64{1: 0.35, 32: 0.55, 128: 0.9}[clients], note: "3 events a command"})
+			target: map[int]float64{1: 0.35, 32: 0.55, 128: 0.9}[clients], note: "1 event a command"})
 	}
 	r.after = append(r.after, func(ctx context.Context) error { return r.holds(ctx, "key:bench-", tally.acknowledged-tally.failed) })
 	return r.insertBaselines(ctx)
