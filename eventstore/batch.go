@@ -124,6 +124,7 @@ func (p *part) spoil() {
 func (b *batch) decide(c *call) {
 	ls := b.lane.ledger(c.req.Ledger, c.coldLedger)
 	if ls == nil {
+		b.lane.stats.found(c, false)
 		c.reply(outcome{miss: &miss{ledger: true}})
 		return
 	}
@@ -161,6 +162,7 @@ func (b *batch) decideIn(ls *ledgerState, c *call) {
 	switch {
 	case errors.As(err, &missing):
 		d.undo()
+		b.lane.stats.found(c, false)
 		c.reply(outcome{miss: missing})
 	case errors.Is(err, errHold):
 		d.undo()
@@ -186,9 +188,18 @@ func (b *batch) decideIn(ls *ledgerState, c *call) {
 		p.probes = append(p.probes, d.probes...)
 		p.decided = append(p.decided, decided{c, outcome{result: r}})
 	default:
-		if err := b.encode(d, answer); err != nil {
+		err := b.encode(d, answer)
+		if err != nil {
 			d.undo()
+		}
+		switch {
+		case errors.As(err, &missing): // the ledger's key was evicted
+			b.lane.stats.found(c, false)
+			c.reply(outcome{miss: missing})
+		case err != nil:
 			c.reply(outcome{err: err})
+		default:
+			b.lane.stats.found(c, true)
 		}
 	}
 }

@@ -175,9 +175,9 @@ func (o *opener) openText(text string, field jsontext.Pointer) (domain.Personal,
 		return none, errors.New("a personal field is not readable")
 	}
 	id := uuid.UUID(sealed[:16])
-	key, ok := o.codec.keys.byID.Get(keyName{o.at.ledger, id})
+	key, ok := o.codec.keys.byID.Peek(keyName{o.at.ledger, id})
 	if !ok {
-		return none, fmt.Errorf("there is no key %s in this ledger", id)
+		return none, fmt.Errorf("key %s of this ledger: %w", id, errForgotten)
 	}
 	if key.aead == nil {
 		return erasedText(id), nil
@@ -206,8 +206,9 @@ func (o *opener) decode(r *Recorded) error {
 }
 
 // plainAnswer turns a stored answer into the one that its first caller got. Its keys must have been
-// fetched. What only looks like ciphertext, a text that some caller chose, stays as it is.
-func (o *opener) plainAnswer(ledger uuid.UUID, key string, stored []byte) ([]byte, error) {
+// fetched: what has no key in memory is errForgotten or, for the last try, a text that some caller
+// chose and that only looks like ciphertext; it stays as it is.
+func (o *opener) plainAnswer(ledger uuid.UUID, key string, stored []byte, last bool) ([]byte, error) {
 	if !bytes.Contains(stored, []byte(`"`+cipherPrefix)) {
 		return stored, nil
 	}
@@ -225,8 +226,11 @@ func (o *opener) plainAnswer(ledger uuid.UUID, key string, stored []byte) ([]byt
 			return nil, fmt.Errorf("a stored answer is not JSON: %w", err)
 		}
 		if token.Kind() == '"' && strings.HasPrefix(token.String(), cipherPrefix) {
-			if p, err := o.openText(token.String(), field); err == nil {
+			switch p, err := o.openText(token.String(), field); {
+			case err == nil:
 				token = jsontext.String(p.Text)
+			case errors.Is(err, errForgotten) && !last:
+				return nil, err
 			}
 		}
 		if err := enc.WriteToken(token); err != nil {

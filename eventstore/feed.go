@@ -27,7 +27,7 @@ func (s *Store) page(ctx context.Context, db querier, ledger uuid.UUID, after, u
 	if err != nil {
 		return nil, fmt.Errorf("read ledger %s after %d: %w", ledger, after, err)
 	}
-	if err := s.keys.load(ctx, db, ledger); err != nil {
+	if _, err := s.keys.load(ctx, db, ledger); err != nil {
 		return nil, err
 	}
 	return events, s.decodeAll(ctx, db, events)
@@ -57,7 +57,7 @@ func (s *Store) Stream(ctx context.Context, ledger, stream uuid.UUID, after int6
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", stream, err)
 	}
-	if err := s.keys.load(ctx, s.pool, ledger); err != nil {
+	if _, err := s.keys.load(ctx, s.pool, ledger); err != nil {
 		return nil, err
 	}
 	return events, s.decodeAll(ctx, s.pool, events)
@@ -66,7 +66,7 @@ func (s *Store) Stream(ctx context.Context, ledger, stream uuid.UUID, after int6
 // Fold gives a stream's state as it is in the database now, nil without events, and the ledger's
 // position at that moment.
 func (s *Store) Fold(ctx context.Context, ledger, stream uuid.UUID) (domain.State, int64, error) {
-	if err := s.keys.load(ctx, s.pool, ledger); err != nil {
+	if _, err := s.keys.load(ctx, s.pool, ledger); err != nil {
 		return nil, 0, err
 	}
 	cold, err := s.readStream(ctx, s.pool, ledger, stream)

@@ -6,14 +6,14 @@ import (
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
+	"errors"
 	"fmt"
-	"sync"
 
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/internal/cache"
 )
 
 // subjectKey encrypts the personal fields of one subject. A subject may have several (each process
@@ -42,66 +42,57 @@ type subjectName struct {
 // keyring remembers keys; all of it can be read again from the database.
 type keyring struct {
 	master  MasterKey
-	mu      sync.Mutex
-	ledgers map[uuid.UUID]*ledgerKey
-	byID    *lru.Cache[keyName, *subjectKey]
-	current *lru.Cache[subjectName, *subjectKey] // which key new fields of a subject use
+	ledgers *cache.Cache[uuid.UUID, *ledgerKey]
+	byID    *cache.Cache[keyName, *subjectKey]
+	current *cache.Cache[subjectName, *subjectKey] // which key new fields of a subject use
 }
 
-// remembered bounds both caches; an entry is some 400 bytes.
-const remembered = 1 << 17
+// keyBytes is a key in memory, most of it the cipher's tables.
+const keyBytes = 1000
 
-func newKeyring(master MasterKey) *keyring {
-	byID, _ := lru.New[keyName, *subjectKey](remembered)
-	current, _ := lru.New[subjectName, *subjectKey](remembered)
-	return &keyring{master: master, ledgers: map[uuid.UUID]*ledgerKey{}, byID: byID, current: current}
+func newKeyring(master MasterKey, bytes int) *keyring {
+	return &keyring{master: master,
+		ledgers: cache.New(bytes/4, func(uuid.UUID, *ledgerKey) int { return keyBytes }),
+		byID:    cache.New(bytes/2, func(keyName, *subjectKey) int { return keyBytes }),
+		current: cache.New(bytes/4, func(n subjectName, _ *subjectKey) int { return keyBytes + len(n.subject) }),
+	}
 }
+
+// errForgotten is a key that is not in memory: it was never fetched, or evicted since, or there is none.
+var errForgotten = errors.New("the key is not in memory")
 
 func ledgerKeyPurpose(ledger uuid.UUID) string { return "ledger key " + ledger.String() }
 
-// addLedger makes a ledger's key known.
-func (k *keyring) addLedger(ledger uuid.UUID, wrapped []byte) error {
-	raw, err := k.master.Unwrap(wrapped, ledgerKeyPurpose(ledger))
-	if err != nil {
-		return err
-	}
-	key := &ledgerKey{aead: newAEAD(raw)}
-	copy(key.raw[:], raw)
-	k.mu.Lock()
-	k.ledgers[ledger] = key
-	k.mu.Unlock()
-	return nil
-}
-
-func (k *keyring) ledger(id uuid.UUID) *ledgerKey {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	return k.ledgers[id]
-}
-
-// load reads a ledger's key unless it is known.
-func (k *keyring) load(ctx context.Context, db querier, ledger uuid.UUID) error {
-	if k.ledger(ledger) != nil {
-		return nil
+// load gives a ledger's key, from the database unless it is known.
+func (k *keyring) load(ctx context.Context, db querier, ledger uuid.UUID) (*ledgerKey, error) {
+	if key, ok := k.ledgers.Get(ledger); ok {
+		return key, nil
 	}
 	var wrapped []byte
 	err := db.QueryRow(ctx, `select wrapped_key from ledgers where ledger_id = $1`, ledger).Scan(&wrapped)
 	if err != nil {
-		return fmt.Errorf("read the key of ledger %s: %w", ledger, err)
+		return nil, fmt.Errorf("read the key of ledger %s: %w", ledger, err)
 	}
-	return k.addLedger(ledger, wrapped)
+	raw, err := k.master.Unwrap(wrapped, ledgerKeyPurpose(ledger))
+	if err != nil {
+		return nil, err
+	}
+	key := &ledgerKey{aead: newAEAD(raw)}
+	copy(key.raw[:], raw)
+	k.ledgers.Add(ledger, key)
+	return key, nil
 }
 
 // forSubject gives the key for a subject's next field; made is true when its row must be written in
-// the same append.
+// the same append. Without the ledger's key it is a *miss.
 func (k *keyring) forSubject(ledger uuid.UUID, subject string) (key *subjectKey, made bool, err error) {
 	name := subjectName{ledger, subject}
 	if key, ok := k.current.Get(name); ok && key.aead != nil {
 		return key, !key.saved, nil
 	}
-	lk := k.ledger(ledger)
-	if lk == nil {
-		return nil, false, fmt.Errorf("the key of ledger %s is not loaded", ledger)
+	lk, ok := k.ledgers.Get(ledger)
+	if !ok {
+		return nil, false, &miss{ledger: true}
 	}
 	raw := make([]byte, 32)
 	rand.Read(raw)
@@ -133,21 +124,21 @@ func (k *keyring) saved(ledger uuid.UUID, keys []*subjectKey) {
 func (k *keyring) fetch(ctx context.Context, db querier, ledger uuid.UUID, ids []uuid.UUID) error {
 	var missing []uuid.UUID
 	for _, id := range ids {
-		if !k.byID.Contains(keyName{ledger, id}) {
+		if _, ok := k.byID.Get(keyName{ledger, id}); !ok {
 			missing = append(missing, id)
 		}
 	}
 	if len(missing) == 0 {
 		return nil
 	}
-	if err := k.load(ctx, db, ledger); err != nil {
+	lk, err := k.load(ctx, db, ledger)
+	if err != nil {
 		return err
 	}
 	rows, err := db.Query(ctx, `select key_id, subject, wrapped_key from subject_keys where ledger_id = $1 and key_id = any($2)`, ledger, missing)
 	if err != nil {
 		return fmt.Errorf("read subject keys: %w", err)
 	}
-	lk := k.ledger(ledger)
 	var key subjectKey
 	_, err = pgx.ForEachRow(rows, []any{&key.id, &key.subject, &key.wrapped}, func() error {
 		found := key
@@ -173,22 +164,22 @@ func (k *keyring) fetch(ctx context.Context, db querier, ledger uuid.UUID, ids [
 // nobody, and the chain still verifies. New events about it get a new key. Read models hold plain
 // text and must be rebuilt afterwards. It answers how many keys were destroyed.
 func (s *Store) EraseSubject(ctx context.Context, ledger uuid.UUID, subject string) (int64, error) {
-	if err := s.keys.load(ctx, s.pool, ledger); err != nil {
+	lk, err := s.keys.load(ctx, s.pool, ledger)
+	if err != nil {
 		return 0, err
 	}
-	hash := s.keys.ledger(ledger).subjectHash(subject)
+	hash := lk.subjectHash(subject)
 	tag, err := s.pool.Exec(ctx, `update subject_keys set wrapped_key = null, destroyed_at = $3
 		where ledger_id = $1 and subject = $2 and wrapped_key is not null`, ledger, hash, moment(s.cfg.Now()))
 	if err != nil {
 		return 0, fmt.Errorf("erase subject: %w", err)
 	}
-	s.keys.forget(ledger, subject)
+	s.keys.forget(ledger, subject, hash)
 	return tag.RowsAffected(), nil
 }
 
-func (k *keyring) forget(ledger uuid.UUID, subject string) {
+func (k *keyring) forget(ledger uuid.UUID, subject string, hash []byte) {
 	k.current.Remove(subjectName{ledger, subject})
-	hash := k.ledger(ledger).subjectHash(subject)
 	for _, name := range k.byID.Keys() {
 		if key, ok := k.byID.Peek(name); ok && name.ledger == ledger && hmac.Equal(key.subject, hash) {
 			k.byID.Remove(name)

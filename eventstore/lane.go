@@ -32,6 +32,8 @@ type call struct {
 	known       map[string]keyRow       // keys of this command that the log has already
 	held        map[claimName]uuid.UUID // claims that other streams hold
 
+	counted bool // as a hit or a miss of the cached states
+
 	lost  int // how often another writer was faster
 	tries int // flushes that failed without a word on this command
 }
@@ -76,6 +78,7 @@ type lane struct {
 	ledgers map[uuid.UUID]*ledgerState
 	recent  *list.List // of *ledgerState, most recently used first
 	bytes   int
+	stats   laneStats
 }
 
 type queue struct {
@@ -346,11 +349,15 @@ func (l *lane) evict() {
 		case next == nil:
 			ls.streams = map[uuid.UUID]*stream{}
 			l.weigh(ls)
+			l.stats.evictions.Add(1)
 		default:
 			l.drop(ls.id)
+			l.stats.evictions.Add(1)
 		}
 		e = next
 	}
+	l.stats.bytes.Store(int64(l.bytes))
+	l.stats.ledgers.Store(int64(len(l.ledgers)))
 }
 
 // weigh brings the lane's total up to date with what a ledger occupies, roughly: its events' bytes

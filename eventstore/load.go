@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 
@@ -36,7 +37,7 @@ type coldStream struct {
 
 // loadCold reads what c lacked and hangs it on the call; the lane decides whether it still counts.
 func (s *Store) loadCold(ctx context.Context, c *call, m *miss) error {
-	if err := s.keys.load(ctx, s.pool, c.req.Ledger); err != nil {
+	if _, err := s.keys.load(ctx, s.pool, c.req.Ledger); err != nil {
 		if isNoRows(err) {
 			return errNoLedger
 		}
@@ -143,12 +144,22 @@ func (s *Store) decodeAll(ctx context.Context, db querier, events []*Recorded) e
 	o := s.openers.Get().(*opener)
 	defer s.openers.Put(o)
 	for _, e := range events {
-		if err := o.decode(e); err != nil {
+		err := o.decode(e)
+		for try := 0; errors.Is(err, errForgotten) && try < decodeTries; try++ { // others needed the room meanwhile
+			if err := s.keys.fetch(ctx, db, e.Ledger, cipherKeys(e.Data, nil)); err != nil {
+				return err
+			}
+			err = o.decode(e)
+		}
+		if err != nil {
 			return err
 		}
 	}
 	return nil
 }
+
+// decodeTries is how often keys are fetched again that were evicted before they were used.
+const decodeTries = 3
 
 // stream is an aggregate in memory: nil state and version 0 for one without events.
 type stream struct {

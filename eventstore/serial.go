@@ -214,7 +214,7 @@ func (t *serialTry) decide(ctx context.Context, conn *pgx.Conn, calls []*call) (
 	if err != nil {
 		return nil, nil, err
 	}
-	if err := s.keys.load(ctx, conn, t.ledger); err != nil {
+	if _, err := s.keys.load(ctx, conn, t.ledger); err != nil {
 		return nil, nil, err
 	}
 	if t.ls != nil {

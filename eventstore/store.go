@@ -24,7 +24,8 @@ type Config struct {
 	BatchCalls   int           // commands a flush, default 512
 	BatchBytes   int           // encoded events a flush, default 4 MiB
 	QueueCalls   int           // waiting commands a ledger, default 2,048; beyond that: busy
-	CacheBytes   int           // events' bytes behind the cached states of all lanes, default 256 MiB
+	CacheBytes   int           // of the cached states of all lanes, roughly, default 256 MiB
+	KeyBytes     int           // of the ledgers' and subjects' keys in memory, roughly, default 128 MiB
 	CallTimeout  time.Duration // for a caller without a deadline of its own, default 10 s
 	UnknownAfter time.Duration // how long an unknown outcome is looked for, default 8 s
 	LockTimeout  time.Duration // wait for a ledger's row in the serial path, default 2 s
@@ -60,6 +61,7 @@ func (c Config) withDefaults() Config {
 	setInt(&c.BatchBytes, 4<<20)
 	setInt(&c.QueueCalls, 2048)
 	setInt(&c.CacheBytes, 256<<20)
+	setInt(&c.KeyBytes, 128<<20)
 	setDuration(&c.CallTimeout, 10*time.Second)
 	setDuration(&c.UnknownAfter, 8*time.Second)
 	setDuration(&c.LockTimeout, 2*time.Second)
@@ -91,13 +93,14 @@ type Store struct {
 
 	subscribersMu sync.Mutex
 	subscribers   atomic.Pointer[[]func([]*Recorded)]
-	acknowledged  sync.Map // ledger → *atomic.Int64
+	acknowledged  acknowledged
 }
 
 // Open begins to serve the log behind pool, which must come from OpenPool. The database must have
 // been bootstrapped with the same master key (see Bootstrap).
 func Open(ctx context.Context, pool *pgxpool.Pool, master MasterKey, vocabularies []domain.Vocabulary, cfg Config) (*Store, error) {
-	s := &Store{cfg: cfg.withDefaults(), pool: pool, keys: newKeyring(master)}
+	s := &Store{cfg: cfg.withDefaults(), pool: pool}
+	s.keys = newKeyring(master, s.cfg.KeyBytes)
 	var err error
 	if s.codec, err = newCodec(vocabularies, s.keys); err != nil {
 		return nil, err
@@ -138,24 +141,12 @@ func (s *Store) Subscribe(f func(events []*Recorded)) {
 
 // Acknowledged is the highest position that this process acknowledged in a ledger, 0 for none.
 func (s *Store) Acknowledged(ledger uuid.UUID) int64 {
-	if p, ok := s.acknowledged.Load(ledger); ok {
-		return p.(*atomic.Int64).Load()
-	}
-	return 0
+	return s.acknowledged.position(ledger)
 }
 
 // committed tells the subscribers, before any caller gets its answer.
 func (s *Store) committed(ledger uuid.UUID, position int64, events []*Recorded) {
-	p, ok := s.acknowledged.Load(ledger)
-	if !ok {
-		p, _ = s.acknowledged.LoadOrStore(ledger, new(atomic.Int64))
-	}
-	for seen := p.(*atomic.Int64); ; {
-		old := seen.Load()
-		if old >= position || seen.CompareAndSwap(old, position) {
-			break
-		}
-	}
+	s.acknowledged.raise(ledger, position, time.Now())
 	if len(events) == 0 {
 		return
 	}
@@ -261,14 +252,17 @@ func (s *Store) finish(ctx context.Context, c *call, out outcome) (Result, error
 		return out.result, out.err
 	}
 	r := Result{Ledger: c.req.Ledger, Position: max(row.last, s.Acknowledged(c.req.Ledger)), First: row.first, Last: row.last, Replayed: true}
-	if err := s.keys.fetch(ctx, s.pool, c.req.Ledger, cipherKeys(row.answer, nil)); err != nil {
-		return Result{}, err
-	}
 	o := s.openers.Get().(*opener)
 	defer s.openers.Put(o)
-	plain, err := o.plainAnswer(c.req.Ledger, c.key, row.answer)
-	r.Answer = plain
-	return r, err
+	for try := 0; ; try++ {
+		if err := s.keys.fetch(ctx, s.pool, c.req.Ledger, cipherKeys(row.answer, nil)); err != nil {
+			return Result{}, err
+		}
+		plain, err := o.plainAnswer(c.req.Ledger, c.key, row.answer, try == decodeTries)
+		if r.Answer = plain; !errors.Is(err, errForgotten) {
+			return r, err
+		}
+	}
 }
 
 // OpenPool connects for the store, the projections and everyone who reads ids and texts of this schema.

@@ -11,10 +11,10 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/internal/cache"
 	"github.com/subledger/subledger/projections"
 )
 
@@ -29,17 +29,22 @@ type API struct {
 
 	cursors  cursors
 	tails    *tails
-	licenses *lru.Cache[inLedger[uuid.UUID], *uuid.UUID]
-	meterIDs *lru.Cache[inLedger[string], uuid.UUID]
+	licenses *cache.Cache[inLedger[uuid.UUID], *uuid.UUID]
+	meterIDs *cache.Cache[inLedger[string], uuid.UUID]
 }
 
 // NewAPI needs a store and its read models. Cursors are signed with secret: the same in all processes.
 func NewAPI(store *eventstore.Store, reads *projections.Reads, now func() time.Time, secret []byte,
 	status func(context.Context, uuid.UUID) ([]projections.Status, error)) *API {
 	a := &API{Store: store, Reads: reads, Now: now, Projections: status, cursors: cursors{secret}, tails: newTails(),
-		licenses: newLookups[uuid.UUID, *uuid.UUID](), meterIDs: newLookups[string, uuid.UUID]()}
+		licenses: newLookups[uuid.UUID, *uuid.UUID](64), meterIDs: newLookups[string, uuid.UUID](128)}
 	store.Subscribe(a.tails.wake)
 	return a
+}
+
+// Caches are what the API keeps in memory, by name, for metrics.
+func (a *API) Caches() map[string]func() cache.Stats {
+	return map[string]func() cache.Stats{"licenses": a.licenses.Stats, "meters": a.meterIDs.Stats}
 }
 
 // Dialect is the API as the server mounts it.

@@ -11,21 +11,21 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/singleflight"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/internal/apikey"
+	"github.com/subledger/subledger/internal/cache"
 )
 
 // A look-up is trusted for a second, which is how long a revoked key may still work. The bounds keep
 // memory flat under guessed keys.
 const (
 	keyFreshness  = time.Second
-	maxKnownKeys  = 10_000
-	maxWrongKeys  = 10_000
+	knownKeyBytes = 32 << 20
+	wrongKeyBytes = 2 << 20
 	keyLookupTime = 2 * time.Second
 )
 
@@ -33,8 +33,8 @@ const (
 type Keys struct {
 	pool    *pgxpool.Pool
 	now     func() time.Time
-	known   *lru.Cache[[sha256.Size]byte, *keyEntry]
-	wrong   *lru.Cache[[sha256.Size]byte, time.Time]
+	known   *cache.Cache[[sha256.Size]byte, *keyEntry]
+	wrong   *cache.Cache[[sha256.Size]byte, time.Time]
 	flights singleflight.Group
 }
 
@@ -48,15 +48,16 @@ type keyEntry struct {
 
 // NewKeys looks keys up in pool; now is the process clock.
 func NewKeys(pool *pgxpool.Pool, now func() time.Time) *Keys {
-	known, err := lru.New[[sha256.Size]byte, *keyEntry](maxKnownKeys)
-	if err != nil {
-		panic(err) // the size is a constant above
+	return &Keys{pool: pool, now: now, known: cache.New(knownKeyBytes, entryBytes),
+		wrong: cache.New(wrongKeyBytes, func([sha256.Size]byte, time.Time) int { return 64 })}
+}
+
+func entryBytes(_ [sha256.Size]byte, e *keyEntry) int {
+	n := 256
+	for _, s := range e.caller.Scopes {
+		n += 16 + len(s)
 	}
-	wrong, err := lru.New[[sha256.Size]byte, time.Time](maxWrongKeys)
-	if err != nil {
-		panic(err)
-	}
-	return &Keys{pool: pool, now: now, known: known, wrong: wrong}
+	return n
 }
 
 // refusedKey is the same answer whatever is wrong with a key.
@@ -124,7 +125,7 @@ func (k *Keys) lookUp(ctx context.Context, hash [sha256.Size]byte, known bool, n
 	if entry, ok := k.known.Get(hash); ok && fresh(entry.checked, now) {
 		return entry, nil
 	}
-	if known && !k.wrong.Contains(hash) { // it came into use while the others were asked for
+	if _, wrong := k.wrong.Peek(hash); known && !wrong { // it came into use while the others were asked for
 		return k.lookUp(ctx, hash, false, now)
 	}
 	return nil, refusedKey()

@@ -4,15 +4,15 @@ import (
 	"context"
 
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/subledger/subledger/domain"
 	domainlicense "github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/internal/cache"
 	"github.com/subledger/subledger/projections"
 )
 
-// maxLookups bounds each cache of facts that never change.
-const maxLookups = 100_000
+// lookupBytes bounds each cache of facts that never change.
+const lookupBytes = 16 << 20
 
 // inLedger makes a key of a ledger's own.
 type inLedger[K comparable] struct {
@@ -20,12 +20,8 @@ type inLedger[K comparable] struct {
 	key    K
 }
 
-func newLookups[K comparable, V any]() *lru.Cache[inLedger[K], V] {
-	c, err := lru.New[inLedger[K], V](maxLookups)
-	if err != nil {
-		panic(err) // the size is a constant above
-	}
-	return c
+func newLookups[K comparable, V any](bytes int) *cache.Cache[inLedger[K], V] {
+	return cache.New(lookupBytes, func(inLedger[K], V) int { return bytes })
 }
 
 // finder finds what usage records name, for one request. A seat stays with its subscription for ever

@@ -19,6 +19,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/internal/cache"
 )
 
 // How long a client may take. Writing is the longest: it begins when the headers are read.
@@ -92,6 +93,10 @@ func NewServer(cfg Config, dialects map[string]*Dialect) *Server {
 	}
 	s := &Server{cfg: cfg, keys: NewKeys(cfg.Pool, cfg.Now), limits: newLimits(cfg.RateLimit, cfg.Now),
 		metrics: newMetrics(cfg.Registry), closing: make(chan struct{})}
+	if cfg.Registry != nil {
+		cache.Register(cfg.Registry, "api_keys", s.keys.known.Stats)
+		cache.Register(cfg.Registry, "wrong_api_keys", s.keys.wrong.Stats)
+	}
 	for prefix, d := range dialects {
 		s.mounts = append(s.mounts, s.mount(prefix, d))
 	}

@@ -9,7 +9,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
+
+	"github.com/subledger/subledger/internal/cache"
 )
 
 // Question is a check as it was asked.
@@ -40,8 +41,8 @@ type Encoded struct {
 
 // answers keeps encoded answers until they change or time makes them void.
 type answers struct {
-	bodies     *lru.Cache[string, body]
-	signatures *lru.Cache[string, Signature] // of a ledger's lists of capabilities, which are few
+	bodies     *cache.Cache[string, body]
+	signatures *cache.Cache[string, Signature] // of a ledger's lists of capabilities, which are few
 }
 
 type body struct {
@@ -51,11 +52,19 @@ type body struct {
 	encoded    []byte
 }
 
-func newAnswers(size int) *answers {
-	a := &answers{}
-	a.bodies, _ = lru.New[string, body](size) // fails for a size below 1 only
-	a.signatures, _ = lru.New[string, Signature](size)
-	return a
+func newAnswers(bytes int) *answers {
+	return &answers{
+		bodies: cache.New(bytes*3/4, func(key string, b body) int {
+			n := 300 + len(key) + len(b.encoded) + 64*len(b.answer.Plans)
+			for _, c := range b.answer.Capabilities {
+				n += 2*(16+len(c)) + 48
+			}
+			return n
+		}),
+		signatures: cache.New(bytes/4, func(key string, s Signature) int {
+			return 64 + len(key) + len(s.CapsHashed) + len(s.Hex) + len(s.PublicHash)
+		}),
+	}
 }
 
 func (q Question) key() string {

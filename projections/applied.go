@@ -55,9 +55,24 @@ func (a *Applied) waitedFor() bool {
 	return a.waiters > 0
 }
 
+// shrink forgets some ledgers that nobody waits for: who asks for one has it looked up.
+func (a *Applied) shrink() {
+	for id, p := range a.ledgers {
+		if len(a.ledgers) < maxTracks*3/4 {
+			return
+		}
+		if len(p.waiting) == 0 {
+			delete(a.ledgers, id)
+		}
+	}
+}
+
 func (a *Applied) of(ledger uuid.UUID) *progress {
 	p := a.ledgers[ledger]
 	if p == nil {
+		if len(a.ledgers) >= maxTracks {
+			a.shrink()
+		}
 		p = &progress{waiting: map[chan struct{}]int64{}}
 		a.ledgers[ledger] = p
 	}

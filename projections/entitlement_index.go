@@ -122,11 +122,12 @@ type granted struct {
 
 func newLedgerIndex(ledger uuid.UUID) *ledgerIndex {
 	return &ledgerIndex{ledger: ledger, products: map[uuid.UUID]struct{}{}, subscriptions: map[uuid.UUID]*Subscription{},
-		licenses: map[uuid.UUID]*LicenseRow{}, byGrantee: map[granted][]*LicenseRow{}, capabilities: map[string][]catalog.CapabilityRef{}}
+		licenses: map[uuid.UUID]*LicenseRow{}, byGrantee: map[granted][]*LicenseRow{}, capabilities: map[string][]catalog.CapabilityRef{}, bytes: indexBytes}
 }
 
 // Sizes of rows in memory with their map entries: measured roughly, and rounded up.
 const (
+	indexBytes        = 1000 // of a ledger without any
 	productBytes      = 64
 	subscriptionBytes = 1200
 	licenseBytes      = 700

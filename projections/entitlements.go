@@ -14,6 +14,7 @@ import (
 	"golang.org/x/sync/singleflight"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/internal/cache"
 )
 
 // Times of the entitlement index.
@@ -25,11 +26,10 @@ const (
 
 // EntitlementConfig sizes an entitlement index. Sign may be nil when nobody asks for signed answers.
 type EntitlementConfig struct {
-	Reads *Reads
-	Pool  *pgxpool.Pool // role subledger_app, to find what changed
-	Bytes int64         // of all ledgers in memory together, roughly; zero: 256 MiB
-	// Answers is how many encoded answers are kept; zero: 50,000.
-	Answers int
+	Reads       *Reads
+	Pool        *pgxpool.Pool // role subledger_app, to find what changed
+	Bytes       int64         // of all ledgers in memory together, roughly; zero: 256 MiB
+	AnswerBytes int           // of encoded answers, roughly; zero: 64 MiB
 	// Sign signs the names of the capabilities, joined by commas, with the ledger's key: DER and the
 	// public point, both in lower-case hex.
 	Sign    func(ledger uuid.UUID, capsHashed string) (signatureHex, publicHashHex string, err error)
@@ -50,6 +50,8 @@ type Entitlements struct {
 	ledgers *simplelru.LRU[uuid.UUID, *ledgerIndex]
 	bytes   int64
 	sizes   map[uuid.UUID]int64 // as counted in bytes
+
+	hits, misses, evictions uint64
 }
 
 // NewEntitlements makes an empty index; Run keeps it confirmed.
@@ -57,13 +59,13 @@ func NewEntitlements(c EntitlementConfig) *Entitlements {
 	if c.Bytes == 0 {
 		c.Bytes = 256 << 20
 	}
-	if c.Answers == 0 {
-		c.Answers = 50000
+	if c.AnswerBytes == 0 {
+		c.AnswerBytes = 64 << 20
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	x := &Entitlements{EntitlementConfig: c, sizes: map[uuid.UUID]int64{}, answers: newAnswers(c.Answers)}
+	x := &Entitlements{EntitlementConfig: c, sizes: map[uuid.UUID]int64{}, answers: newAnswers(c.AnswerBytes)}
 	x.ledgers, _ = simplelru.NewLRU[uuid.UUID, *ledgerIndex](1<<20, nil) // fails for a size below 1 only
 	x.metrics = newEntitlementMetrics(c.Metrics, x)
 	return x
@@ -136,7 +138,10 @@ func (x *Entitlements) fresh(ctx context.Context, ledger uuid.UUID) (*ledgerInde
 func (x *Entitlements) cached(ledger uuid.UUID) *ledgerIndex {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	index, _ := x.ledgers.Get(ledger)
+	index, ok := x.ledgers.Get(ledger)
+	if ok {
+		x.hits++
+	}
 	return index
 }
 
@@ -153,6 +158,7 @@ func (x *Entitlements) loaded(ctx context.Context, ledger uuid.UUID) (*ledgerInd
 		}
 		x.metrics.loads.Inc()
 		x.mu.Lock()
+		x.misses++
 		x.ledgers.Add(ledger, index)
 		x.mu.Unlock()
 		x.weigh(index)
@@ -168,7 +174,7 @@ func (x *Entitlements) loaded(ctx context.Context, ledger uuid.UUID) (*ledgerInd
 func (x *Entitlements) weigh(index *ledgerIndex) {
 	index.mu.Lock()
 	if index.bytes > x.Bytes {
-		index.tooBig, index.bytes = true, 0
+		index.tooBig, index.bytes = true, indexBytes
 		index.products, index.subscriptions, index.licenses, index.byGrantee, index.capabilities = nil, nil, nil, nil, nil
 	}
 	bytes := index.bytes
@@ -187,7 +193,14 @@ func (x *Entitlements) weigh(index *ledgerIndex) {
 		}
 		x.bytes -= x.sizes[id]
 		delete(x.sizes, id)
+		x.evictions++
 	}
+}
+
+func (x *Entitlements) stats() cache.Stats {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return cache.Stats{Bytes: x.bytes, Entries: int64(x.ledgers.Len()), Hits: x.hits, Misses: x.misses, Evictions: x.evictions}
 }
 
 // Follow takes over what the runner of this process just wrote; it is Config.Follow.
@@ -308,6 +321,9 @@ func newEntitlementMetrics(to prometheus.Registerer, x *Entitlements) *entitleme
 		loads: prometheus.NewCounter(prometheus.CounterOpts{Namespace: "subledger", Subsystem: "entitlement", Name: "loads_total",
 			Help: "Ledgers that were read into memory."}),
 	}
+	cache.Register(to, "entitlements", x.stats)
+	cache.Register(to, "answers", x.answers.bodies.Stats)
+	cache.Register(to, "signatures", x.answers.signatures.Stats)
 	if to != nil {
 		gauge := func(name, help string, f func() float64) prometheus.Collector {
 			return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "subledger", Subsystem: "entitlement", Name: name, Help: help}, func() float64 {

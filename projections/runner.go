@@ -25,6 +25,7 @@ const (
 	pageEvents   = 1000            // of all ledgers together, in one transaction
 	queueEvents  = 20000           // handed over and not yet applied; what exceeds it is read from the log
 	scanEvery    = 5 * time.Second // for ledgers that no signal told of
+	maxTracks    = 1 << 17         // ledgers whose progress is in memory: some 300 bytes each
 	firstBackOff = 100 * time.Millisecond
 	lastBackOff  = 5 * time.Second
 )
@@ -279,10 +280,25 @@ func (r *Runner) takeOver(ctx context.Context) error {
 func (r *Runner) track(ledger uuid.UUID) *track {
 	t := r.ledgers[ledger]
 	if t == nil {
+		if len(r.ledgers) >= maxTracks {
+			r.shrink()
+		}
 		t = &track{ledger: ledger}
 		r.ledgers[ledger] = t
 	}
 	return t
+}
+
+// shrink forgets some ledgers with which there is nothing to do: the database knows where they stand.
+func (r *Runner) shrink() {
+	for id, t := range r.ledgers {
+		if len(r.ledgers) < maxTracks*3/4 {
+			return
+		}
+		if !t.listed && len(t.queue) == 0 && !r.skipped[t] {
+			delete(r.ledgers, id)
+		}
+	}
 }
 
 func (r *Runner) list(t *track) {

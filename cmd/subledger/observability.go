@@ -13,6 +13,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/internal/cache"
 )
 
 func newRegistry() *prometheus.Registry {
@@ -41,6 +42,12 @@ func observeFlushes(to prometheus.Registerer) func(eventstore.Flush) {
 		if f.Err != nil {
 			faults.Inc()
 		}
+	}
+}
+
+func registerCaches(to prometheus.Registerer, all map[string]func() cache.Stats) {
+	for name, stats := range all {
+		cache.Register(to, name, stats)
 	}
 }
 

@@ -50,6 +50,7 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return explainKey(err)
 	}
+	registerCaches(registry, s.store.Caches())
 	applied := projections.NewApplied()
 	if c.has("api") {
 		if err := s.openReads(ctx, app, applied, registry); err != nil {
@@ -191,11 +192,14 @@ func (s *server) startHTTP(ctx context.Context, app *pgxpool.Pool, registry *pro
 	}
 	dialects := map[string]*handlers.Dialect{}
 	if s.config.has("api") {
-		dialects[""] = salable.New(s.store, s.reads, s.checks, s.signer, time.Now).Dialect()
-		dialects["/ledger/v1"] = handlers.NewAPI(s.store, s.reads, time.Now, s.store.Master().Derive("cursors", 32),
+		root := salable.New(s.store, s.reads, s.checks, s.signer, time.Now)
+		own := handlers.NewAPI(s.store, s.reads, time.Now, s.store.Master().Derive("cursors", 32),
 			func(ctx context.Context, ledger uuid.UUID) ([]projections.Status, error) {
 				return projections.LedgerStatus(ctx, app, ledger, modelNames())
-			}).Dialect()
+			})
+		dialects[""], dialects["/ledger/v1"] = root.Dialect(), own.Dialect()
+		registerCaches(registry, root.Caches())
+		registerCaches(registry, own.Caches())
 	}
 	edge := handlers.NewServer(handlers.Config{
 		Pool: app, Now: time.Now, Log: s.log, AccessLog: s.config.AccessLog, Registry: registry, Tracer: tracer, RateLimit: s.config.RateLimit,

@@ -12,7 +12,7 @@ import (
 // A licence lives in its subscription's stream or in its own, for ever: commands need to know which.
 type home struct{ ledger, license uuid.UUID }
 
-const maxHomes = 100_000
+const homesBytes = 16 << 20
 
 // refs finds where licences live. What is not found is taken for an ad hoc licence: the core refuses it.
 func (a *API) refs(ctx context.Context, ledger uuid.UUID, ids []uuid.UUID) (map[uuid.UUID]corelicense.Ref, error) {

@@ -19,11 +19,11 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/internal/cache"
 	"github.com/subledger/subledger/projections"
 )
 
@@ -34,16 +34,18 @@ type API struct {
 	entitlements *projections.Entitlements
 	signer       *Signer
 	now          func() time.Time
-	homes        *lru.Cache[home, *uuid.UUID]
+	homes        *cache.Cache[home, *uuid.UUID]
 }
 
 // New needs the index of entitlements to sign with signer.Sign; now is the process clock.
 func New(store *eventstore.Store, reads *projections.Reads, entitlements *projections.Entitlements, signer *Signer, now func() time.Time) *API {
-	homes, err := lru.New[home, *uuid.UUID](maxHomes)
-	if err != nil {
-		panic(err) // the size is a constant
-	}
+	homes := cache.New(homesBytes, func(home, *uuid.UUID) int { return 64 })
 	return &API{store: store, reads: reads, entitlements: entitlements, signer: signer, now: now, homes: homes}
+}
+
+// Caches are what the dialect keeps in memory, by name, for metrics.
+func (a *API) Caches() map[string]func() cache.Stats {
+	return map[string]func() cache.Stats{"license_homes": a.homes.Stats, "signing_keys": a.signer.opened.Stats}
 }
 
 // Dialect is the API as the server mounts it, at "".

@@ -13,22 +13,25 @@ import (
 	"github.com/decred/dcrd/dcrec/secp256k1/v4"
 	k1 "github.com/decred/dcrd/dcrec/secp256k1/v4/ecdsa"
 	"github.com/google/uuid"
-	lru "github.com/hashicorp/golang-lru/v2"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/internal/cache"
 )
 
-// maxSigningKeys bounds the ledgers whose opened keys are kept.
-const maxSigningKeys = 100_000
+// Opened keys of a ledger take some bytes; all together no more than signingBytes.
+const (
+	signingKeyBytes = 1500
+	signingBytes    = 32 << 20
+)
 
 // Signer signs answers to licence checks with an organisation's keys, which never change: secp256k1 for v1,
 // P-256 for v2, both over SHA-256. It keeps opened keys by ledger.
 type Signer struct {
 	pool   *pgxpool.Pool
 	master eventstore.MasterKey
-	opened *lru.Cache[uuid.UUID, *signingKeys]
+	opened *cache.Cache[uuid.UUID, *signingKeys]
 }
 
 type signingKeys struct {
@@ -39,11 +42,7 @@ type signingKeys struct {
 
 // NewSigner reads keys from the table organisations; pool needs the role subledger_app.
 func NewSigner(pool *pgxpool.Pool, master eventstore.MasterKey) *Signer {
-	opened, err := lru.New[uuid.UUID, *signingKeys](maxSigningKeys)
-	if err != nil {
-		panic(err) // the size is a constant
-	}
-	return &Signer{pool: pool, master: master, opened: opened}
+	return &Signer{pool: pool, master: master, opened: cache.New(signingBytes, func(uuid.UUID, *signingKeys) int { return signingKeyBytes })}
 }
 
 // open makes a ledger's keys ready for Sign and SignV2.
