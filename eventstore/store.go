@@ -20,7 +20,7 @@ import (
 
 // Config tunes a store; the zero value of each field means its default.
 type Config struct {
-	Lanes        int           // writers in this process, default one for two processors, 8 at most; a ledger always maps to the same one
+	Lanes        int           // writers in this process, default one a processor, 8 at most; a ledger always maps to the same one
 	BatchCalls   int           // commands a flush, default 512
 	BatchBytes   int           // encoded events a flush, default 4 MiB
 	QueueCalls   int           // waiting commands a ledger, default 2,048; beyond that: busy
@@ -56,7 +56,7 @@ func (c Config) withDefaults() Config {
 			*p = d
 		}
 	}
-	setInt(&c.Lanes, min(max(runtime.GOMAXPROCS(0)/2, 1), 8)) // more lanes, smaller batches: 2 took a fifth more of the database on 2 processors
+	setInt(&c.Lanes, min(max(runtime.GOMAXPROCS(0), 1), 8)) // more lanes make smaller batches
 	setInt(&c.BatchCalls, 512)
 	setInt(&c.BatchBytes, 4<<20)
 	setInt(&c.QueueCalls, 2048)
