@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -16,17 +17,19 @@ import (
 
 type benchCommand struct {
 	Output
-	Profile    string  `arg:"" enum:"commands,check,usage,rebuild" help:"What to measure: commands, check, usage, rebuild."`
-	Clients    []int   `placeholder:"N,…" help:"Keep-alive clients, one line each. Default: commands 1,32,128; check and usage 32."`
+	Profile    string  `arg:"" enum:"commands,hot,check,usage,rebuild,lag,mixed,noisy" help:"What to measure: commands, hot, check, usage, rebuild, lag, mixed, noisy."`
+	Clients    []int   `placeholder:"N,…" help:"Keep-alive clients, one line each. Default: commands 1,32,128; hot 128; others 32."`
 	Rate       float64 `help:"Requests per second, sent when they are due (open loop). Default: each client sends when it has its answer (closed loop)."`
 	Rounds     int     `default:"5" help:"Rounds; in each the product and its baseline work in turn."`
 	Seconds    float64 `default:"3" help:"Seconds that each of them works in a round."`
 	WarmUp     float64 `default:"2" help:"Seconds that each of them works before the first round."`
+	At         float64 `default:"0.5" help:"Part of the highest rate at which latencies are then measured, with requests sent when they are due; 0: at that rate, while it is found."`
 	Seed       uint64  `default:"1" help:"Of the order of requests and of generated history."`
-	Ledgers    int     `help:"Ledgers to spread over. Default: commands 1000, usage and rebuild 100, check 10."`
+	Ledgers    int     `help:"Ledgers to spread over. Default: commands, hot and lag 1000; usage, rebuild and mixed 100; noisy 50; check 10."`
 	Events     int     `default:"200000" help:"Events in the log, for rebuild."`
 	Compare    string  `type:"existingfile" placeholder:"FILE" help:"What an earlier run printed with -o json: say what changed."`
 	CPUProfile string  `name:"cpuprofile" type:"path" placeholder:"FILE" help:"Write a CPU profile of the rounds; what is not the product is labelled side."`
+	MemProfile string  `name:"memprofile" type:"path" placeholder:"FILE" help:"Write a profile of what was allocated until the end of the rounds."`
 	PGBin      string  `name:"pg-bin" hidden:"" env:"SUBLEDGER_PG_BIN"`
 	PGCache    string  `name:"pg-cache" hidden:"" env:"SUBLEDGER_PG_CACHE"`
 	PGUser     string  `name:"pg-user" hidden:"" env:"SUBLEDGER_PG_USER"`
@@ -34,6 +37,8 @@ type benchCommand struct {
 
 func (c *benchCommand) Validate() error {
 	switch {
+	case c.At < 0 || c.At >= 1:
+		return errors.New("--at is 0 or more and less than 1")
 	case c.Rate < 0:
 		return errors.New("--rate is 0 or more")
 	case c.Rounds < 1:
@@ -54,7 +59,7 @@ func (c *benchCommand) Validate() error {
 // Run measures on a private PostgreSQL of its own, in a temporary directory, fsync on, and removes it.
 func (c *benchCommand) Run(ctx context.Context, p *process) (err error) {
 	o := bench.Options{Profile: c.Profile, Clients: c.Clients, Rate: c.Rate, Rounds: c.Rounds, Seconds: seconds(c.Seconds), WarmUp: seconds(c.WarmUp),
-		Seed: c.Seed, Ledgers: c.Ledgers, Events: c.Events, Say: p.say}
+		At: c.At, Seed: c.Seed, Ledgers: c.Ledgers, Events: c.Events, Say: p.say}
 	profile, ok := bench.Find(c.Profile)
 	if !ok {
 		return fmt.Errorf("there is no profile %q", c.Profile)
@@ -69,13 +74,16 @@ func (c *benchCommand) Run(ctx context.Context, p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	if c.CPUProfile != "" {
-		f, err := os.Create(c.CPUProfile)
+	for path, to := range map[string]*io.Writer{c.CPUProfile: &o.CPUProfile, c.MemProfile: &o.MemProfile} {
+		if path == "" {
+			continue
+		}
+		f, err := os.Create(path)
 		if err != nil {
 			return fmt.Errorf("profile: %w", err)
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
-		o.CPUProfile = f
+		*to = f
 	}
 	results, err := c.measure(ctx, o)
 	if errors.Is(err, bench.ErrNoPgbench) {

@@ -33,6 +33,10 @@ func TestBenchProfiles(t *testing.T) {
 	for name, args := range map[string][]string{
 		"commands":           {"commands", "--clients", "1,4", "--ledgers", "10"},
 		"commands at a rate": {"commands", "--clients", "1", "--ledgers", "10", "--rate", "40"},
+		"hot":                {"hot", "--clients", "8", "--ledgers", "8"},
+		"lag":                {"lag", "--clients", "4", "--ledgers", "8"},
+		"mixed":              {"mixed", "--clients", "2", "--ledgers", "2"},
+		"noisy":              {"noisy", "--clients", "4", "--ledgers", "8"},
 		"check":              {"check", "--clients", "4", "--ledgers", "2"},
 		"usage":              {"usage", "--clients", "2", "--ledgers", "4"},
 		"rebuild":            {"rebuild", "--ledgers", "4", "--events", "2000"},

@@ -9,7 +9,8 @@
 // The load generator shares the machine with the server, so it is cheap: requests are built before the
 // clock runs, one goroutine and one keep-alive connection a client write them and read just as much
 // of HTTP/1.1 as a server of ours answers (wire.go). In a closed loop a client sends its next request
-// when it has the answer; in an open one, requests have due times and latency counts from those.
+// when it has the answer: that finds the highest rate. In an open one, requests have due times and
+// latency counts from those: that finds what clients see at a part of that rate.
 package bench
 
 import (
@@ -19,6 +20,8 @@ import (
 	"runtime/pprof"
 	"slices"
 	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"github.com/subledger/subledger/eventstore"
 )
@@ -34,7 +37,7 @@ type Target struct {
 	Rebuild    func(context.Context) error // all read models, as `projections rebuild` does it
 }
 
-// Options of a run. All but Say and CPUProfile have to be set.
+// Options of a run. All but Say and the profiles have to be set.
 type Options struct {
 	Profile    string
 	Clients    []int
@@ -45,8 +48,10 @@ type Options struct {
 	Seed       uint64        // of the order of requests
 	Ledgers    int           // over which commands and usage are spread
 	Events     int           // in the log, for rebuild
+	At         float64       // of the rate that a closed loop reached: where latencies are then measured, in an open loop; 0: in the closed one
 	Say        func(format string, args ...any)
 	CPUProfile io.Writer // of the rounds; what is not the product is labelled side=…
+	MemProfile io.Writer // what was allocated, at the end of the rounds
 }
 
 // Profile is one thing that can be measured.
@@ -62,9 +67,13 @@ type Profile struct {
 func Profiles() []Profile {
 	return []Profile{
 		{Name: "commands", Help: "changes of quantity, one subscription a ledger, against single-row inserts", Clients: []int{1, 32, 128}, Ledgers: 1000, prepare: commands},
+		{Name: "hot", Help: "changes of quantity of one subscription, against the same spread over 1,000 ledgers", Clients: []int{128}, Ledgers: 1000, prepare: hot},
 		{Name: "check", Help: "signed licence checks, against a handler that writes 300 bytes", Clients: []int{32}, Ledgers: 10, prepare: check},
 		{Name: "usage", Help: "usage records, 100 a request, against single-row inserts", Clients: []int{32}, Ledgers: 100, prepare: usageRecords},
 		{Name: "rebuild", Help: "rebuilding all read models, against a select of the same events", Clients: []int{1}, Ledgers: 100, prepare: rebuild},
+		{Name: "lag", Help: "from a command's answer to the read models, at half of the highest write rate", Clients: []int{32}, Ledgers: 1000, prepare: lag},
+		{Name: "mixed", Help: "checks, lists, commands and usage as one client sends them, against a handler that writes 300 bytes", Clients: []int{32}, Ledgers: 100, prepare: mixed},
+		{Name: "noisy", Help: "99th percentile of 50 ledgers' commands beside one at ten times their rate, against without it", Clients: []int{32}, Ledgers: 50, prepare: noisy},
 	}
 }
 
@@ -88,7 +97,8 @@ type sample struct {
 	latencies []time.Duration // of successful requests, in no order
 	errors    map[string]int
 	behind    time.Duration // what the read models needed afterwards to catch up
-	cpu       time.Duration // of all processes of the run, catching up included; 0: not known
+	spent     spent
+	open      *sample // the same at a part of the rate, in an open loop; nil: it was not asked for
 }
 
 // contest is a line of the result.
@@ -96,8 +106,12 @@ type contest struct {
 	clients  int
 	unit     string
 	product  side
+	open     func(rate float64) side // the product at so many units per second, when they are due; nil: it has no such way
 	baseline string
-	target   float64 // the ratio that design section 9 asks for; 0: none
+	value    func(sample) float64 // what is compared; nil: the rate
+	target   float64              // the least ratio that design section 9 asks for; 0: none
+	most     float64              // the highest ratio; 0: none
+	p99      time.Duration        // the highest 99th percentile; 0: none
 	note     string
 }
 
@@ -107,6 +121,8 @@ type run struct {
 	target    Target
 	baselines map[string]side
 	contests  []contest
+	alone     bool // nobody asks for the baselines
+	conn      *pgx.Conn
 	after     []func(context.Context) error // once, when all is measured: does the database hold what was acknowledged?
 	cleanup   []func()
 }
@@ -119,89 +135,121 @@ func (r *run) say(format string, args ...any) {
 
 // Run measures one profile.
 func Run(ctx context.Context, t Target, o Options) ([]Result, error) {
+	r, err := prepare(ctx, t, o, false)
+	if err != nil {
+		return nil, err
+	}
+	defer r.end(ctx)
+	var parties []party
+	used := map[string]bool{}
+	for i, c := range r.contests {
+		if !used[c.baseline] {
+			used[c.baseline] = true
+			parties = append(parties, party{name: c.baseline, work: labelled("baseline", r.baselines[c.baseline]), in: r})
+		}
+		parties = append(parties, party{name: contestName(i), work: c.product, open: c.open, in: r})
+	}
+	return r.measure(ctx, parties)
+}
+
+// prepare makes what a profile needs; end takes it away.
+func prepare(ctx context.Context, t Target, o Options, alone bool) (r *run, err error) {
 	p, ok := Find(o.Profile)
 	if !ok {
 		return nil, fmt.Errorf("there is no profile %q", o.Profile)
 	}
-	r := &run{Options: o, target: t, baselines: map[string]side{}}
+	r = &run{Options: o, target: t, baselines: map[string]side{}, alone: alone}
 	defer func() {
-		for _, f := range slices.Backward(r.cleanup) {
-			f()
+		if err != nil {
+			r.end(ctx)
 		}
 	}()
+	if r.conn, err = r.product(ctx); err != nil {
+		return nil, err
+	}
 	if err := p.prepare(ctx, r); err != nil {
 		return nil, fmt.Errorf("prepare %s: %w", p.Name, err)
 	}
-	if _, err := r.settle(ctx); err != nil {
-		return nil, err
+	_, err = r.settle(ctx)
+	return r, err
+}
+
+func (r *run) end(ctx context.Context) {
+	for _, f := range slices.Backward(r.cleanup) {
+		f()
 	}
-	sides := r.sides()
+	if r.conn != nil {
+		_ = r.conn.Close(context.WithoutCancel(ctx)) // it only looked
+	}
+}
+
+// party is a side that takes part in the rounds.
+type party struct {
+	name string
+	work side
+	open func(rate float64) side
+	in   *run
+}
+
+func contestName(i int) string { return fmt.Sprintf("contest %d", i) }
+
+// measure lets all parties work in rounds and gives a line for each contest.
+func (r *run) measure(ctx context.Context, parties []party) ([]Result, error) {
 	r.say("warming up")
-	for _, s := range sides {
-		if _, err := s.work(ctx, o.WarmUp); err != nil {
-			return nil, err
+	for _, p := range parties {
+		if _, err := p.work(ctx, r.WarmUp); err != nil {
+			return nil, fmt.Errorf("%s: %w", p.name, err)
 		}
-		if _, err := r.settle(ctx); err != nil {
+		if _, err := p.in.settle(ctx); err != nil {
 			return nil, err
 		}
 	}
-	if o.CPUProfile != nil {
-		if err := pprof.StartCPUProfile(o.CPUProfile); err != nil {
+	if r.CPUProfile != nil {
+		if err := pprof.StartCPUProfile(r.CPUProfile); err != nil {
 			return nil, fmt.Errorf("profile: %w", err)
 		}
 		defer pprof.StopCPUProfile()
 	}
 	measured := map[string][]sample{}
-	for round := range o.Rounds {
-		// Each round begins with another side, so that none of them always comes after the same one.
-		for i := range sides {
-			s := sides[(i+round)%len(sides)]
-			before := cpuTime(t.Postmaster())
-			got, err := s.work(ctx, o.Seconds)
-			if err == nil { // or the next one would share the machine with the projector
-				got.behind, err = r.settle(ctx)
+	for round := range r.Rounds {
+		// Each round begins with another party, so that none of them always comes after the same one.
+		for i := range parties {
+			p := parties[(i+round)%len(parties)]
+			got, err := p.in.observe(ctx, p.work, r.Seconds)
+			if err == nil && p.open != nil && r.At > 0 && r.Rate == 0 && got.rate > 0 {
+				var open sample
+				open, err = p.in.observe(ctx, p.open(r.At*got.rate), r.Seconds)
+				got.open = &open
 			}
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", s.name, err)
+				return nil, fmt.Errorf("%s: %w", p.name, err)
 			}
-			if before > 0 {
-				got.cpu = cpuTime(t.Postmaster()) - before
-			}
-			measured[s.name] = append(measured[s.name], got)
+			measured[p.name] = append(measured[p.name], got)
 		}
-		r.say("round %d of %d: %s", round+1, o.Rounds, r.tell(measured))
+		r.say("round %d of %d: %s", round+1, r.Rounds, r.tell(measured))
 	}
-	for _, check := range r.after {
-		if err := check(ctx); err != nil {
-			return nil, err
+	if r.MemProfile != nil {
+		if err := pprof.Lookup("allocs").WriteTo(r.MemProfile, 0); err != nil {
+			return nil, fmt.Errorf("profile: %w", err)
+		}
+	}
+	checked := map[*run]bool{}
+	for _, p := range parties {
+		if checked[p.in] {
+			continue
+		}
+		checked[p.in] = true
+		for _, check := range p.in.after {
+			if err := check(ctx); err != nil {
+				return nil, err
+			}
 		}
 	}
 	var results []Result
 	for i, c := range r.contests {
-		results = append(results, newResult(o, c, measured[contestName(i)], measured[c.baseline]))
+		results = append(results, newResult(r.Options, c, measured[contestName(i)], measured[c.baseline]))
 	}
 	return results, nil
-}
-
-type namedSide struct {
-	name string
-	work side
-}
-
-func contestName(i int) string { return fmt.Sprintf("contest %d", i) }
-
-// sides are all that work in a round: every baseline once, whoever is compared with it.
-func (r *run) sides() []namedSide {
-	var all []namedSide
-	used := map[string]bool{}
-	for i, c := range r.contests {
-		if !used[c.baseline] {
-			used[c.baseline] = true
-			all = append(all, namedSide{c.baseline, labelled("baseline", r.baselines[c.baseline])})
-		}
-		all = append(all, namedSide{contestName(i), c.product})
-	}
-	return all
 }
 
 func (r *run) tell(measured map[string][]sample) string {
@@ -212,9 +260,17 @@ func (r *run) tell(measured map[string][]sample) string {
 		if i > 0 {
 			text += ", "
 		}
-		text += fmt.Sprintf("%d clients %.0f/%.0f = %.2f", c.clients, product[n].rate, base[n].rate, product[n].rate/base[n].rate)
+		a, b := c.valueOf(product[n]), c.valueOf(base[n])
+		text += fmt.Sprintf("%d clients %.0f/%.0f = %.2f", c.clients, a, b, a/b)
 	}
 	return text
+}
+
+func (c contest) valueOf(s sample) float64 {
+	if c.value != nil {
+		return c.value(s)
+	}
+	return s.rate
 }
 
 // labelled marks a side's goroutines, and those they start, in CPU profiles.

@@ -20,14 +20,9 @@ const settleTime = 2 * time.Minute
 // relay saves its checkpoints later.
 func (r *run) settle(ctx context.Context) (time.Duration, error) {
 	start := time.Now()
-	conn, err := r.product(ctx)
-	if err != nil {
-		return 0, err
-	}
-	defer conn.Close(context.WithoutCancel(ctx))
 	for {
 		var behind bool
-		err := conn.QueryRow(ctx, `select exists (select from checkpoints c join ledgers l using (ledger_id)
+		err := r.conn.QueryRow(ctx, `select exists (select from checkpoints c join ledgers l using (ledger_id)
 			where c.position < l.position and c.parked_at is null and c.projection <> 'relay')`).Scan(&behind)
 		switch {
 		case err != nil:

@@ -20,10 +20,21 @@ type load struct {
 	rate    float64  // requests per second of all together; 0: closed loop
 	units   int      // that one request stands for
 	bad     []byte   // what an answer must not hold, beside a status of success
+	// watch is told of every success: whose it was, the Ledger-Position of the answer and when it came. Nil:
+	// nobody. The client waits for it.
+	watch func(client int, position int64, at time.Time)
+}
+
+// at is the same load when its units are due at a rate.
+func (l *load) at(rate float64) side {
+	open := *l
+	open.rate = rate / float64(l.units)
+	return open.work
 }
 
 // client is one connection's part of a load.
 type client struct {
+	number    int
 	next      script
 	conn      *conn
 	latencies []time.Duration
@@ -46,7 +57,7 @@ func (l *load) work(ctx context.Context, d time.Duration) (sample, error) {
 		if err != nil {
 			return sample{}, fmt.Errorf("connect client %d: %w", i+1, err)
 		}
-		clients[i] = &client{next: s, conn: conn, errors: map[string]int{}}
+		clients[i] = &client{number: i, next: s, conn: conn, errors: map[string]int{}}
 	}
 	start := time.Now()
 	end := start.Add(d)
@@ -77,11 +88,14 @@ func (l *load) closed(ctx context.Context, c *client, end time.Time) {
 // open sends requests when they are due, evenly spread over the clients. A client that is late sends at
 // once; what the request waited counts into its latency.
 func (l *load) open(ctx context.Context, c *client, i int, start, end time.Time) {
+	timer := time.NewTimer(time.Hour)
+	defer timer.Stop()
 	each := time.Duration(float64(len(l.scripts)) / l.rate * float64(time.Second))
 	for due := start.Add(each * time.Duration(i) / time.Duration(len(l.scripts))); due.Before(end) && ctx.Err() == nil; due = due.Add(each) {
 		if wait := time.Until(due); wait > 0 {
+			timer.Reset(wait)
 			select {
-			case <-time.After(wait):
+			case <-timer.C:
 			case <-ctx.Done():
 				return
 			}
@@ -116,6 +130,9 @@ func (l *load) one(c *client, due, end time.Time) time.Time {
 		c.errors["200 with "+string(l.bad)]++
 	default:
 		c.latencies = append(c.latencies, now.Sub(due))
+		if l.watch != nil {
+			l.watch(c.number, c.conn.position, now)
+		}
 	}
 	return now
 }

@@ -150,6 +150,9 @@ func (b *pgbench) best(ctx context.Context, r *run) (clients int, err error) {
 // insertBaselines adds single-row inserts as the baseline of each contest: pgbench with one client where
 // the product has one, at its best number otherwise.
 func (r *run) insertBaselines(ctx context.Context) error {
+	if r.alone {
+		return nil
+	}
 	b, err := newPgbench(ctx, r)
 	if err != nil {
 		return err

@@ -15,54 +15,86 @@ import (
 // Result is one line: the product at a number of clients, and its baseline. Rates are units per
 // second, medians of the rounds; latencies are of all rounds together.
 type Result struct {
-	Profile    string         `json:"profile"`
-	Clients    int            `json:"clients"`
-	Mode       string         `json:"mode"` // closed, open
-	Unit       string         `json:"unit"` // of the rates
-	Rate       float64        `json:"rate"`
-	Baseline   float64        `json:"baseline"`
-	BaselineOf string         `json:"baseline_of"`
-	Ratio      Spread         `json:"ratio"`
-	Target     float64        `json:"target,omitzero"` // the least ratio that the design asks for
-	P50        float64        `json:"p50_ms"`
+	Profile  string  `json:"profile"`
+	Clients  int     `json:"clients"`
+	Rate     float64 `json:"rate"`
+	Baseline float64 `json:"baseline"`
+	Ratio    Spread  `json:"ratio"`
+	P50      float64 `json:"p50_ms"`
+	P99      float64 `json:"p99_ms"`
+	Errors   int     `json:"errors"` // of both sides
+
 	P95        float64        `json:"p95_ms"`
-	P99        float64        `json:"p99_ms"`
 	Max        float64        `json:"max_ms"`
-	Errors     int            `json:"errors"`
-	ErrorCodes map[string]int `json:"error_codes,omitempty"` // status and code of the refusal, of both sides
-	Behind     float64        `json:"behind_ms"`             // what the read models needed to catch up after a round, at most
-	CPU        float64        `json:"cpu_us,omitzero"`       // microseconds of all processes per unit, generator included
+	At         float64        `json:"latency_at,omitzero"` // of the rate: the open loop whose latencies these are; 0: the loop that found the rate
+	Mode       string         `json:"mode"`                // of the loop that found the rate: closed, open
+	Unit       string         `json:"unit"`                // of the rates
+	BaselineOf string         `json:"baseline_of"`
+	Target     float64        `json:"target,omitzero"`      // the least ratio that the design asks for
+	Most       float64        `json:"most,omitzero"`        // the highest ratio
+	P99Most    float64        `json:"p99_most_ms,omitzero"` // the highest p99
+	SatP50     float64        `json:"saturated_p50_ms,omitzero"`
+	SatP99     float64        `json:"saturated_p99_ms,omitzero"` // in the closed loop, where latencies are of the open one
+	ErrorCodes map[string]int `json:"error_codes,omitempty"`     // status and code of the refusal
+	Behind     float64        `json:"behind_ms"`                 // what the read models needed to catch up after a round, at most
+	CPU        float64        `json:"cpu_us,omitzero"`           // microseconds of all processes per unit, generator included
 	CPUBase    float64        `json:"baseline_cpu_us,omitzero"`
+	WAL        float64        `json:"wal_bytes"` // per unit, projection included
+	WALBase    float64        `json:"baseline_wal_bytes"`
+	Allocs     float64        `json:"allocs"` // objects per unit of the Go process, projection included
+	AllocBytes float64        `json:"alloc_bytes"`
 	Rounds     int            `json:"rounds"`
 	Note       string         `json:"note,omitzero"`
 }
 
 func newResult(o Options, c contest, product, baseline []sample) Result {
-	r := Result{Profile: o.Profile, Clients: c.clients, Mode: "closed", Unit: c.unit, BaselineOf: c.baseline, Target: c.target, Note: c.note,
-		Rate: round(median(rates(product)), 1), Baseline: round(median(rates(baseline)), 1), Rounds: len(product), ErrorCodes: map[string]int{}}
+	r := Result{Profile: o.Profile, Clients: c.clients, Mode: "closed", Unit: c.unit, BaselineOf: c.baseline, Target: c.target, Most: c.most,
+		P99Most: milliseconds(c.p99), Note: c.note, Rounds: len(product), ErrorCodes: map[string]int{},
+		Rate: round(median(c.values(product)), 1), Baseline: round(median(c.values(baseline)), 1)}
 	if o.Rate > 0 {
 		r.Mode = "open"
 	}
 	r.CPU, r.CPUBase = round(median(costs(product)), 1), round(median(costs(baseline)), 1)
-	s := spreadOf(ratios(product, baseline))
+	wal := func(s spent) float64 { return float64(s.wal) }
+	r.WAL, r.WALBase = round(median(aUnit(product, wal)), 0), round(median(aUnit(baseline, wal)), 0)
+	r.Allocs = round(median(aUnit(product, func(s spent) float64 { return float64(s.allocs) })), 1)
+	r.AllocBytes = round(median(aUnit(product, func(s spent) float64 { return float64(s.allocBytes) })), 0)
+	s := spreadOf(c.ratios(product, baseline))
 	r.Ratio = Spread{round(s.Median, 3), round(s.Min, 3), round(s.Max, 3)}
-	var latencies []time.Duration
+	var latencies, open []time.Duration
 	for _, sample := range product {
 		latencies = append(latencies, sample.latencies...)
 		r.Behind = max(r.Behind, milliseconds(sample.behind))
+		if sample.open != nil {
+			open = append(open, sample.open.latencies...)
+			r.count("", *sample.open)
+		}
+		r.count("", sample)
+	}
+	for _, sample := range baseline {
+		r.count("baseline ", sample)
 	}
 	slices.Sort(latencies)
+	if len(open) > 0 {
+		r.At, r.SatP50, r.SatP99 = o.At, milliseconds(percentile(latencies, 50)), milliseconds(percentile(latencies, 99))
+		slices.Sort(open)
+		latencies = open
+	}
 	r.P50, r.P95 = milliseconds(percentile(latencies, 50)), milliseconds(percentile(latencies, 95))
 	r.P99, r.Max = milliseconds(percentile(latencies, 99)), milliseconds(percentile(latencies, 100))
-	for prefix, samples := range map[string][]sample{"": product, "baseline ": baseline} {
-		for _, sample := range samples {
-			for code, n := range sample.errors {
-				r.ErrorCodes[prefix+code] += n
-				r.Errors += n
-			}
-		}
-	}
 	return r
+}
+
+func (r *Result) count(prefix string, s sample) {
+	for code, n := range s.errors {
+		r.ErrorCodes[prefix+code] += n
+		r.Errors += n
+	}
+}
+
+// Reached tells whether the line is what the design asks for; true when it asks for nothing.
+func (r Result) Reached() bool {
+	return (r.Target == 0 || r.Ratio.Median >= r.Target) && (r.Most == 0 || r.Ratio.Median <= r.Most) && (r.P99Most == 0 || r.P99 <= r.P99Most)
 }
 
 func round(v float64, places int) float64 {
@@ -72,26 +104,35 @@ func round(v float64, places int) float64 {
 
 // Header names the columns of Row.
 func Header() []string {
-	return []string{"profile", "clients", "loop", "rate", "baseline", "ratio (min-max)", "target", "p50 ms", "p95 ms", "p99 ms", "max ms", "behind ms", "cpu us", "errors"}
+	return []string{"profile", "clients", "loop", "rate", "baseline", "ratio (min-max)", "target", "p50 ms", "p95 ms", "p99 ms", "max ms", "behind ms", "cpu us", "wal bytes", "allocs", "errors"}
 }
 
 // Row is the result for people.
 func (r Result) Row() []string {
 	target := ""
-	if r.Target > 0 {
-		target = fmt.Sprintf("%.2f reached", r.Target)
-		if r.Ratio.Median < r.Target {
-			target = fmt.Sprintf("%.2f missed", r.Target)
-		}
+	switch {
+	case r.Target > 0:
+		target = fmt.Sprintf("%.2f", r.Target)
+	case r.Most > 0:
+		target = fmt.Sprintf("<= %.2f", r.Most)
+	case r.P99Most > 0:
+		target = fmt.Sprintf("p99 <= %.0f ms", r.P99Most)
+	}
+	if target != "" {
+		target += map[bool]string{true: " reached", false: " missed"}[r.Reached()]
+	}
+	loop := r.Mode
+	if r.At > 0 {
+		loop = fmt.Sprintf("open at %.0f %%", 100*r.At)
 	}
 	errors := strconv.Itoa(r.Errors)
 	for _, code := range slices.Sorted(maps.Keys(r.ErrorCodes)) {
 		errors += fmt.Sprintf("\n%d %s", r.ErrorCodes[code], code)
 	}
-	return []string{r.Profile, strconv.Itoa(r.Clients), r.Mode, fmt.Sprintf("%.0f %s", r.Rate, r.Unit),
+	return []string{r.Profile, strconv.Itoa(r.Clients), loop, fmt.Sprintf("%.0f %s", r.Rate, r.Unit),
 		fmt.Sprintf("%.0f %s", r.Baseline, r.BaselineOf), fmt.Sprintf("%.2f (%.2f-%.2f)", r.Ratio.Median, r.Ratio.Min, r.Ratio.Max), target,
 		number(r.P50), number(r.P95), number(r.P99), number(r.Max), number(r.Behind),
-		fmt.Sprintf("%.0f / %.0f", r.CPU, r.CPUBase), errors}
+		fmt.Sprintf("%.0f / %.0f", r.CPU, r.CPUBase), fmt.Sprintf("%.0f / %.0f", r.WAL, r.WALBase), fmt.Sprintf("%.0f", r.Allocs), errors}
 }
 
 func number(ms float64) string { return strconv.FormatFloat(ms, 'f', 2, 64) }

@@ -45,20 +45,20 @@ func percentile(sorted []time.Duration, p float64) time.Duration {
 }
 
 // ratios divides round by round; a round whose baseline did nothing has none.
-func ratios(product, baseline []sample) []float64 {
+func (c contest) ratios(product, baseline []sample) []float64 {
 	var all []float64
 	for i := range min(len(product), len(baseline)) {
-		if baseline[i].rate > 0 {
-			all = append(all, product[i].rate/baseline[i].rate)
+		if b := c.valueOf(baseline[i]); b > 0 {
+			all = append(all, c.valueOf(product[i])/b)
 		}
 	}
 	return all
 }
 
-func rates(samples []sample) []float64 {
+func (c contest) values(samples []sample) []float64 {
 	all := make([]float64, len(samples))
 	for i, s := range samples {
-		all[i] = s.rate
+		all[i] = c.valueOf(s)
 	}
 	return all
 }
@@ -67,8 +67,19 @@ func rates(samples []sample) []float64 {
 func costs(samples []sample) []float64 {
 	var all []float64
 	for _, s := range samples {
-		if s.units > 0 && s.cpu > 0 {
-			all = append(all, float64(s.cpu.Microseconds())/float64(s.units))
+		if s.units > 0 && s.spent.cpu > 0 {
+			all = append(all, float64(s.spent.cpu.Microseconds())/float64(s.units))
+		}
+	}
+	return all
+}
+
+// aUnit is what each round spent on one unit, of those that did any.
+func aUnit(samples []sample, of func(spent) float64) []float64 {
+	var all []float64
+	for _, s := range samples {
+		if s.units > 0 {
+			all = append(all, of(s.spent)/float64(s.units))
 		}
 	}
 	return all

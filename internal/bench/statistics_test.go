@@ -52,12 +52,12 @@ func TestPercentile(t *testing.T) {
 func TestRatiosArePairedByRound(t *testing.T) {
 	product := []sample{{rate: 100}, {rate: 10}, {rate: 300}}
 	baseline := []sample{{rate: 200}, {rate: 20}, {rate: 300}}
-	require.Equal(t, Spread{Median: 0.5, Min: 0.5, Max: 1}, spreadOf(ratios(product, baseline)))
-	require.Empty(t, ratios(product[:1], []sample{{}}), "a baseline that did nothing")
+	require.Equal(t, Spread{Median: 0.5, Min: 0.5, Max: 1}, spreadOf(contest{}.ratios(product, baseline)))
+	require.Empty(t, contest{}.ratios(product[:1], []sample{{}}), "a baseline that did nothing")
 }
 
 func TestCostsLeaveOutWhatIsNotKnown(t *testing.T) {
-	require.Equal(t, []float64{50}, costs([]sample{{units: 10, cpu: 500 * time.Microsecond}, {units: 10}, {cpu: time.Second}}))
+	require.Equal(t, []float64{50}, costs([]sample{{units: 10, spent: spent{cpu: 500 * time.Microsecond}}, {units: 10}, {spent: spent{cpu: time.Second}}}))
 }
 
 func TestCPUTimeGoesUp(t *testing.T) {

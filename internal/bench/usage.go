@@ -46,7 +46,7 @@ func usageRecords(ctx context.Context, r *run) error {
 		for _, own := range mine {
 			l.scripts = append(l.scripts, usageScript(own, count.client()))
 		}
-		r.contests = append(r.contests, contest{clients: clients, unit: "records/s", product: tally.of(l.work), target: 3,
+		r.contests = append(r.contests, contest{clients: clients, unit: "records/s", product: tally.of(l.work), open: tally.at(l), target: 3,
 			note: fmt.Sprintf("%d records a request; latencies are of requests", recordsOfARequest)})
 	}
 	r.after = append(r.after, func(ctx context.Context) error { return r.holds(ctx, "usage:u-", recordsOfARequest*tally.acknowledged) })

@@ -58,8 +58,9 @@ func (t *template) stamp(n uint64) []byte {
 // all that net/http's server sends to an HTTP/1.1 client.
 type conn struct {
 	net.Conn
-	in   *bufio.Reader
-	body []byte
+	in       *bufio.Reader
+	body     []byte
+	position int64 // of the last answer's header Ledger-Position
 }
 
 // answerTime is how long a client waits for one answer.
@@ -101,6 +102,8 @@ func (c *conn) do(request []byte) (status int, body []byte, err error) {
 			if length, err = strconv.Atoi(string(value)); err != nil {
 				return 0, nil, fmt.Errorf("bad length: %w", err)
 			}
+		case len(name) == len("Ledger-Position") && bytes.EqualFold(name, []byte("Ledger-Position")):
+			c.position, _ = strconv.ParseInt(string(value), 10, 64) // ours are numbers
 		case len(name) == len("Transfer-Encoding") && bytes.EqualFold(name, []byte("Transfer-Encoding")):
 			chunked = bytes.EqualFold(value, []byte("chunked"))
 		}
