@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,8 +9,13 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strings"
+	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/internal/bench"
 	"github.com/subledger/subledger/internal/embeddedpg"
 	"github.com/subledger/subledger/projections"
@@ -17,7 +23,7 @@ import (
 
 type benchCommand struct {
 	Output
-	Profile    string  `arg:"" enum:"commands,hot,check,usage,rebuild,lag,mixed,noisy" help:"What to measure: commands, hot, check, usage, rebuild, lag, mixed, noisy."`
+	Profile    string  `arg:"" enum:"commands,hot,check,usage,rebuild,lag,mixed,noisy,scale" help:"What to measure: commands, hot, check, usage, rebuild, lag, mixed, noisy; scale: what a store full of events changes of these."`
 	Clients    []int   `placeholder:"N,…" help:"Keep-alive clients, one line each. Default: commands 1,32,128; hot 128; others 32."`
 	Rate       float64 `help:"Requests per second, sent when they are due (open loop). Default: each client sends when it has its answer (closed loop)."`
 	Rounds     int     `default:"5" help:"Rounds; in each the product and its baseline work in turn."`
@@ -25,8 +31,8 @@ type benchCommand struct {
 	WarmUp     float64 `default:"2" help:"Seconds that each of them works before the first round."`
 	At         float64 `default:"0.5" help:"Part of the highest rate at which latencies are then measured, with requests sent when they are due; 0: at that rate, while it is found."`
 	Seed       uint64  `default:"1" help:"Of the order of requests and of generated history."`
-	Ledgers    int     `help:"Ledgers to spread over. Default: commands, hot and lag 1000; usage, rebuild and mixed 100; noisy 50; check 10."`
-	Events     int     `default:"200000" help:"Events in the log, for rebuild."`
+	Ledgers    int     `help:"Ledgers to spread over. Default: commands, hot and lag 1000; usage, rebuild and mixed 100; noisy 50; check 10; scale, into which events are loaded, 10000."`
+	Events     int     `help:"Events in the log. Default: rebuild 200000, scale 10000000."`
 	Compare    string  `type:"existingfile" placeholder:"FILE" help:"What an earlier run printed with -o json: say what changed."`
 	CPUProfile string  `name:"cpuprofile" type:"path" placeholder:"FILE" help:"Write a CPU profile of the rounds; what is not the product is labelled side."`
 	MemProfile string  `name:"memprofile" type:"path" placeholder:"FILE" help:"Write a profile of what was allocated until the end of the rounds."`
@@ -45,8 +51,8 @@ func (c *benchCommand) Validate() error {
 		return errors.New("--rounds is 1 or more")
 	case c.Seconds <= 0 || c.WarmUp < 0:
 		return errors.New("--seconds is more than 0, --warm-up 0 or more")
-	case c.Ledgers < 0 || c.Events < 1 || c.Events > 1_000_000:
-		return errors.New("--ledgers is 1 or more, --events 1 to 1000000")
+	case c.Ledgers < 0 || c.Events < 0 || c.Events > 100_000_000 || c.Profile == "rebuild" && c.Events > 1_000_000:
+		return errors.New("--ledgers is 1 or more, --events 1 to 1000000 for rebuild, to 100000000 for scale")
 	}
 	for _, n := range c.Clients {
 		if n < 1 || n > 1000 {
@@ -60,15 +66,14 @@ func (c *benchCommand) Validate() error {
 func (c *benchCommand) Run(ctx context.Context, p *process) (err error) {
 	o := bench.Options{Profile: c.Profile, Clients: c.Clients, Rate: c.Rate, Rounds: c.Rounds, Seconds: seconds(c.Seconds), WarmUp: seconds(c.WarmUp),
 		At: c.At, Seed: c.Seed, Ledgers: c.Ledgers, Events: c.Events, Say: p.say}
-	profile, ok := bench.Find(c.Profile)
-	if !ok {
-		return fmt.Errorf("there is no profile %q", c.Profile)
-	}
-	if len(o.Clients) == 0 {
-		o.Clients = profile.Clients
-	}
-	if o.Ledgers == 0 {
-		o.Ledgers = profile.Ledgers
+	switch profile, ok := bench.Find(c.Profile); {
+	case ok:
+		if len(o.Clients) == 0 {
+			o.Clients = profile.Clients
+		}
+		o.Ledgers, o.Events = cmp.Or(o.Ledgers, profile.Ledgers), cmp.Or(o.Events, 200_000)
+	default: // scale: each of its profiles has its own clients
+		o.Ledgers, o.Events = cmp.Or(o.Ledgers, 10_000), cmp.Or(o.Events, 10_000_000)
 	}
 	old, err := c.earlier()
 	if err != nil {
@@ -85,7 +90,7 @@ func (c *benchCommand) Run(ctx context.Context, p *process) (err error) {
 		defer func() { err = errors.Join(err, f.Close()) }()
 		*to = f
 	}
-	results, err := c.measure(ctx, o)
+	results, err := c.measure(ctx, p, o)
 	if errors.Is(err, bench.ErrNoPgbench) {
 		return &status{code: exitRefused, err: err}
 	}
@@ -142,8 +147,8 @@ func (c *benchCommand) tell(p *process, results, old []bench.Result) error {
 	return nil
 }
 
-// measure starts what `serve` starts, on a database that lives as long as the run.
-func (c *benchCommand) measure(ctx context.Context, o bench.Options) (results []bench.Result, err error) {
+// measure works on stores that live as long as the run.
+func (c *benchCommand) measure(ctx context.Context, p *process, o bench.Options) (results []bench.Result, err error) {
 	dir, err := os.MkdirTemp("", "subledger-bench-")
 	if err != nil {
 		return nil, err
@@ -152,17 +157,114 @@ func (c *benchCommand) measure(ctx context.Context, o bench.Options) (results []
 	if err := os.Chmod(dir, 0o711); err != nil { // PostgreSQL may run as another user
 		return nil, err
 	}
+	if c.Profile == "scale" {
+		return c.scale(ctx, p, dir, o)
+	}
+	b, err := c.start(ctx, filepath.Join(dir, "subledger"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, b.stop(ctx)) }()
+	return bench.Run(ctx, b.target(nil), o)
+}
+
+// scale loads one of two stores and compares them.
+func (c *benchCommand) scale(ctx context.Context, p *process, dir string, o bench.Options) (results []bench.Result, err error) {
+	about, err := c.load(ctx, p, filepath.Join(dir, "loaded"), o)
+	if err != nil {
+		return nil, err
+	}
+	loaded, err := c.start(ctx, filepath.Join(dir, "loaded"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, loaded.stop(ctx)) }()
+	bar := p.progress("reactions pass over the loaded events")
+	err = bench.CatchUp(ctx, loaded.target(nil), bar.at)
+	bar.end()
+	if err != nil {
+		return nil, err
+	}
+	empty, err := c.start(ctx, filepath.Join(dir, "empty"))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, empty.stop(ctx)) }()
+	o.Ledgers = 0 // --ledgers is of the load; each profile has its own
+	return bench.Scale(ctx, empty.target(nil), loaded.target(nil), o, about)
+}
+
+// load fills a store and builds its read models, in a process without a projector, which would begin to
+// apply what is loaded.
+func (c *benchCommand) load(ctx context.Context, p *process, dir string, o bench.Options) (about string, err error) {
+	b, err := c.start(ctx, dir, "api")
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, b.stop(ctx)) }()
+	var mu sync.Mutex
+	told := func(what string, work func(at func(done, total int64)) error) (time.Duration, error) {
+		bar, start := p.progress(what), time.Now()
+		err := work(func(done, total int64) {
+			mu.Lock()
+			defer mu.Unlock()
+			bar.at(done, total)
+		})
+		bar.end()
+		return time.Since(start), err
+	}
+	var events int64
+	loading, err := told("load", func(at func(done, total int64)) (err error) {
+		events, err = bench.Load(ctx, b.server.store, bench.Loading{Ledgers: o.Ledgers, Events: o.Events, Seed: o.Seed, Progress: at})
+		return err
+	})
+	if err != nil {
+		return "", err
+	}
+	rate := func(d time.Duration) float64 { return float64(events) / d.Seconds() }
+	p.say("loaded %d events into %d ledgers in %s, %.0f/s", events, o.Ledgers, loading.Round(time.Millisecond), rate(loading))
+	building, err := told("read models", func(at func(done, total int64)) error { return b.target(at).Rebuild(ctx) })
+	if err != nil {
+		return "", err
+	}
+	p.say("built the read models in %s, %.0f/s", building.Round(time.Millisecond), rate(building))
+	_, err = told("verify", func(at func(done, total int64)) error {
+		report, err := eventstore.Verify(ctx, b.owner, nil, at)
+		if err == nil && len(report.Findings) > 0 {
+			err = fmt.Errorf("what was loaded does not verify: %s", report.Findings[0])
+		}
+		return err
+	})
+	return fmt.Sprintf("%d events in %d ledgers; read models rebuilt at %.0f events/s", events, o.Ledgers, rate(building)), err
+}
+
+// benched is what serve starts, on a private PostgreSQL, fsync on.
+type benched struct {
+	installation *installation
+	server       *server
+	owner        *pgxpool.Pool
+}
+
+func (c *benchCommand) start(ctx context.Context, dir string, roles ...string) (b *benched, err error) {
+	if len(roles) == 0 {
+		roles = []string{"api", "projector", "reactor"}
+	}
 	// What the server says is not part of the result; its faults show as errors of requests.
 	log := slog.New(slog.DiscardHandler)
-	config := &serveCommand{Listen: "127.0.0.1:0", Roles: []string{"api", "projector", "reactor"}, Connections: 48, Drain: 5 * time.Second,
-		Database: Database{DataDir: filepath.Join(dir, "subledger"), PGBin: c.PGBin, PGCache: c.PGCache, PGUser: c.PGUser}}
+	config := &serveCommand{Listen: "127.0.0.1:0", Roles: roles, Connections: 48, Drain: 5 * time.Second,
+		Database: Database{DataDir: dir, PGBin: c.PGBin, PGCache: c.PGCache, PGUser: c.PGUser}}
 	in := &installation{config: config.Database, embedded: true}
+	b = &benched{installation: in}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, b.stop(ctx))
+		}
+	}()
 	in.server, err = embeddedpg.Start(ctx, embeddedpg.Config{Dir: config.DataDir, BinDir: c.PGBin, CacheDir: c.PGCache, User: c.PGUser, Logger: log,
 		Settings: map[string]string{"max_connections": "120"}})
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, in.close(context.WithoutCancel(ctx))) }()
 	in.locate(in.server.URL)
 	if err := in.server.EnsureDatabase(ctx, databaseName); err != nil {
 		return nil, err
@@ -171,26 +273,36 @@ func (c *benchCommand) measure(ctx context.Context, o bench.Options) (results []
 	if err != nil {
 		return nil, err
 	}
-	defer listener.Close()
-	s := &server{config: config, installation: in, log: log, listener: listener}
-	defer func() { err = errors.Join(err, s.stop()) }()
-	if err := s.start(ctx); err != nil {
+	b.server = &server{config: config, installation: in, log: log, listener: listener}
+	if err := b.server.start(ctx); err != nil {
 		return nil, err
 	}
-	owner, err := in.pool(ctx, in.owner)
-	if err != nil {
-		return nil, err
+	b.owner, err = in.pool(ctx, in.owner)
+	return b, err
+}
+
+func (b *benched) stop(ctx context.Context) error {
+	var err error
+	if b.owner != nil {
+		b.owner.Close()
 	}
-	defer owner.Close()
-	return bench.Run(ctx, bench.Target{
-		Address: s.told.Address[len("http://"):], AdminKey: s.told.Keys.Admin, Product: databaseName, Store: s.store, Postmaster: in.server.Pid,
-		Database: func(name string) string { return in.server.URL(embeddedpg.Superuser, name) },
+	if b.server != nil {
+		err = b.server.stop()
+	}
+	return errors.Join(err, b.installation.close(context.WithoutCancel(ctx)))
+}
+
+func (b *benched) target(progress func(done, total int64)) bench.Target {
+	s := b.server
+	return bench.Target{
+		Address: strings.TrimPrefix(s.told.Address, "http://"), AdminKey: s.told.Keys.Admin, Product: databaseName, Store: s.store, Postmaster: s.server.Pid,
+		Database: func(name string) string { return s.server.URL(embeddedpg.Superuser, name) },
 		Rebuild: func(ctx context.Context) error {
-			r := projections.NewRebuild(projections.RebuildConfig{Log: s.store, Owner: owner, Models: projections.Models()})
+			r := projections.NewRebuild(projections.RebuildConfig{Log: s.store, Owner: b.owner, Models: projections.Models(), Progress: progress})
 			if err := r.Run(ctx); err != nil {
 				return err
 			}
 			return r.Swap(ctx)
 		},
-	}, o)
+	}
 }

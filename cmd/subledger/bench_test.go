@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -37,6 +38,7 @@ func TestBenchProfiles(t *testing.T) {
 		"lag":                {"lag", "--clients", "4", "--ledgers", "8"},
 		"mixed":              {"mixed", "--clients", "2", "--ledgers", "2"},
 		"noisy":              {"noisy", "--clients", "4", "--ledgers", "8"},
+		"scale":              {"scale", "--clients", "2", "--ledgers", "50", "--events", "20000"},
 		"check":              {"check", "--clients", "4", "--ledgers", "2"},
 		"usage":              {"usage", "--clients", "2", "--ledgers", "4"},
 		"rebuild":            {"rebuild", "--ledgers", "4", "--events", "2000"},
@@ -53,7 +55,7 @@ func TestBenchProfiles(t *testing.T) {
 			require.NoError(t, json.Unmarshal(out, &results), "%s", out)
 			require.NotEmpty(t, results)
 			for _, r := range results {
-				require.Equal(t, args[0], r.Profile)
+				require.True(t, strings.HasPrefix(r.Profile, args[0]), r.Profile)
 				require.Positive(t, r.Clients)
 				require.Positive(t, r.Rate)
 				require.Positive(t, r.Baseline)

@@ -47,13 +47,20 @@ func writeHistory(ctx context.Context, r *run) (int, error) {
 	return int(total.Load()), err
 }
 
+// scribe takes commands: the store, or one that COPYs.
+type scribe interface {
+	Execute(context.Context, eventstore.Request) (eventstore.Result, error)
+	Event(ctx context.Context, ledger uuid.UUID, position int64) (*eventstore.Recorded, error)
+}
+
 // writer fills one ledger.
 type writer struct {
-	store  *eventstore.Store
+	store  scribe
 	ledger uuid.UUID
 	random *rand.Rand
 	events int
 	key    int
+	sells  uuid.UUID // a product
 }
 
 // do runs a command and reads its answer into out, unless that is nil.
@@ -74,12 +81,12 @@ type answered struct {
 }
 
 func (w *writer) write(ctx context.Context, events int) error {
-	var product, plan answered
-	if _, err := w.do(ctx, catalog.CreateProduct{Fields: catalog.ProductFields{Name: "bench", DisplayName: "Bench"}}, &product); err != nil {
+	if err := w.product(ctx, "bench"); err != nil {
 		return err
 	}
+	var plan answered
 	f := catalog.DefaultPlan()
-	f.ProductID, f.Name, f.DisplayName, f.LicenseType, f.PricingType = product.ID, "seats", "Seats", catalog.PerSeat, "free"
+	f.ProductID, f.Name, f.DisplayName, f.LicenseType, f.PricingType = w.sells, "seats", "Seats", catalog.PerSeat, "free"
 	f.Interval, f.Length, f.MaxSeatAmount = "month", 1, 50
 	if _, err := w.do(ctx, catalog.CreatePlan{Fields: f}, &plan); err != nil {
 		return err
@@ -90,6 +97,14 @@ func (w *writer) write(ctx context.Context, events int) error {
 		}
 	}
 	return nil
+}
+
+// product makes what plans are of.
+func (w *writer) product(ctx context.Context, name string) error {
+	var made answered
+	_, err := w.do(ctx, catalog.CreateProduct{Fields: catalog.ProductFields{Name: name, DisplayName: "Bench"}}, &made)
+	w.sells = made.ID
+	return err
 }
 
 // life is one subscription's.
