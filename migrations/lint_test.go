@@ -1,10 +1,12 @@
 package migrations_test
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/stretchr/testify/require"
 
@@ -64,14 +66,15 @@ func TestSchemaKeepsToLedgers(t *testing.T) {
 	}
 }
 
-// Every read model is closed to a reader that has not said which ledger it reads.
-func TestReadersSeeOneLedger(t *testing.T) {
+// Every read model is closed to a reader that has not said which ledger it reads, and its owner is bound
+// by the policies too.
+func TestB03_ReadersSeeOneLedger(t *testing.T) {
 	t.Parallel()
 	pool := pgtest.Pool(t, pgtest.New(t).URL)
 	rows, err := pool.Query(t.Context(), `select c.relname from pg_class c
 		where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
 			and has_table_privilege('subledger_reader', c.oid, 'select')
-			and not (c.relrowsecurity and exists (select from pg_policy p where p.polrelid = c.oid
+			and not (c.relrowsecurity and c.relforcerowsecurity and exists (select from pg_policy p where p.polrelid = c.oid
 				and 'subledger_reader'::regrole = any(p.polroles)
 				and pg_get_expr(p.polqual, p.polrelid) like '%subledger.ledger_id%'))
 		order by 1`)
@@ -79,4 +82,56 @@ func TestReadersSeeOneLedger(t *testing.T) {
 	open, err := pgx.CollectRows(rows, pgx.RowTo[string])
 	require.NoError(t, err)
 	require.Equal(t, []string{"checkpoints"}, open, "positions alone are no secret")
+}
+
+// A session that names no ledger, an empty one or another one sees nothing; what a transaction named is
+// forgotten at its end, however the connection is used afterwards. The owner, where it is no superuser, sees
+// what it named, and all when it named nothing: the projector is of the same role then.
+func TestB03_UnsetEmptyForeignAndLeftoverSettings(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t)
+	owner, reader := pgtest.Pool(t, db.URL), pgtest.Pool(t, db.ReaderURL)
+	mine, other := uuid.New(), uuid.New()
+	for _, id := range []uuid.UUID{mine, other} {
+		_, err := owner.Exec(t.Context(), `insert into meters (ledger_id, id, key, status, fields, version, position, created_at, updated_at)
+			values ($1, $1, 'm', 'ACTIVE', '{}', 1, 1, now(), now())`, id)
+		require.NoError(t, err)
+	}
+	conn, err := reader.Acquire(t.Context())
+	require.NoError(t, err)
+	defer conn.Release()
+	sees := func(db interface {
+		QueryRow(context.Context, string, ...any) pgx.Row
+	}) (n int) {
+		require.NoError(t, db.QueryRow(t.Context(), "select count(*) from meters").Scan(&n))
+		return n
+	}
+	require.Zero(t, sees(conn), "unset")
+	for setting, want := range map[string]int{"": 0, mine.String(): 1, uuid.NewString(): 0} {
+		tx, err := conn.Begin(t.Context())
+		require.NoError(t, err)
+		_, err = tx.Exec(t.Context(), "select set_config('subledger.ledger_id', $1, true)", setting)
+		require.NoError(t, err)
+		require.Equal(t, want, sees(tx), "%q", setting)
+		require.NoError(t, tx.Commit(t.Context()))
+		require.Zero(t, sees(conn), "left over of %q", setting)
+	}
+
+	plain := "plain_" + strings.ReplaceAll(uuid.NewString(), "-", "")
+	_, err = owner.Exec(t.Context(), `create role `+plain+`; alter table meters owner to `+plain+`; drop policy owner on meters;
+		create policy owner on meters to `+plain+` using (ledger_id = coalesce(nullif(current_setting('subledger.ledger_id', true), '')::uuid, ledger_id))`)
+	require.NoError(t, err)
+	t.Cleanup(func() { // roles are the server's
+		_, _ = owner.Exec(context.WithoutCancel(t.Context()), `reassign owned by `+plain+` to current_user; drop owned by `+plain+`; drop role `+plain)
+	})
+	err = pgx.BeginFunc(t.Context(), owner, func(tx pgx.Tx) error {
+		if _, err := tx.Exec(t.Context(), "set local role "+plain); err != nil {
+			return err
+		}
+		require.Equal(t, 2, sees(tx))
+		_, err := tx.Exec(t.Context(), "select set_config('subledger.ledger_id', $1, true)", mine.String())
+		require.Equal(t, 1, sees(tx))
+		return err
+	})
+	require.NoError(t, err)
 }

@@ -35,6 +35,8 @@ CREATE TABLE public.capabilities (
     CONSTRAINT capabilities_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DEPRECATED'::text])))
 );
 
+ALTER TABLE ONLY public.capabilities FORCE ROW LEVEL SECURITY;
+
 COMMENT ON TABLE public.capabilities IS 'Capabilities at their newest event; licences keep the names that they were made with.';
 
 COMMENT ON COLUMN public.capabilities.fields IS 'catalog.CapabilityFields.';
@@ -97,6 +99,8 @@ CREATE TABLE public.due (
 )
 WITH (fillfactor='80');
 
+ALTER TABLE ONLY public.due FORCE ROW LEVEL SECURITY;
+
 COMMENT ON TABLE public.due IS 'What happens by time: a scheduler makes a command of each row once its instant has come; the command''s event moves or removes the row.';
 
 COMMENT ON COLUMN public.due.asleep IS 'Why it does not happen although its instant may come; null: it does.';
@@ -140,6 +144,8 @@ CREATE TABLE public.features (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL
 );
+
+ALTER TABLE ONLY public.features FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.features IS 'Features at their newest event.';
 
@@ -211,6 +217,8 @@ CREATE TABLE public.licenses (
 )
 WITH (fillfactor='90');
 
+ALTER TABLE ONLY public.licenses FORCE ROW LEVEL SECURITY;
+
 COMMENT ON TABLE public.licenses IS 'Seats and ad hoc licences. A seat does not repeat its subscription''s plan, status and dates: a change of a large subscription changes one row.';
 
 COMMENT ON COLUMN public.licenses.subscription_id IS 'Null for an ad hoc licence.';
@@ -238,6 +246,8 @@ CREATE TABLE public.meters (
     updated_at timestamp with time zone NOT NULL,
     CONSTRAINT meters_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DEPRECATED'::text])))
 );
+
+ALTER TABLE ONLY public.meters FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.meters IS 'Meters at their newest event.';
 
@@ -276,6 +286,8 @@ CREATE TABLE public.plans (
     CONSTRAINT plans_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DEPRECATED'::text])))
 );
 
+ALTER TABLE ONLY public.plans FORCE ROW LEVEL SECURITY;
+
 COMMENT ON TABLE public.plans IS 'Plans at their newest event. What was sold keeps the terms it was sold under.';
 
 COMMENT ON COLUMN public.plans.plan_version IS 'Rises with a change of prices only.';
@@ -296,6 +308,8 @@ CREATE TABLE public.products (
     updated_at timestamp with time zone NOT NULL,
     CONSTRAINT products_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DEPRECATED'::text])))
 );
+
+ALTER TABLE ONLY public.products FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.products IS 'What is sold, at the newest event of each product.';
 
@@ -378,6 +392,8 @@ CREATE TABLE public.seat_terms (
     terms_position bigint NOT NULL
 );
 
+ALTER TABLE ONLY public.seat_terms FORCE ROW LEVEL SECURITY;
+
 COMMENT ON TABLE public.seat_terms IS 'A subscription''s terms in force, as in subscriptions; for the fold of licenses alone.';
 
 CREATE TABLE public.subject_keys (
@@ -431,6 +447,8 @@ CREATE TABLE public.subscriptions (
 )
 WITH (fillfactor='80');
 
+ALTER TABLE ONLY public.subscriptions FORCE ROW LEVEL SECURITY;
+
 COMMENT ON TABLE public.subscriptions IS 'Subscriptions as recorded. What counts at an instant is computed from it: ends and trial ends happen whether or not a scheduler recorded them.';
 
 COMMENT ON COLUMN public.subscriptions.terms IS 'catalog.PlanTerms in force: frozen copy of the plan, capabilities included.';
@@ -472,6 +490,8 @@ CREATE TABLE public.tasks (
 )
 WITH (fillfactor='70');
 
+ALTER TABLE ONLY public.tasks FORCE ROW LEVEL SECURITY;
+
 COMMENT ON TABLE public.tasks IS 'How far asynchronous commands got. A status never moves backwards: success and failed are for ever.';
 
 COMMENT ON COLUMN public.tasks.retries IS 'Attempts that failed; each attempt counts once.';
@@ -500,6 +520,8 @@ CREATE TABLE public.usage_periods (
 )
 WITH (fillfactor='50');
 
+ALTER TABLE ONLY public.usage_periods FORCE ROW LEVEL SECURITY;
+
 COMMENT ON TABLE public.usage_periods IS 'Usage by the period of its own instant: the subscription''s periods as known when it was recorded; calendar months (UTC) for ad hoc licences.';
 
 COMMENT ON COLUMN public.usage_periods.highest IS 'The largest single quantity.';
@@ -514,6 +536,8 @@ CREATE TABLE public.usage_schedules (
     length integer NOT NULL,
     time_zone text NOT NULL COLLATE pg_catalog."C"
 );
+
+ALTER TABLE ONLY public.usage_schedules FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.usage_schedules IS 'How to find the period of an instant of a subscription; for the fold of usage_periods alone.';
 
@@ -534,6 +558,8 @@ CREATE TABLE public.usage_totals (
     CONSTRAINT usage_totals_total_check CHECK ((total <> 'NaN'::numeric))
 )
 WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.usage_totals FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.usage_totals IS 'Sum of all usage of a licence on a meter.';
 
@@ -767,6 +793,32 @@ ALTER TABLE public.features ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.licenses ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.meters ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON public.capabilities TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.due TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.features TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.licenses TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.meters TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.plans TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.products TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.seat_terms TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.subscriptions TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.tasks TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.usage_periods TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.usage_schedules TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.usage_totals TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 ALTER TABLE public.plans ENABLE ROW LEVEL SECURITY;
 

@@ -19,6 +19,7 @@ import (
 	"github.com/subledger/subledger/domain/usage"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/internal/pgtest"
+	"github.com/subledger/subledger/internal/selftest"
 )
 
 // market is a real log with a live runner, driven by random commands.
@@ -174,6 +175,11 @@ func TestLiveRowsAreRebuiltRows(t *testing.T) {
 	differences, err := rebuild.Check(t.Context())
 	require.NoError(t, err)
 	require.Empty(t, differences)
+	all, err := selftest.Check(t.Context(), owner, selftest.Options{})
+	require.NoError(t, err)
+	for _, f := range all {
+		require.Empty(t, f.Breaches, "invariant %d, %s", f.Number, f.Name)
+	}
 
 	// And the comparison sees a difference when there is one.
 	_, err = owner.Exec(t.Context(), `update subscriptions set quantity = quantity + 1 where id = (select id from subscriptions limit 1)`)

@@ -84,6 +84,10 @@ func (r *Rebuild) index(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// Last of all, since COPY refuses a table whose policies bind its owner.
+	for _, t := range r.tables() {
+		statements = append(statements, fmt.Sprintf("alter table %s.%s force row level security", r.schema, t))
+	}
 	for _, s := range statements {
 		if _, err := r.Owner.Exec(ctx, s); err != nil {
 			return fmt.Errorf("%s: %w", s, err)

@@ -22,6 +22,7 @@ type commands struct {
 	Events      eventsCommands     `cmd:"" help:"Read a ledger's events."`
 	Verify      verifyCommand      `cmd:"" help:"Recompute the hash chains: has anyone changed history?"`
 	Projections projectionCommands `cmd:"" help:"Look at the read models, rebuild or check them."`
+	Selftest    selftestCommands   `cmd:"" help:"Check the invariants of a database."`
 	Doctor      doctorCommand      `cmd:"" help:"Look for what is wrong or not enforced on this installation."`
 	Bench       benchCommand       `cmd:"" help:"Measure the product against baselines on this machine."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
