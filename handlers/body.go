@@ -52,8 +52,10 @@ func Read(r *http.Request) (*Body, error) {
 
 // ReadOptional is Read for commands that say enough without a body: none at all stands for {}.
 func ReadOptional(r *http.Request) (*Body, error) {
-	if e := r.Header.Get("Content-Encoding"); e != "" && !strings.EqualFold(e, "identity") {
-		return nil, domain.Refuse(domain.Unsupported, "unsupported_encoding", "bodies are not compressed here")
+	for _, e := range r.Header["Content-Encoding"] {
+		if e != "" && !strings.EqualFold(e, "identity") {
+			return nil, domain.Refuse(domain.Unsupported, "unsupported_encoding", "bodies are not compressed here")
+		}
 	}
 	if r.Body == nil {
 		return Parse(nil)

@@ -128,7 +128,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *R
 		}
 	}
 	hasBody := r.ContentLength != 0
-	if d.JSONOnly && hasBody && !JSONType(r.Header.Get("Content-Type")) {
+	if types := r.Header["Content-Type"]; d.JSONOnly && hasBody && (len(types) != 1 || !JSONType(types[0])) {
 		return domain.Refuse(domain.Unsupported, "unsupported_media_type", "want application/json in UTF-8")
 	}
 	return nil

@@ -37,6 +37,7 @@ type rig struct {
 	server *handlers.Server
 	api    *handlers.API
 	store  *eventstore.Store
+	pool   *pgxpool.Pool // of the application's role
 	log    *lockedBuffer
 	admin  string
 	org    string
@@ -88,6 +89,7 @@ func newRig(t *testing.T) *rig {
 	}
 	require.NoError(t, eventstore.Bootstrap(t.Context(), pool(db.URL), master))
 	app := pool(db.AppURL)
+	g.pool = app
 	logger := slog.New(slog.NewJSONHandler(g.log, nil))
 	var err error
 	g.store, err = eventstore.Open(t.Context(), app, master, eventstore.Vocabularies(), eventstore.Config{Now: g.now, Logger: logger})
