@@ -9,7 +9,7 @@ BENCHFLAGS ?=
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-domain test-pg lint bench bench-go fuzz schema clean
+.PHONY: help run build test test-domain test-pg lint bench bench-scale bench-go fuzz schema clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -38,8 +38,12 @@ $(GOLANGCI):
 	GOBIN=$(CURDIR)/.tools go install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(GOLANGCI_VERSION)
 	@mv .tools/golangci-lint $@
 
-bench: build postgres pgbench ## measure commands, checks, usage and rebuilds against baselines: six minutes
-	@for profile in commands check usage rebuild; do bin/subledger bench $$profile $(BENCHFLAGS) || exit 1; done
+bench: build postgres pgbench ## measure everything but scale against baselines: five minutes
+	@for profile in commands hot check usage rebuild lag mixed noisy; do \
+		bin/subledger bench $$profile --rounds 3 --seconds 2 $(BENCHFLAGS) || exit 1; done
+
+bench-scale: build postgres pgbench ## load 10,000,000 events and measure what they change: twenty minutes, 15 GB of disk
+	@bin/subledger bench scale $(BENCHFLAGS)
 
 bench-go: postgres ## run the benchmarks beside the code
 	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...

@@ -190,7 +190,6 @@ func (c *benchCommand) scale(ctx context.Context, p *process, dir string, o benc
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, empty.stop(ctx)) }()
-	o.Ledgers = 0 // --ledgers is of the load; each profile has its own
 	return bench.Scale(ctx, empty.target(nil), loaded.target(nil), o, about)
 }
 
@@ -228,6 +227,12 @@ func (c *benchCommand) load(ctx context.Context, p *process, dir string, o bench
 		return "", err
 	}
 	p.say("built the read models in %s, %.0f/s", building.Round(time.Millisecond), rate(building))
+	// As in a store that has been running: or autovacuum would work beside the first profiles.
+	for _, statement := range []string{"vacuum (analyze)", "checkpoint"} {
+		if _, err := b.owner.Exec(ctx, statement); err != nil {
+			return "", fmt.Errorf("%s: %w", statement, err)
+		}
+	}
 	_, err = told("verify", func(at func(done, total int64)) error {
 		report, err := eventstore.Verify(ctx, b.owner, nil, at)
 		if err == nil && len(report.Findings) > 0 {

@@ -44,6 +44,7 @@ func TestBenchProfiles(t *testing.T) {
 		"rebuild":            {"rebuild", "--ledgers", "4", "--events", "2000"},
 	} {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			temp := dataDir(t) // what is left in it would stay for ever
 			require.NoError(t, os.Mkdir(temp, 0o711))
 			cmd := newCLI(t).with("TMPDIR="+temp).command(t.Context(), append([]string{"bench", "--rounds", "1", "--seconds", "0.3", "--warm-up", "0.1", "-o", "json"}, args...)...)

@@ -113,6 +113,7 @@ type contest struct {
 	most     float64              // the highest ratio; 0: none
 	p99      time.Duration        // the highest 99th percentile; 0: none
 	note     string
+	mode     string // of the loop, where it is not that of Options.Rate
 }
 
 // run is a profile at work: what prepare fills in.

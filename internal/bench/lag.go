@@ -54,7 +54,7 @@ func lag(ctx context.Context, r *run) error {
 			}
 			return got, err
 		}
-		r.contests = append(r.contests, contest{clients: clients, unit: "commands/s", product: product, baseline: name, p99: lagLimit,
+		r.contests = append(r.contests, contest{clients: clients, unit: "commands/s", product: product, baseline: name, p99: lagLimit, mode: "open at half",
 			note: fmt.Sprintf("latencies are from the answer to the read models, of every %dth command; exact to %s and a query", lagSample, tailEvery)})
 	}
 	return nil

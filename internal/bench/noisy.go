@@ -74,7 +74,7 @@ func noisy(ctx context.Context, r *run) error {
 			}
 			return got, err
 		}
-		r.contests = append(r.contests, contest{clients: clients, unit: "ms p99", product: product, baseline: name, value: p99, most: noisyAtMost,
+		r.contests = append(r.contests, contest{clients: clients, unit: "ms p99", product: product, baseline: name, value: p99, most: noisyAtMost, mode: "open",
 			note: fmt.Sprintf("%d quiet ledgers at %.0f commands/s together, the noisy one at %.0f", r.Ledgers, rate, noise*rate/float64(r.Ledgers))})
 	}
 	return nil

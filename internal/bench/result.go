@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -51,8 +52,8 @@ func newResult(o Options, c contest, product, baseline []sample) Result {
 	r := Result{Profile: o.Profile, Clients: c.clients, Mode: "closed", Unit: c.unit, BaselineOf: c.baseline, Target: c.target, Most: c.most,
 		P99Most: milliseconds(c.p99), Note: c.note, Rounds: len(product), ErrorCodes: map[string]int{},
 		Rate: round(median(c.values(product)), 1), Baseline: round(median(c.values(baseline)), 1)}
-	if o.Rate > 0 {
-		r.Mode = "open"
+	if o.Rate > 0 || c.mode != "" {
+		r.Mode = cmp.Or(c.mode, "open")
 	}
 	r.CPU, r.CPUBase = round(median(costs(product)), 1), round(median(costs(baseline)), 1)
 	wal := func(s spent) float64 { return float64(s.wal) }

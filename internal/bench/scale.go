@@ -13,7 +13,8 @@ const scaleTarget = 0.9
 
 // Scale measures profiles on a loaded store against the same ones on an empty one, in the same rounds: a
 // ratio is loaded over empty. The profile's own ledgers are made anew in both; what differs is everything
-// else that the loaded one holds. Last, the noisy neighbour of the loaded store, against itself.
+// else that the loaded one holds. o.Ledgers bounds those that a profile makes; 0: as many as it has alone.
+// Last, the noisy neighbour of the loaded store, against itself.
 func Scale(ctx context.Context, empty, loaded Target, o Options, about string) ([]Result, error) {
 	var all []Result
 	for _, name := range ScaleProfiles() {
@@ -37,7 +38,7 @@ func forProfile(o Options, name string) Options {
 	if len(o.Clients) == 0 {
 		o.Clients = p.Clients[len(p.Clients)-1:]
 	}
-	if o.Ledgers == 0 {
+	if o.Ledgers == 0 || o.Ledgers > p.Ledgers {
 		o.Ledgers = p.Ledgers
 	}
 	return o
