@@ -170,3 +170,25 @@ func TestANoisyLedgerDelaysOnlyItself(t *testing.T) {
 	}
 	mustVerify(t, f, noisy, quiet)
 }
+
+// A page may need more keys than fit: those that were evicted before they were used are fetched again.
+func TestMoreKeysThanFit(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s, ledger := f.store(t, Config{KeyBytes: 4800}), f.ledger(t, "live") // two subjects' keys, one ledger's
+	var want []string
+	for i := range 6 {
+		name := fmt.Sprintf("name %d", i)
+		want = append(want, name)
+		_, err := s.Execute(t.Context(), Request{Ledger: ledger, Command: nameIt(uuid.New(), domain.Personal{Subject: name, Text: name})})
+		require.NoError(t, err)
+	}
+	events, err := s.Page(t.Context(), ledger, 0, 10)
+	require.NoError(t, err)
+	var got []string
+	for _, e := range events {
+		got = append(got, e.Event.(named).Name.Text)
+	}
+	require.Equal(t, want, got)
+	require.Positive(t, s.Caches()["subject_keys"]().Evictions)
+}
