@@ -31,11 +31,12 @@ func (i *idleConns) changed(c net.Conn, state http.ConnState) {
 	if state == http.StateIdle || state == http.StateNew {
 		i.at[c] = i.all.PushBack(c)
 		if i.all.Len() > i.most {
-			oldest = i.all.Front().Value.(net.Conn)
+			oldest = i.all.Remove(i.all.Front()).(net.Conn) // now, or a burst would close the same one again and again
+			delete(i.at, oldest)
 		}
 	}
 	i.mu.Unlock()
 	if oldest != nil {
-		_ = oldest.Close() // its goroutine then reports StateClosed, which takes it off the list
+		_ = oldest.Close()
 	}
 }

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -22,13 +23,19 @@ import (
 	"github.com/subledger/subledger/internal/cache"
 )
 
-// How long a client may take. Writing is the longest: it begins when the headers are read.
-const (
-	headerTime = 5 * time.Second
-	bodyTime   = 30 * time.Second
-	answerTime = 60 * time.Second
-	idleTime   = 60 * time.Second
-)
+// Times are how long a client may take; each 0 is its default. Writing is the longest: it begins when the
+// headers are read.
+type Times struct {
+	Header time.Duration // to send the headers; 5 s
+	Body   time.Duration // to send headers and body; 30 s
+	Answer time.Duration // to take the answer; 60 s
+	Idle   time.Duration // between two requests; 60 s
+}
+
+func (t Times) orDefaults() Times {
+	return Times{Header: cmp.Or(t.Header, 5*time.Second), Body: cmp.Or(t.Body, 30*time.Second),
+		Answer: cmp.Or(t.Answer, 60*time.Second), Idle: cmp.Or(t.Idle, 60*time.Second)}
+}
 
 // Config is what the edge needs. Every field without "nil:" or "0:" is required.
 type Config struct {
@@ -41,6 +48,7 @@ type Config struct {
 	RateLimit float64              // requests per second and key; 0: no limits
 	Timeout   time.Duration        // of a request; 0: 15 s
 	MaxIdle   int                  // idle connections; the oldest is closed first; 0: 2000
+	Times     Times
 	// Ready tells why the process should get no traffic. Checks have two seconds together.
 	Ready []Check
 }
@@ -198,8 +206,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, m *mount) {
 		cors.allow(w, r)
 	}
 	if len(r.TransferEncoding) > 0 {
-		// net/http takes a chunked body that has a length too, and hides the length: what another reader
-		// would take for a next request must not be read as one (RFC 9112, section 6.1).
+		// Where a chunked body ends is net/http's to find; framedConn has followed the connection up to here.
 		w.Header().Set("Connection", "close")
 	}
 	switch {
@@ -245,14 +252,14 @@ func (s *Server) Closing() <-chan struct{} { return s.closing }
 
 // Run serves ln until ctx is done, then lets requests finish for at most drain, and closes the rest.
 func (s *Server) Run(ctx context.Context, ln net.Listener, drain time.Duration) error {
-	idle := newIdleConns(s.cfg.MaxIdle)
+	idle, times := newIdleConns(s.cfg.MaxIdle), s.cfg.Times.orDefaults()
 	h := &http.Server{
 		Handler: s.handler, ConnState: idle.changed, ErrorLog: slog.NewLogLogger(s.cfg.Log.Handler(), slog.LevelWarn),
-		ReadHeaderTimeout: headerTime, ReadTimeout: bodyTime, WriteTimeout: answerTime, IdleTimeout: idleTime,
+		ReadHeaderTimeout: times.Header, ReadTimeout: times.Body, WriteTimeout: times.Answer, IdleTimeout: times.Idle,
 		MaxHeaderBytes: 1 << 20, // the URL counts here; serve bounds the fields
 	}
 	failed := make(chan error, 1)
-	go func() { failed <- h.Serve(ln) }()
+	go func() { failed <- h.Serve(framedListener{ln}) }()
 	select {
 	case err := <-failed:
 		return fmt.Errorf("serve %s: %w", ln.Addr(), err)
