@@ -9,7 +9,7 @@ BENCHFLAGS ?=
 TESTFLAGS ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-domain test-pg lint bench bench-scale bench-go fuzz schema clean
+.PHONY: help run build test test-domain test-pg lint bench bench-scale bench-go fuzz schema faults mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,6 +58,12 @@ fuzz: postgres ## run each fuzzer for FUZZTIME (20s)
 
 schema: postgres ## write migrations/schema.sql, the schema as reviewers read it
 	go test ./migrations -run '^TestSchemaIsCurrent$$' -count=1 -update
+
+faults: postgres ## run the long fault tests: an hour
+	go test -tags faults -timeout 90m -p 1 -count=1 $(TESTFLAGS) ./internal/faults/...
+
+mutants: postgres ## show that the tests catch every deliberate breakage: ten minutes
+	@internal/mutant/prove.sh
 
 clean: ## remove what was built
 	rm -rf bin .tools

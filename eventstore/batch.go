@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // errHold postpones a command to the next batch: it wants a stream whose state in this batch was spoilt.
@@ -154,7 +155,7 @@ func (b *batch) decideIn(ls *ledgerState, c *call) {
 	if p.clock != nil {
 		d.now = *p.clock
 	}
-	if d.now.Before(p.recordedAt) {
+	if d.now.Before(p.recordedAt) && mutant.Active != mutant.ClockBackwards {
 		d.now = p.recordedAt
 	}
 	answer, err := d.run()
@@ -170,6 +171,10 @@ func (b *batch) decideIn(ls *ledgerState, c *call) {
 	case err != nil:
 		d.undo()
 		if refusal, ok := domain.AsRefusal(err); ok {
+			if mutant.Active == mutant.UnconfirmedRefusal {
+				c.reply(outcome{err: refusal})
+				return
+			}
 			// A refusal is an answer too: true only if the ledger still stands where it was decided.
 			p.probes = append(p.probes, d.probes...)
 			p.decided = append(p.decided, decided{c, outcome{err: refusal, result: d.result(p.head.Position)}})
@@ -334,7 +339,7 @@ func (d *decision) result(position int64) Result {
 // rest of the batch keeps off them, and they are read again.
 func (d *decision) undo() {
 	for _, e := range d.events {
-		e.in.dirty = true
+		e.in.dirty = mutant.Active != mutant.KeptOverlay
 	}
 	d.events = nil
 }
@@ -459,6 +464,9 @@ func (d *decision) Known(scope, key string, fingerprint [32]byte) domain.KeyUse 
 
 func (d *decision) Consume(scope, key string, fingerprint [32]byte) domain.KeyUse {
 	use := d.Known(scope, key, fingerprint)
+	if mutant.Active == mutant.ReusedUsageKey {
+		return domain.KeyFresh
+	}
 	if use == domain.KeyFresh {
 		d.consumed = append(d.consumed, &keyRow{name: scope + ":" + key, fingerprint: fingerprint, answer: []byte("null")})
 	}

@@ -280,3 +280,24 @@ func TestCallersGiveUpWithoutATrace(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, 2, answerOf[total](t, r).Total)
 }
+
+// The id of a stream opens it in its own ledger alone, whichever way it is read (B01).
+func TestB01_AForeignStreamIsAnUnknownOne(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s, mine, other, stream := f.store(t, Config{}), f.ledger(t, "live"), f.ledger(t, "live"), uuid.New()
+	_, err := s.Execute(t.Context(), Request{Ledger: mine, Command: add{Stream: stream, N: 3}})
+	require.NoError(t, err)
+	own, err := s.Stream(t.Context(), mine, stream, 0, 10)
+	require.NoError(t, err)
+	require.Len(t, own, 1)
+	foreign, err := s.Stream(t.Context(), other, stream, 0, 10)
+	require.NoError(t, err)
+	require.Empty(t, foreign)
+	state, _, err := s.Fold(t.Context(), other, stream)
+	require.NoError(t, err)
+	require.Nil(t, state)
+	r, err := s.Execute(t.Context(), Request{Ledger: other, Command: add{Stream: stream, N: 1}})
+	require.NoError(t, err)
+	require.Equal(t, total{1, 1}, answerOf[total](t, r), "a decision sees its own ledger")
+}

@@ -5,6 +5,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // fate is what became of a part whose answer was lost.
@@ -104,7 +106,7 @@ func (s *Store) look(ctx context.Context, p *part) (fate, error) {
 	switch {
 	case err != nil || hash == nil:
 		return fateUnknown, err
-	case [32]byte(hash) == last.Hash:
+	case [32]byte(hash) == last.Hash || mutant.Active == mutant.PositionIsProof:
 		return fateHappened, nil
 	default:
 		return fateNot, nil

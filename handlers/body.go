@@ -14,6 +14,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // Limits of every body.
@@ -87,7 +88,7 @@ func Parse(data []byte) (*Body, error) {
 	if bytes.HasPrefix(data, []byte("\xef\xbb\xbf")) {
 		return nil, domain.Refuse(domain.Malformed, "bad_json", "at byte 0: a byte-order mark")
 	}
-	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(data))}
+	p := parser{dec: jsontext.NewDecoder(bytes.NewBuffer(data), jsontext.AllowDuplicateNames(mutant.Active == mutant.DuplicateNames))}
 	root, err := p.value()
 	if err == nil {
 		if _, err = p.dec.ReadToken(); err == nil {

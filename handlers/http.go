@@ -101,10 +101,20 @@ func (s *Server) serve(d *Dialect, rt *Route, pattern string) http.HandlerFunc {
 			s.fail(w, r, err)
 			return
 		}
-		if err := rt.Serve(w, r); err != nil {
+		if err := s.run(rt, w, r); err != nil {
 			s.fail(w, r, err)
 		}
 	}
+}
+
+func (s *Server) run(rt *Route, w http.ResponseWriter, r *http.Request) error {
+	if s.cfg.Fault == nil {
+		return rt.Serve(w, r)
+	}
+	if err := s.cfg.Fault("handler"); err != nil {
+		return err
+	}
+	return errors.Join(rt.Serve(w, r), s.cfg.Fault("answered"))
 }
 
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *Route) error {
@@ -122,6 +132,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *R
 		}
 		if !s.limits.take(w.Header(), call.Caller.KeyID) {
 			return domain.Refuse(domain.RateLimited, "rate_limited", "too many requests with this key")
+		}
+		if s.cfg.TestOnly && call.Caller.Mode == "live" {
+			return domain.Refuse(domain.Unavailable, "fault_points", "this process has fault points on and serves test ledgers only")
 		}
 		if rt.Scope != "" && !call.Caller.May(rt.Scope) {
 			return domain.Refuse(domain.Forbidden, "missing_scope", "the key lacks the scope %s", rt.Scope)

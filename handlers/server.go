@@ -49,6 +49,10 @@ type Config struct {
 	Timeout   time.Duration        // of a request; 0: 15 s
 	MaxIdle   int                  // idle connections; the oldest is closed first; 0: 2000
 	Times     Times
+	// TestOnly refuses keys of live ledgers: a process with fault points has no business there.
+	TestOnly bool
+	// Fault is called before a route and after it; it may panic, delay or fail. Nil: not called.
+	Fault func(step string) error
 	// Ready tells why the process should get no traffic. Checks have two seconds together.
 	Ready []Check
 }

@@ -42,6 +42,7 @@ type Config struct {
 	Gather      time.Duration         // between the beginnings of two pages while nobody waits; zero: none
 	Metrics     prometheus.Registerer // nil: none
 	Logger      *slog.Logger
+	Fault       func(step string) error // called between steps; an error is a fault of the database there; nil: none
 }
 
 // Runner applies what the log holds to its projections. Many may run at once, in one process or

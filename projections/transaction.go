@@ -164,8 +164,11 @@ func (c crash) Error() string { return "crashed after step " + c.step }
 func isCrash(err error) bool { return errors.As(err, new(crash)) }
 
 func (r *Runner) step(name string) error {
-	if r.hook == nil {
-		return nil
+	if r.hook != nil {
+		return r.hook(name)
 	}
-	return r.hook(name)
+	if r.Fault != nil {
+		return r.Fault(name)
+	}
+	return nil
 }

@@ -15,6 +15,7 @@ import (
 
 	"github.com/subledger/subledger/domain/organisation"
 	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/internal/faults"
 )
 
 type serveCommand struct {
@@ -27,6 +28,9 @@ type serveCommand struct {
 	Drain       time.Duration `env:"SUBLEDGER_DRAIN" default:"20s" help:"How long running requests may take to finish at the end."`
 	LogLevel    slog.Level    `env:"SUBLEDGER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 	AccessLog   bool          `env:"SUBLEDGER_ACCESS_LOG" help:"Log every request."`
+	FaultPoints string        `env:"SUBLEDGER_FAULT_POINTS" hidden:"" help:"Fail on purpose at named steps; for test ledgers only (docs/faults.md)."`
+
+	points *faults.Points // of FaultPoints
 }
 
 func (c *serveCommand) Validate() error {
@@ -46,6 +50,11 @@ func (c *serveCommand) Validate() error {
 		return errors.New("--drain is 0 or more")
 	case len(c.Roles) == 0:
 		return errors.New("--roles: name one or more of api, projector, reactor")
+	}
+	if c.FaultPoints != "" {
+		if c.points, err = faults.ParsePoints(c.FaultPoints); err != nil {
+			return err
+		}
 	}
 	return c.validate()
 }

@@ -39,7 +39,8 @@ type server struct {
 	runners   []*projections.Runner // of read models and of the relay
 	signals   projections.Listener  // from other processes
 	ready     []handlers.Check
-	failed    chan error // the first worker that ended unasked
+	fault     func(step string) error // nil: none
+	failed    chan error              // the first worker that ended unasked
 }
 
 // worker is a goroutine that runs until it is stopped.

@@ -44,9 +44,13 @@ func (s *server) start(ctx context.Context) error {
 	} else if skew.Abs() > time.Second {
 		s.log.Warn("the process clock and the database's differ", "by", skew)
 	}
+	fault, err := s.faultPoints(ctx, app)
+	if err != nil {
+		return err
+	}
 	registry := newRegistry()
 	s.store, err = eventstore.Open(ctx, app, key, eventstore.Vocabularies(),
-		eventstore.Config{Logger: s.log, Observe: observeFlushes(registry)})
+		eventstore.Config{Logger: s.log, Observe: observeFlushes(registry), Fault: fault})
 	if err != nil {
 		return explainKey(err)
 	}
@@ -68,6 +72,9 @@ func (s *server) start(ctx context.Context) error {
 	}
 	if err := s.welcome(ctx); err != nil {
 		return err
+	}
+	if s.config.points != nil {
+		s.config.points.Arm()
 	}
 	return s.startHTTP(ctx, app, registry)
 }
@@ -95,7 +102,7 @@ func (s *server) startProjections(ctx context.Context, applied *projections.Appl
 	moved := projections.NewAnnouncer(pool, projections.ChannelApplied, self, s.log)
 	s.project(ctx, "announcer", moved.Run)
 	c := projections.Config{Log: s.store, Pool: pool, Projections: models(), Applied: applied, Announce: moved.Announce,
-		Gather: gatherTime, Metrics: registry, Logger: s.log}
+		Gather: gatherTime, Metrics: registry, Logger: s.log, Fault: s.fault}
 	if s.checks != nil {
 		c.Follow = s.checks.Follow
 	}
@@ -125,6 +132,23 @@ func (s *server) startListener(ctx context.Context) error {
 	}
 	s.project(ctx, "listener", s.signals.Run)
 	return nil
+}
+
+// faultPoints turns them on. They are refused where a live ledger has history: what they break is real.
+func (s *server) faultPoints(ctx context.Context, app *pgxpool.Pool) (func(string) error, error) {
+	if s.config.points == nil {
+		return nil, nil
+	}
+	var live int64
+	if err := app.QueryRow(ctx, "select count(*) from ledgers where mode = 'live' and position > 0").Scan(&live); err != nil {
+		return nil, fmt.Errorf("look for live ledgers: %w", err)
+	}
+	if live > 0 {
+		return nil, refused("Unset SUBLEDGER_FAULT_POINTS.", "fault points are refused in live mode: %s of this database has events", count(live, "live ledger"))
+	}
+	s.log.Warn("fault points are on: this process fails on purpose and serves test ledgers only", "points", s.config.FaultPoints)
+	s.fault = s.config.points.At
+	return s.fault, nil
 }
 
 func (s *server) project(ctx context.Context, name string, f func(context.Context) error) {
@@ -160,7 +184,7 @@ func (s *server) startReactions(ctx context.Context, applied *projections.Applie
 	if !s.config.has("projector") {
 		applied = nil // nobody in this process tells of every move
 	}
-	r, err := reactions.New(reactions.Config{Store: s.store, Pool: pool, Applied: applied, Registerer: registry, Logger: s.log})
+	r, err := reactions.New(reactions.Config{Store: s.store, Pool: pool, Applied: applied, Registerer: registry, Logger: s.log, Fault: s.fault})
 	if err != nil {
 		return err
 	}
@@ -203,6 +227,7 @@ func (s *server) startHTTP(ctx context.Context, app *pgxpool.Pool, registry *pro
 	}
 	edge := handlers.NewServer(handlers.Config{
 		Pool: app, Now: time.Now, Log: s.log, AccessLog: s.config.AccessLog, Registry: registry, Tracer: tracer, RateLimit: s.config.RateLimit,
+		TestOnly: s.config.points != nil, Fault: s.fault,
 		Ready: append(s.ready, handlers.ClockCheck(func(ctx context.Context) (time.Duration, error) { return clockSkew(ctx, app) })),
 	}, dialects)
 	ln := s.listener

@@ -7,6 +7,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // Amount is money in minor units; a credit is negative. The zero value is nothing, in no currency.
@@ -83,7 +84,11 @@ func Round(d decimal.Decimal) (int64, error) {
 	case digits > 19:
 		return 0, outOfRange()
 	}
-	if r := d.RoundBank(0).BigInt(); r.IsInt64() {
+	r := d.RoundBank(0).BigInt()
+	if mutant.Active == mutant.HalfUp {
+		r = d.Round(0).BigInt()
+	}
+	if r.IsInt64() {
 		return r.Int64(), nil
 	}
 	return 0, outOfRange()

@@ -3,6 +3,8 @@ package organisation
 import (
 	"slices"
 	"strings"
+
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // AdminScope opens the system ledger: organisations and keys (rule O2).
@@ -48,6 +50,9 @@ func CanonicalScope(scope string) (string, bool) {
 
 // Covers tells whether a key with the granted scopes may do what needs one.
 func Covers(granted []string, needed string) bool {
+	if mutant.Active == mutant.AnyScope {
+		return true
+	}
 	resource, _, _ := strings.Cut(needed, ":")
 	for _, g := range granted {
 		if g, ok := CanonicalScope(g); ok && (g == needed || g == resource+":*") {

@@ -3,6 +3,8 @@ package period
 import (
 	"iter"
 	"time"
+
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // Schedule is an endless row of boundaries, before the anchor too. Its Interval must be a valid one: Boundary and
@@ -61,7 +63,9 @@ func (s Schedule) Boundary(n int) time.Time {
 		day = last
 	}
 	if months > 0 {
-		day = min(day, last)
+		if mutant.Active != mutant.DriftingPeriods {
+			day = min(day, last)
+		}
 	}
 	hour, minute, second := wall.Clock()
 	at := Wall{time.Date(first.Year(), first.Month(), day+n*days, hour, minute, second, wall.Nanosecond(), time.UTC)}

@@ -11,6 +11,7 @@ import (
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/task"
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // Proration of a change.
@@ -263,6 +264,9 @@ func (s *State) room(f *Facts, rising, more int) error {
 	limit := catalog.MaxSeats
 	if f.Terms.MaxSeats >= 0 {
 		limit = min(limit, f.Terms.MaxSeats)
+	}
+	if mutant.Active == mutant.OneSeatMore {
+		limit++
 	}
 	if s.seats.active+rising+more <= limit {
 		return nil

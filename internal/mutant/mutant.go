@@ -1,0 +1,26 @@
+// Package mutant names deliberate breakages, the negative controls of the tests: a suite that never fails
+// proves nothing. One is built in with -tags mutant,mutant_<name>; prove.sh (make mutants) does so for each and
+// wants a test to fail. Without tags none is, and the compiler drops every line that asks.
+package mutant
+
+// The breakages.
+const (
+	SkippedHeadCheck    = "skipped_head_check"   // an append writes although the ledger moved on meanwhile
+	UnconfirmedRefusal  = "unconfirmed_refusal"  // a refusal is given on a state that may be stale
+	SkippedKeyProbe     = "skipped_key_probe"    // an idempotency key is not looked for before its command is decided
+	KeptOverlay         = "kept_overlay"         // what a failed decision changed in memory stays
+	ClockBackwards      = "clock_backwards"      // events are recorded at the process clock, whatever stands before them
+	LooseCiphertext     = "loose_ciphertext"     // a ciphertext is not bound to its place
+	PositionIsProof     = "position_is_proof"    // a reached position passes for the proof that our append happened
+	ReusedUsageKey      = "reused_usage_key"     // a usage key counts twice
+	CheckpointApart     = "checkpoint_apart"     // checkpoints move outside the transaction that writes the rows
+	UnguardedCheckpoint = "unguarded_checkpoint" // a page is applied wherever the checkpoint stands
+	ForeignStream       = "foreign_stream"       // a stream is read without its ledger
+	HalfUp              = "half_up"              // amounts are rounded half up
+	OneSeatMore         = "one_seat_more"        // a plan has one seat more than it says
+	DriftingPeriods     = "drifting_periods"     // a month's end is not clamped
+	UnhashedMeta        = "unhashed_meta"        // the chain leaves out who caused an event
+	DuplicateNames      = "duplicate_names"      // a JSON object may name a field twice
+	AnyScope            = "any_scope"            // every key has every scope
+	LazyCheck           = "lazy_check"           // a check of entitlements does not wait for what was acknowledged
+)
