@@ -156,7 +156,7 @@ func optText(o *Object, name string) *string {
 
 // small is an integer that the core counts with.
 func small(o *Object, name string, r ...Rule) *int {
-	n := Opt(o, name, o.Int, append(r, Min(-1), Max(1<<31-1), Amount)...)
+	n := Opt(o, name, o.Int, append([]Rule{Min(-1), Max(1<<31 - 1), Amount}, r...)...)
 	if n == nil {
 		return nil
 	}

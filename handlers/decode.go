@@ -177,7 +177,8 @@ func (v Value) String(list ...Rule) string {
 	return ""
 }
 
-// UUID takes the canonical form of 36 characters alone, in either case.
+// UUID takes the canonical form of 36 characters alone, in either case. Nil, which nothing has as its
+// id, is read as Max, which nothing has either.
 func (v Value) UUID(list ...Rule) uuid.UUID {
 	if !v.ready(rulesOf(list), "a UUID", '"') {
 		return uuid.Nil
@@ -185,6 +186,8 @@ func (v Value) UUID(list ...Rule) uuid.UUID {
 	id, ok := ParseUUID(v.node.text)
 	if !ok {
 		v.Bad(codeBadUUID, "is not a UUID")
+	} else if id == uuid.Nil { // here it means absent; what nobody has must not be a filter that lets all pass
+		return uuid.Max
 	}
 	return id
 }
@@ -325,8 +328,8 @@ func (v Value) Time(list ...Rule) time.Time {
 	switch {
 	case err != nil:
 		v.Bad(codeBadTime, "is not a real date")
-	case t.Year() < 1 || t.Year() > 9999 || strings.HasPrefix(v.node.text, "0000"):
-		v.Bad(codeBadTime, "is out of range: want the years 1 to 9999")
+	case t.Year() < 1 || t.Year() > 9999 || strings.HasPrefix(v.node.text, "0000") || t.IsZero(): // which means absent
+		v.Bad(codeBadTime, "is out of range: want the years 1 to 9999, after their first instant")
 	default:
 		return t
 	}

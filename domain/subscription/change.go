@@ -243,12 +243,15 @@ func (s *State) perform(l domain.Ledger, f *Facts, c Change, taskID uuid.UUID) (
 	case c.PlanID != nil:
 		return s.performPlan(l, f, c, taskID)
 	case c.Quantity != nil:
-		return f.performQuantity(c, taskID)
+		return f.performQuantity(l, c, taskID)
 	case f.Terms.LicenseType != catalog.PerSeat:
 		return nil, &domain.Error{Kind: domain.Conflict, Code: "not_per_seat", State: f.Terms.LicenseType,
 			Detail: "only plans of the licence type perSeat have seats to add or remove"}
 	case c.Seats > 0:
 		if err := s.room(f, s.rising-max(own.Seats, 0), c.Seats); err != nil {
+			return nil, err
+		}
+		if err := f.affordable(l, s.seats.active+s.rising-max(own.Seats, 0)+c.Seats); err != nil {
 			return nil, err
 		}
 		return []domain.Event{SeatsAdded{TaskID: taskID, Seats: newIDs(l, c.Seats), Capabilities: f.Terms.Capabilities,
@@ -297,7 +300,20 @@ func (s *State) performRemoval(f *Facts, falling int, c Change, taskID uuid.UUID
 		Quantity: s.seats.active - fewer, Proration: c.Proration}}, nil
 }
 
-func (f *Facts) performQuantity(c Change, taskID uuid.UUID) ([]domain.Event, error) {
+// affordable refuses a quantity whose price no invoice could hold: amount_out_of_range.
+func (f *Facts) affordable(l domain.Ledger, quantity int) error {
+	state, err := l.Load(f.Terms.PlanID)
+	if err != nil {
+		return err
+	}
+	plan, ok := state.(*catalog.Plan)
+	if !ok {
+		return nil
+	}
+	return plan.CheckCharge(f.Terms.PlanVersion, f.Currency, quantity)
+}
+
+func (f *Facts) performQuantity(l domain.Ledger, c Change, taskID uuid.UUID) ([]domain.Event, error) {
 	if err := withinLimits(f.Terms, *c.Quantity); err != nil {
 		return nil, err
 	}
@@ -307,6 +323,9 @@ func (f *Facts) performQuantity(c Change, taskID uuid.UUID) ([]domain.Event, err
 	}
 	if *c.Quantity == f.Quantity {
 		return nil, nil
+	}
+	if err := f.affordable(l, *c.Quantity); err != nil {
+		return nil, err
 	}
 	return []domain.Event{QuantityChanged{TaskID: taskID, Quantity: *c.Quantity, Proration: c.Proration}}, nil
 }

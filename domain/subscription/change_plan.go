@@ -28,6 +28,9 @@ func (s *State) performPlan(l domain.Ledger, f *Facts, c Change, taskID uuid.UUI
 	if err != nil {
 		return nil, err
 	}
+	if err := offer.Plan.CheckCharge(terms.PlanVersion, currency, quantity); err != nil {
+		return nil, err
+	}
 	var events []domain.Event
 	e := PlanChanged{TaskID: taskID, Terms: terms, Quantity: quantity, AnchorAt: f.AnchorAt, Period: f.Period, Proration: c.Proration}
 	if f.Currency == "" {

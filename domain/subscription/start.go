@@ -100,6 +100,9 @@ func (c Start) facts(offer catalog.Offer, now time.Time) (Started, error) {
 	e.Currency, err = offer.Currency(c.Currency)
 	bad.AddError("/currency", err)
 	e.Quantity, err = firstQuantity(offer.Terms, c.Quantity)
+	if err == nil {
+		err = offer.Plan.CheckCharge(e.Terms.PlanVersion, e.Currency, e.Quantity)
+	}
 	bad.AddError("/quantity", err)
 	c.times(&e, offer.Plan, zone, now, &bad)
 	if err := bad.Refusal(); err != nil {
