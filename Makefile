@@ -7,9 +7,10 @@ VERSION := $(shell git describe --tags --always --dirty 2>/dev/null)
 FUZZTIME ?= 20s
 BENCHFLAGS ?=
 TESTFLAGS ?=
+SOAK ?= 2h
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-domain test-pg lint bench bench-scale bench-go fuzz schema faults mutants clean
+.PHONY: help run build test test-domain test-pg lint bench bench-scale bench-go fuzz schema faults soak mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -61,6 +62,10 @@ schema: postgres ## write migrations/schema.sql, the schema as reviewers read it
 
 faults: postgres ## run the long fault tests: an hour
 	go test -tags faults -timeout 90m -p 1 -count=1 $(TESTFLAGS) ./internal/faults/...
+
+soak: postgres ## run the model test, with fresh seeds, and the fuzzers for SOAK (2h) each; stop at the first failure
+	SOAK=$(SOAK) go test -timeout 0 -count=1 ./internal/model -v -rapid.checks=1000000000 $(TESTFLAGS)
+	$(MAKE) --no-print-directory fuzz FUZZTIME=$(SOAK)
 
 mutants: postgres ## show that the tests catch every deliberate breakage: ten minutes
 	@internal/mutant/prove.sh
