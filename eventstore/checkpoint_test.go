@@ -11,7 +11,7 @@ import (
 
 // Rule 8. A signed checkpoint convicts rewriting that the chain alone cannot see: the last events are
 // gone and the head with them, or everything was rewritten and hashed again.
-func TestACheckpointConvictsLaterRewriting(t *testing.T) {
+func TestF35_ACheckpointConvictsLaterRewriting(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.store(t, Config{})

@@ -17,7 +17,7 @@ import (
 func print(text string) [32]byte { return sha256.Sum256([]byte(text)) }
 
 // Rule 5. The same key 50 times in parallel in two processes: one execution, one answer for all.
-func TestTheSameKeyInParallelExecutesOnce(t *testing.T) {
+func TestF22_TheSameKeyInParallelExecutesOnce(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ledger, stream := f.ledger(t, "live"), uuid.New()

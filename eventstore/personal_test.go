@@ -125,7 +125,7 @@ func TestMovedCiphertextDoesNotOpen(t *testing.T) {
 }
 
 // The wrong master key opens nothing and says so; it never makes new keys beside the old ones.
-func TestTheWrongMasterKeyIsRefused(t *testing.T) {
+func TestF55_TheWrongMasterKeyIsRefused(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	_, err := Open(t.Context(), f.owner, NewMasterKey(), testVocabularies(), Config{})
@@ -135,7 +135,7 @@ func TestTheWrongMasterKeyIsRefused(t *testing.T) {
 }
 
 // Rule 10. A process that does not know an event stops at it; it does not skip it.
-func TestAnUnknownEventStopsTheReader(t *testing.T) {
+func TestF67_AnUnknownEventStopsTheReader(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s, ledger, stream := f.store(t, Config{}), f.ledger(t, "live"), uuid.New()

@@ -16,7 +16,7 @@ import (
 
 // Rule 4. The answer to a commit is lost every time: each command still ends as what it really was,
 // once, without its caller doing anything.
-func TestALostAnswerToACommitIsFoundOut(t *testing.T) {
+func TestF47_ALostAnswerToACommitIsFoundOut(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	proxy, url := faults.NewProxy(t, f.db.AppURL)
@@ -45,7 +45,7 @@ func TestALostAnswerToACommitIsFoundOut(t *testing.T) {
 
 // Rule 4. A commit that was never answered and cannot be looked up in time is outcome_unknown; the
 // same key tells the truth afterwards.
-func TestAnOutcomeThatCannotBeLookedUpIsUnknownAndTheKeyTells(t *testing.T) {
+func TestF47_AnOutcomeThatCannotBeLookedUpIsUnknownAndTheKeyTells(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	proxy, url := faults.NewProxy(t, f.db.AppURL)
@@ -93,7 +93,7 @@ func TestAPositionReachedByAnotherIsNotOurs(t *testing.T) {
 }
 
 // Rule 4. As long as the old server process lives it may still commit: nothing is certain before it is gone.
-func TestALivingBackendMayStillCommit(t *testing.T) {
+func TestF46_ALivingBackendMayStillCommit(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	ledger := f.ledger(t, "live")

@@ -10,7 +10,7 @@ import (
 )
 
 // Rule 8. Verify names the first bad position, whatever was done to history.
-func TestVerifyNamesTheFirstBadPosition(t *testing.T) {
+func TestF34_VerifyNamesTheFirstBadPosition(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s := f.store(t, Config{})

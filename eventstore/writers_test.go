@@ -118,7 +118,7 @@ func (w writing) inAnotherProcess(t *testing.T) written {
 // Design section 3. 64 writers in two processes, on one ledger and on a thousand: positions and
 // versions are dense, each acknowledged command is there exactly once, no process starves, no refusal
 // contradicts the log, the chain verifies.
-func TestWritersInTwoProcesses(t *testing.T) {
+func TestF21_WritersInTwoProcesses(t *testing.T) {
 	for name, tt := range map[string]struct{ ledgers, each, limit int }{
 		"on one ledger":                  {1, 40, 0},
 		"on one ledger up to a limit":    {1, 40, 1500},
@@ -186,7 +186,7 @@ func TestWritersInTwoProcesses(t *testing.T) {
 
 // Rule 5. Two processes send the same 50 keys at the same time: each key is executed
 // once, and everyone gets the one answer.
-func TestTheSameKeysFromTwoProcesses(t *testing.T) {
+func TestF23_TheSameKeysFromTwoProcesses(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	w := writing{URL: f.db.AppURL, Master: f.master, Ledgers: []uuid.UUID{f.ledger(t, "live")}, Stream: uuid.New(), Name: "same", Writers: 50, Each: 1}

@@ -361,7 +361,7 @@ func TestB50_IdleConnectionsAreCounted(t *testing.T) {
 }
 
 // F57: beyond five seconds, either way.
-func TestClockCheck(t *testing.T) {
+func TestF57_ClockCheck(t *testing.T) {
 	for skew, ready := range map[time.Duration]bool{0: true, 5 * time.Second: true, -5 * time.Second: true, 5*time.Second + 1: false, -6 * time.Second: false} {
 		err := ClockCheck(func(context.Context) (time.Duration, error) { return skew, nil }).Do(t.Context())
 		require.Equal(t, ready, err == nil, skew)

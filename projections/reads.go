@@ -94,11 +94,30 @@ const statementTimeout = 5 * time.Second
 func (r *Reads) within(ctx context.Context, ledger uuid.UUID, sql string, args pgx.NamedArgs, read func(pgx.Rows) error) error {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout+time.Second) // the server's own comes first
 	defer cancel()
+	conn, err := r.connection(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
 	q := &pgx.Batch{}
 	q.Queue(`select set_config('subledger.ledger_id', $1::text, true), set_config('statement_timeout', $2::text, true)`,
 		ledger.String(), strconv.FormatInt(r.timeout.Milliseconds(), 10))
 	q.Queue(sql, args).Query(read)
-	return r.pool.SendBatch(ctx, q).Close()
+	return conn.SendBatch(ctx, q).Close()
+}
+
+// poolWait is how long a read waits for a connection: when all are busy for longer, more readers in line
+// make it no better.
+const poolWait = time.Second
+
+func (r *Reads) connection(ctx context.Context) (*pgxpool.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, poolWait)
+	defer cancel()
+	conn, err := r.pool.Acquire(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("wait for a connection to read: %w", err)
+	}
+	return conn, nil
 }
 
 // query is within for rows whose columns are those of T, by name.

@@ -118,7 +118,7 @@ func TestHandedOverEventsAreNotReadAgain(t *testing.T) {
 }
 
 // However a runner dies between two steps, the next one neither repeats nor misses an event.
-func TestCrashBetweenStepsCountsNothingTwice(t *testing.T) {
+func TestF71_CrashBetweenStepsCountsNothingTwice(t *testing.T) {
 	t.Parallel()
 	h := twoLedgers()
 	want := expected(t, h)
@@ -161,7 +161,7 @@ func (s small) Page(ctx context.Context, ledger uuid.UUID, after int64, limit in
 	return s.history.Page(ctx, ledger, after, min(limit, 2))
 }
 
-func TestPoisonParksItsLedgerAlone(t *testing.T) {
+func TestF07_PoisonParksItsLedgerAlone(t *testing.T) {
 	t.Parallel()
 	for name, poison := range map[string]domain.Event{
 		"a row that is missing":        subscription.SeatsAssigned{Seats: []subscription.Seat{{ID: id(7777)}}},

@@ -66,7 +66,7 @@ func TestVerifyFindsTheFirstBadPosition(t *testing.T) {
 
 // A checkpoint that was kept elsewhere sees what the chain cannot: the newest events are gone, and the
 // ledger's end was moved back to fit.
-func TestVerifyAgainstACheckpoint(t *testing.T) {
+func TestF33_VerifyAgainstACheckpoint(t *testing.T) {
 	t.Parallel()
 	c := newCLI(t)
 	c.ok("demo")

@@ -256,27 +256,32 @@ func walk(t *rapid.T, k keeper) {
 
 func TestReferenceAgreesWithMemory(t *testing.T) {
 	t.Parallel()
-	rapid.Check(t, func(t *rapid.T) { walk(t, memory{ledgertest.New(t, start)}) })
+	within(t, func(rt *rapid.T) { walk(rt, memory{ledgertest.New(rt, start)}) })
 }
 
 // The same walk on the real log, through crashes, lost answers and two processes.
 func TestReferenceAgreesWithTheLog(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	began, failing := time.Now(), false
-	rapid.Check(t, func(rt *rapid.T) {
-		if time.Since(began) > budget && !failing {
-			return // rapid counts checks, CI has time
-		}
-		failing = true // unless it comes to its end: a failure is shrunk whatever it takes
-		walk(rt, w.open(t))
-		failing = false
-	})
+	within(t, func(rt *rapid.T) { walk(rt, w.open(t)) })
 	all, err := selftest.Check(t.Context(), w.owner, selftest.Options{})
 	require.NoError(t, err)
 	for _, f := range all {
 		require.Empty(t, f.Breaches, "invariant %d, %s", f.Number, f.Name)
 	}
+}
+
+// within checks until the budget is used up: rapid counts checks, CI has time.
+func within(t *testing.T, check func(*rapid.T)) {
+	began, failing := time.Now(), false
+	rapid.Check(t, func(rt *rapid.T) {
+		if time.Since(began) > budget && !failing {
+			return
+		}
+		failing = true // unless it comes to its end: a failure is shrunk whatever it takes
+		check(rt)
+		failing = false
+	})
 }
 
 // budget of each test on the log: 15 s, or what SOAK says (make soak).

@@ -35,7 +35,7 @@ func (p *running) tick(c *clock, d time.Duration) {
 }
 
 // What fell due while nobody ran happens in order, dated to its instants, and once for two processes.
-func TestFortyDaysDown(t *testing.T) {
+func TestF61_FortyDaysDown(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	sub := f.daily(t, f.live)

@@ -4,4 +4,4 @@ package application
 
 import "time"
 
-func init() { rounds, overloadTime = 200, 30*time.Second }
+func init() { rounds, overloadTime, faultTime = 200, 30*time.Second, time.Minute }

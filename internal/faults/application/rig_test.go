@@ -56,7 +56,12 @@ type rig struct {
 
 func newRig(t *testing.T) *rig {
 	t.Helper()
-	g := &rig{db: pgtest.New(t), dir: t.TempDir(), path: filepath.Join(t.TempDir(), "journal"),
+	return newRigOn(t, pgtest.New(t))
+}
+
+func newRigOn(t *testing.T, db *pgtest.DB) *rig {
+	t.Helper()
+	g := &rig{db: db, dir: t.TempDir(), path: filepath.Join(t.TempDir(), "journal"),
 		client: &http.Client{Timeout: 15 * time.Second, Transport: &http.Transport{MaxIdleConnsPerHost: 256}}}
 	t.Cleanup(g.client.CloseIdleConnections)
 	var err error
