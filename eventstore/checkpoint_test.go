@@ -70,7 +70,7 @@ func TestF35_ACheckpointConvictsLaterRewriting(t *testing.T) {
 	}
 }
 
-func TestAForgedCheckpointIsRefused(t *testing.T) {
+func TestB74_AForgedCheckpointIsRefused(t *testing.T) {
 	t.Parallel()
 	mine, other := NewMasterKey(), NewMasterKey()
 	signer, verifier, err := mine.CheckpointSigner()

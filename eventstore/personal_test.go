@@ -44,7 +44,7 @@ func TestPersonalFieldsAreCiphertextInTheLog(t *testing.T) {
 
 // Rule 9. A destroyed key erases the subject from history; the rest stays readable, the chain still
 // verifies, and new events about it are readable under a new key.
-func TestErasingASubject(t *testing.T) {
+func TestB90_B91_B93_ErasingASubject(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s, ledger, stream := f.store(t, Config{}), f.ledger(t, "live"), uuid.New()
@@ -104,7 +104,7 @@ func TestAnAnswerAboutAnErasedSubject(t *testing.T) {
 }
 
 // Rule 9. Ciphertext that was moved to another event, stream or ledger does not open.
-func TestMovedCiphertextDoesNotOpen(t *testing.T) {
+func TestB94_MovedCiphertextDoesNotOpen(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	s, ledger := f.store(t, Config{}), f.ledger(t, "live")

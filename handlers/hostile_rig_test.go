@@ -2,6 +2,7 @@ package handlers_test
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -172,4 +173,12 @@ func (g *rig) timed(t *testing.T, body *bytes.Reader) int {
 	w := httptest.NewRecorder()
 	g.server.ServeHTTP(w, r)
 	return w.Code
+}
+
+// jsonText is a text as JSON has it.
+func jsonText(t *testing.T, s string) string {
+	t.Helper()
+	b, err := json.Marshal(s)
+	require.NoError(t, err)
+	return string(b)
 }

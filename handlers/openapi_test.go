@@ -77,7 +77,7 @@ func TestDocumentIsValid(t *testing.T) {
 var pathPattern = regexp.MustCompile(`\{(\w+):[^}]*\}`)
 
 // B78: what is served and what is documented are the same list.
-func TestRoutesAndDocumentAgree(t *testing.T) {
+func TestB78_RoutesAndDocumentAgree(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	doc, err := document()

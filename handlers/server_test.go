@@ -238,7 +238,7 @@ func TestCORS(t *testing.T) { // B55
 	require.Equal(t, 405, e.do("OPTIONS", "/ledger/v1/x", "", "Origin", "https://shop.example", "Access-Control-Request-Method", "GET").Code)
 }
 
-func TestRequestIDIsOurs(t *testing.T) {
+func TestB70_RequestIDIsOurs(t *testing.T) {
 	e := newEdge(t, 0, Route{Method: "GET", Path: "/x", Open: true, Serve: answer(200)})
 	w := e.do("GET", "/ledger/v1/x", "", "Request-Id", "theirs\n{\"level\":\"FORGED\"}")
 	_, err := uuid.Parse(w.Header().Get("Request-Id"))

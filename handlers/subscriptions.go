@@ -363,7 +363,7 @@ func (a *API) configureManual(w http.ResponseWriter, r *http.Request) error {
 	if err := body.Err(); err != nil {
 		return err
 	}
-	v, _, err := write[task.ManualView](a, w, r, body, task.ManualProviderID(CallerOf(r).Ledger), c)
+	v, _, err := write[task.ManualView](a, w, r, body, uuid.Nil, c)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-func TestTablesCannotSteerTheTerminal(t *testing.T) {
+func TestB71_TablesCannotSteerTheTerminal(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
 	p := &process{stdout: &out, stderr: &out}

@@ -56,7 +56,7 @@ func TestAnAmountIsWrittenInMinorUnits(t *testing.T) {
 	require.Equal(t, "1000 JPY", money.Amount{Minor: 1000, Currency: "JPY"}.String())
 }
 
-func TestOnlyTheSumMustFit(t *testing.T) {
+func TestB22_OnlyTheSumMustFit(t *testing.T) {
 	got, err := money.Sum(math.MaxInt64, math.MaxInt64, math.MinInt64, math.MinInt64, 7)
 	require.NoError(t, err)
 	require.EqualValues(t, 5, got)
@@ -117,7 +117,7 @@ func TestAUnitPriceIsNeverRoundedFirst(t *testing.T) {
 }
 
 // Fault B21: the multiplication is exact, the result is checked.
-func TestAnAmountOutOfRangeIsRefusedNotWrapped(t *testing.T) {
+func TestB21_AnAmountOutOfRangeIsRefusedNotWrapped(t *testing.T) {
 	_, err := money.Round(money.Mul(dec("9007199254740992"), dec("2147483648")))
 	require.ErrorIs(t, err, outOfRange)
 }
@@ -153,4 +153,24 @@ func TestParseDecimal(t *testing.T) {
 		_, err := money.ParseDecimal(in)
 		require.ErrorIs(t, err, &domain.Error{Code: code}, in)
 	}
+}
+
+// A sum that leaves 64 bits only with its last line is refused, and one that comes back into them is not.
+func TestB22_AHundredThousandLinesNearTheLimit(t *testing.T) {
+	const n = 100_000
+	lines := make([]int64, n)
+	for i := range lines {
+		lines[i] = math.MaxInt64 / n
+	}
+	full, err := money.Sum(lines...)
+	require.NoError(t, err)
+	rest := math.MaxInt64 - full
+	got, err := money.Sum(append(lines, rest)...)
+	require.NoError(t, err)
+	require.EqualValues(t, int64(math.MaxInt64), got)
+	_, err = money.Sum(append(lines, rest+1)...)
+	require.ErrorIs(t, err, outOfRange)
+	got, err = money.Sum(append(lines, rest+1, -1)...)
+	require.NoError(t, err, "the order does not decide")
+	require.EqualValues(t, int64(math.MaxInt64), got)
 }

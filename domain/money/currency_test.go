@@ -41,7 +41,7 @@ func TestTheTableHasTheActiveCurrenciesWithTheirDigits(t *testing.T) {
 	require.Equal(t, 165, n)
 }
 
-func TestParse(t *testing.T) {
+func TestB23_Parse(t *testing.T) {
 	for _, in := range []string{"USD", "usd", "Usd"} {
 		c, err := money.Parse(in)
 		require.NoError(t, err, in)
@@ -53,7 +53,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-func TestMajorAndMinorUnits(t *testing.T) {
+func TestB23_MajorAndMinorUnits(t *testing.T) {
 	for name, tt := range map[string]struct {
 		code  string
 		major decimal.Decimal

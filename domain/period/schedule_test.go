@@ -45,7 +45,7 @@ func times(t require.TestingT, ss ...string) []time.Time {
 }
 
 // Rule R3.
-func TestBoundariesAreCountedFromTheAnchor(t *testing.T) {
+func TestB29_BoundariesAreCountedFromTheAnchor(t *testing.T) {
 	for name, tt := range map[string]struct {
 		anchor   string
 		interval period.Interval
@@ -265,5 +265,33 @@ func TestAWallTimeAsText(t *testing.T) {
 	}
 	for _, s := range []string{"", "2025-02-30T00:00:00", "2025-03-09T02:30:00Z", "2025-03-09"} {
 		require.Error(t, new(period.Wall).UnmarshalText([]byte(s)), s)
+	}
+}
+
+// Every anchor at a month's end clamps and comes back, counted here by hand from the calendar.
+func TestB29_FortyEightMonthsFromEveryLateDay(t *testing.T) {
+	for day := 28; day <= 31; day++ {
+		for start := range 12 {
+			anchor := time.Date(2023, time.Month(start+1), day, 23, 59, 59, 999_999_000, time.UTC)
+			if anchor.Day() != day {
+				continue // no such date
+			}
+			s, err := period.New(anchor, monthly, "UTC")
+			require.NoError(t, err)
+			for n := range 49 {
+				last := time.Date(2023, time.Month(start+1+n+1), 0, 0, 0, 0, 0, time.UTC).Day() // the day before the next month's first
+				want := time.Date(2023, time.Month(start+1+n), min(day, last), 23, 59, 59, 999_999_000, time.UTC)
+				require.True(t, s.Boundary(n).Equal(want), "%s + %d months: %s, not %s", anchor, n, s.Boundary(n), want)
+			}
+		}
+	}
+	s, err := period.New(at(t, "2024-02-29"), yearly, "UTC")
+	require.NoError(t, err)
+	for n := range 100 {
+		day := 28
+		if y := 2024 + n; y%4 == 0 && (y%100 != 0 || y%400 == 0) {
+			day = 29
+		}
+		require.Equal(t, time.Date(2024+n, time.February, day, 0, 0, 0, 0, time.UTC), s.Boundary(n))
 	}
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // The table of docs/salable.md is the list of routes.
-func TestDocumentListsTheRoutes(t *testing.T) {
+func TestB78_DocumentListsTheRoutes(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	var served, documented []string

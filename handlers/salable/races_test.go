@@ -39,7 +39,7 @@ func TestAHundredIncrementsAtOnce(t *testing.T) {
 	require.Equal(t, "102", g.call(t, g.test, "GET", "/licenses/count?status=active&subscriptionUuid="+sub, "").want(200).text("count"))
 }
 
-func TestTheLastSeatIsGivenOnce(t *testing.T) {
+func TestB47_TheLastSeatIsGivenOnce(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	sub := g.subscribe(t, g.test, g.perSeat, `,"quantity":149`)

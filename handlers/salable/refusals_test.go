@@ -103,7 +103,7 @@ func TestBadInputs(t *testing.T) {
 }
 
 // Clients send fields that are not theirs to set, or that an older API had: they are neither refused nor kept.
-func TestForeignFieldsAreIgnored(t *testing.T) {
+func TestB11_ForeignFieldsAreIgnored(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	id := g.call(t, g.test, "POST", "/licenses?planUuid=x&isTest=false", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada","uuid":%q,
@@ -118,7 +118,7 @@ func TestForeignFieldsAreIgnored(t *testing.T) {
 	}
 }
 
-func TestWhoMayCall(t *testing.T) {
+func TestB10_WhoMayCall(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	org := g.organisation(t)
@@ -144,7 +144,7 @@ func TestWhoMayCall(t *testing.T) {
 	g.call(t, retired, "PUT", "/usage", "{}").want(400)
 }
 
-func TestUnknownRoutes(t *testing.T) {
+func TestB78_UnknownRoutes(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	for _, call := range []string{"GET /nope", "GET /subscriptions", "POST /subscriptions", "GET /products/", "PATCH /licenses", "GET /usage",
@@ -157,7 +157,7 @@ func TestUnknownRoutes(t *testing.T) {
 	require.Equal(t, 400, g.call(t, g.test, "TRACE", "/products", "").status)
 }
 
-func TestBrowsersMayCall(t *testing.T) {
+func TestB55_BrowsersMayCall(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	got := g.call(t, "", "OPTIONS", "/licenses/check", "", "Origin", "https://shop.example", "Access-Control-Request-Method", "GET",

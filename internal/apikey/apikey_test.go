@@ -32,7 +32,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 // B05: what cannot be a key is not even hashed.
-func TestPlausible(t *testing.T) {
+func TestB05_Plausible(t *testing.T) {
 	for _, bad := range []string{"", "a b", "a\n", "é", strings.Repeat("k", 256)} {
 		require.False(t, apikey.Plausible(bad), "%.20q", bad)
 	}
