@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -145,7 +146,7 @@ func TestB34_OddIDs(t *testing.T) {
 		for _, id := range oddIDs() {
 			text, err := url.PathUnescape(id)
 			require.NoError(t, err)
-			if strings.ContainsAny(text, "\x00\xff\xc0") {
+			if strings.Contains(text, "\x00") || !utf8.ValidString(text) {
 				continue // B19
 			}
 			got := a.call(t, a.test, "POST", "/subscriptions", `{"planUuid":`+jsonText(t, text)+`}`)
