@@ -2,6 +2,10 @@ package handlers
 
 import (
 	"bytes"
+	"crypto/rand"
+	"os"
+	"slices"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -59,4 +63,49 @@ func TestKeysInUseAreAskedForTogether(t *testing.T) {
 	}
 	wg.Wait()
 	require.LessOrEqual(t, pool.Stat().AcquireCount()-before, int64(2), "one question for all, and one for whoever came while it was asked")
+}
+
+// How long a key is looked at tells nothing of it (B07): an unknown one, one that begins like a real one and
+// one that ends like it take equally long, tried in turns.
+func TestB07_TheTimeOfALookUpTellsNothing(t *testing.T) {
+	pool := pgtest.Pool(t, pgtest.New(t).URL)
+	_, err := pool.Exec(t.Context(), "alter table api_keys drop constraint api_keys_ledger_id_fkey")
+	require.NoError(t, err)
+	keys := NewKeys(pool, time.Now)
+	real, err := apikey.New("test", rand.Reader)
+	require.NoError(t, err)
+	_, err = pool.Exec(t.Context(), `insert into api_keys (hash, key_id, organisation_id, ledger_id, mode, name, hint, scopes, created_at)
+		values ($1, $2, $3, $4, 'test', 'k', 'k', '{}', now())`, real.Hash[:], uuid.New(), uuid.New(), uuid.New())
+	require.NoError(t, err)
+	tries := 1500
+	if n, err := strconv.Atoi(os.Getenv("KEY_TIMING_TRIES")); err == nil {
+		tries = n // 20000 for a measurement
+	}
+	classes := []string{"unknown", "right beginning", "right end"}
+	took := map[string][]time.Duration{}
+	for range tries {
+		other, err := apikey.New("test", rand.Reader)
+		require.NoError(t, err)
+		n := len(real.Secret)
+		guesses := []string{other.Secret, real.Secret[:n-8] + other.Secret[n-8:], other.Secret[:n-8] + real.Secret[n-8:]}
+		for i, class := range classes {
+			began := time.Now()
+			_, err := keys.Open(t.Context(), guesses[i])
+			took[class] = append(took[class], time.Since(began))
+			require.ErrorIs(t, err, &domain.Error{Code: "unauthenticated"})
+		}
+	}
+	median := func(class string) time.Duration {
+		slices.Sort(took[class])
+		return took[class][len(took[class])/2]
+	}
+	spread := took[classes[0]][:0:0]
+	spread = append(spread, took[classes[0]]...)
+	slices.Sort(spread)
+	noise := spread[len(spread)*3/4] - spread[len(spread)/4] // half of the tries lie within
+	for _, class := range classes[1:] {
+		d := (median(class) - median(classes[0])).Abs()
+		t.Logf("%s: median %s, %s from that of unknown keys; half of those lie within %s", class, median(class), d, noise)
+		require.Less(t, d, noise, class)
+	}
 }

@@ -52,6 +52,10 @@ type rig struct {
 	journal *faults.Journal
 	path    string
 	client  *http.Client
+	demo    struct {
+		Keys  struct{ Live, Test, Admin string }
+		Plans struct{ PerSeat string }
+	}
 }
 
 func newRig(t *testing.T) *rig {
@@ -70,9 +74,8 @@ func newRigOn(t *testing.T, db *pgtest.DB) *rig {
 	cmd := g.command("demo", "-o", "json")
 	out, err := cmd.Output()
 	require.NoError(t, err)
-	var demo struct{ Keys struct{ Test string } }
-	require.NoError(t, json.Unmarshal(out, &demo), "%s", out)
-	g.key = demo.Keys.Test
+	require.NoError(t, json.Unmarshal(out, &g.demo), "%s", out)
+	g.key = g.demo.Keys.Test
 	pool := pgtest.Pool(t, g.db.URL)
 	require.NoError(t, pool.QueryRow(t.Context(), "select ledger_id from ledgers where mode = 'test'").Scan(&g.ledger))
 	return g
