@@ -5,9 +5,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/stretchr/testify/require"
 
+	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/internal/pgtest"
@@ -93,12 +93,32 @@ func TestReaderSeesOneLedgerAlone(t *testing.T) {
 		require.NoError(t, err)
 		require.Equal(t, []counted{{want}}, got)
 	}
-	reads.timeout = 20 * time.Millisecond
-	_, err := query[counted](t.Context(), reads, id(900), "select 1 as n from pg_sleep(10)", nil)
-	var timedOut *pgconn.PgError
-	require.ErrorAs(t, err, &timedOut)
-	require.Equal(t, "57014", timedOut.Code)
 	var n int
 	require.NoError(t, reader.QueryRow(t.Context(), "select count(*) from licenses").Scan(&n))
 	require.Zero(t, n, "the setting outlived its query")
+}
+
+// A question that takes too long is ended by the server and can be asked again; one that somebody
+// cancelled is not called heavy.
+func TestB67_HeavyQueriesEnd(t *testing.T) {
+	t.Parallel()
+	reads := NewReads(pgtest.Pool(t, pgtest.New(t).ReaderURL), nil, nil)
+	type row struct {
+		N int `db:"n"`
+	}
+	reads.timeout = 20 * time.Millisecond
+	began := time.Now()
+	_, err := query[row](t.Context(), reads, id(900), "select 1 as n from pg_sleep(10)", nil)
+	require.Less(t, time.Since(began), 5*time.Second)
+	refused, ok := domain.AsRefusal(err)
+	require.True(t, ok, "%v", err)
+	require.Equal(t, "unavailable query_too_heavy", string(refused.Kind)+" "+refused.Code)
+
+	reads.timeout = time.Minute
+	_, err = query[row](t.Context(), reads, id(900), "select 1 as n from pg_cancel_backend(pg_backend_pid()), pg_sleep(10)", nil)
+	_, ok = domain.AsRefusal(err)
+	require.False(t, ok, "%v", err)
+	got, err := query[row](t.Context(), reads, id(900), "select 1 as n", nil)
+	require.NoError(t, err)
+	require.Equal(t, []row{{1}}, got, "the connection is good as before")
 }

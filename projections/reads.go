@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -9,7 +10,10 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/subledger/subledger/domain"
 )
 
 // Reads answers queries from the read models. Each query is one round trip that sees the rows of its
@@ -90,7 +94,7 @@ func (k Keyset) tail(alias string) string {
 const statementTimeout = 5 * time.Second
 
 // within runs one statement under the ledger's row-level security: all statements travel together,
-// in one implicit transaction, so a pooled connection keeps nothing of it.
+// in one implicit transaction, so a pooled connection keeps nothing of it. Unavailable: query_too_heavy.
 func (r *Reads) within(ctx context.Context, ledger uuid.UUID, sql string, args pgx.NamedArgs, read func(pgx.Rows) error) error {
 	ctx, cancel := context.WithTimeout(ctx, statementTimeout+time.Second) // the server's own comes first
 	defer cancel()
@@ -103,7 +107,12 @@ func (r *Reads) within(ctx context.Context, ledger uuid.UUID, sql string, args p
 	q.Queue(`select set_config('subledger.ledger_id', $1::text, true), set_config('statement_timeout', $2::text, true)`,
 		ledger.String(), strconv.FormatInt(r.timeout.Milliseconds(), 10))
 	q.Queue(sql, args).Query(read)
-	return conn.SendBatch(ctx, q).Close()
+	began := time.Now()
+	err = conn.SendBatch(ctx, q).Close()
+	if pg := (*pgconn.PgError)(nil); errors.As(err, &pg) && pg.Code == "57014" && time.Since(began) >= r.timeout { // else somebody cancelled it
+		return domain.Refuse(domain.Unavailable, "query_too_heavy", "this question takes too long to answer; ask for less of it")
+	}
+	return err
 }
 
 // poolWait is how long a read waits for a connection: when all are busy for longer, more readers in line
