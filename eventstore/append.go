@@ -10,6 +10,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/subledger/subledger/domain"
@@ -138,11 +139,14 @@ func appendArgs(parts []*part) []any {
 			skCreated = append(skCreated, p.recordedAt)
 		}
 	}
-	return []any{ids, olds, news, heads, recorded, clocks, probeLedgers, probeKeys, claimLedgers, claimScopes, claimValues,
-		evLedgers, evPositions, evStreams, evVersions, evIDs, evTypes, evData, evMeta, evRecorded, evEffective, evHashes,
-		cmLedgers, cmKeys, cmPrints, cmFirst, cmLast, cmAnswers, cmRecorded, claimStreams,
-		skLedgers, skIDs, skSubjects, skWrapped, skCreated}
+	return []any{flat(ids), olds, news, heads, recorded, clocks, flat(probeLedgers), probeKeys, flat(claimLedgers), claimScopes, claimValues,
+		flat(evLedgers), evPositions, flat(evStreams), evVersions, flat(evIDs), evTypes, evData, evMeta, evRecorded, evEffective, evHashes,
+		flat(cmLedgers), cmKeys, cmPrints, cmFirst, cmLast, cmAnswers, cmRecorded, flat(claimStreams),
+		flat(skLedgers), flat(skIDs), skSubjects, skWrapped, skCreated}
 }
+
+// flat spares the driver a look at each id by reflection.
+func flat(ids []uuid.UUID) pgtype.FlatArray[uuid.UUID] { return ids }
 
 // appendParts runs the statement. All rows are read before anything is believed.
 func appendParts(ctx context.Context, db querier, parts []*part) (*appended, error) {
