@@ -29,9 +29,10 @@ func (c Assign) Decide(l domain.Ledger) (any, error) {
 }
 
 // AssignMany assigns each of 1 to 1,000 items that it can, the seats of one subscription in one event.
-// Of two items for one licence the later one counts. It answers []Outcome in their order.
+// Of two items for one licence the later one counts. It answers []Outcome in their order,
+// and refuses when it can do none.
 //
-// Invalid: bad_item_count.
+// Invalid: bad_item_count, invalid_items. NotFound: the code of the first item.
 type AssignMany struct{ Items []Assign }
 
 // Decide implements domain.Command.
@@ -43,7 +44,7 @@ func (c AssignMany) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	return outcomes, nil
+	return settle(outcomes)
 }
 
 func assign(l domain.Ledger, items []Assign) ([]Outcome, error) {

@@ -41,9 +41,10 @@ func cancels(l domain.Ledger, r Ref) (bool, error) {
 	return f.adHoc.EndedAt == nil && l.Now().Before(f.adHoc.EndTime), nil
 }
 
-// CancelMany cancels each of 1 to 1,000 licences that it can. It answers []Outcome in their order.
+// CancelMany cancels each of 1 to 1,000 licences that it can. It answers []Outcome in their order,
+// and refuses when it can do none.
 //
-// Invalid: bad_item_count.
+// Invalid: bad_item_count, invalid_items. NotFound: the code of the first item.
 type CancelMany struct{ Refs []Ref }
 
 // Decide implements domain.Command.
@@ -77,7 +78,7 @@ func (c CancelMany) Decide(l domain.Ledger) (any, error) {
 		}
 		outcomes[i].View = &v
 	}
-	return outcomes, nil
+	return settle(outcomes)
 }
 
 // Expire records the end of an ad hoc licence that has come by time, dated to it (rule L2); before, and

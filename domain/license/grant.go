@@ -1,6 +1,7 @@
 package license
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -78,9 +79,10 @@ func (c Grant) granted(l domain.Ledger) (Granted, error) {
 	return e, bad.Refusal()
 }
 
-// GrantMany grants each of 1 to 1,000 items that it can. It answers []Outcome in their order.
+// GrantMany grants each of 1 to 1,000 items that it can. It answers []Outcome in their order,
+// and refuses when it can do none.
 //
-// Invalid: bad_item_count.
+// Invalid: bad_item_count, invalid_items. NotFound: the code of the first item.
 type GrantMany struct{ Items []Grant }
 
 // Decide implements domain.Command.
@@ -109,7 +111,33 @@ func (c GrantMany) Decide(l domain.Ledger) (any, error) {
 		}
 		outcomes[i].View = &v
 	}
-	return outcomes, nil
+	return settle(outcomes)
+}
+
+// settle gives the outcomes of a batch. Of which nothing could be done it is refused as a whole, so that its
+// key can be used again: NotFound when all that it names is unknown, else Invalid with invalid_items. Why is
+// said of each item, below /0, /1 and so on.
+func settle(outcomes []Outcome) (any, error) {
+	e := &domain.Error{Kind: domain.NotFound}
+	for i, o := range outcomes {
+		if o.Err == nil {
+			return outcomes, nil
+		}
+		if o.Err.Kind != domain.NotFound {
+			e.Kind = domain.Invalid
+		}
+		at := fmt.Sprintf("/%d", i)
+		if len(o.Err.Fields) == 0 {
+			e.Fields = append(e.Fields, domain.Field{Pointer: at, Code: o.Err.Code, Detail: o.Err.Detail})
+		}
+		for _, f := range o.Err.Fields {
+			e.Fields = append(e.Fields, domain.Field{Pointer: at + f.Pointer, Code: f.Code, Detail: f.Detail})
+		}
+	}
+	if e.Code = outcomes[0].Err.Code; e.Kind == domain.Invalid {
+		e.Code = "invalid_items"
+	}
+	return nil, e
 }
 
 func checkItems(n int) error {

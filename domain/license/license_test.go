@@ -245,6 +245,18 @@ func TestBatches(t *testing.T) {
 	require.Equal(t, license.Canceled, outcomes[3].View.Status)
 	require.Len(t, o.Stream(ann), 2, "twice is once")
 
+	for code, c := range map[string]domain.Command{
+		"no_plan":       license.GrantMany{Items: []license.Grant{{PlanID: uuid.Max, Purchaser: "acme"}, {PlanID: uuid.Max, Purchaser: "acme"}}},
+		"no_license":    license.AssignMany{Items: []license.Assign{{Ref: license.Ref{LicenseID: uuid.Max}}}},
+		"invalid_items": license.CancelMany{Refs: []license.Ref{{LicenseID: uuid.Max}, {LicenseID: seats[0], SubscriptionID: &sub}}},
+	} {
+		_, _, err := o.Execute(c)
+		refused, ok := domain.AsRefusal(err)
+		require.True(t, ok, "%v", err)
+		require.Equal(t, code, refused.Code)
+		require.Equal(t, "/0", refused.Fields[0].Pointer)
+		require.Equal(t, code == "invalid_items", refused.Kind == domain.Invalid)
+	}
 	for _, c := range []domain.Command{license.GrantMany{}, license.AssignMany{}, license.CancelMany{}, license.CancelMany{Refs: make([]license.Ref, 1001)}} {
 		_, _, err := o.Execute(c)
 		require.ErrorIs(t, err, &domain.Error{Code: "bad_item_count"})

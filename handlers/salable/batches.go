@@ -1,8 +1,8 @@
 package salable
 
 import (
-	"fmt"
 	"net/http"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -12,8 +12,7 @@ import (
 	"github.com/subledger/subledger/handlers"
 )
 
-// licenseBatch answers a batch: the licences of the items that were done, 206 when some were not, and a
-// refusal when none was.
+// licenseBatch answers a batch: the licences of the items that were done, 206 when some were not.
 func (a *API) licenseBatch(w http.ResponseWriter, r *http.Request, res eventstore.Result, status int) error {
 	var outcomes []corelicense.Outcome
 	if err := handlers.Answer(res, &outcomes); err != nil {
@@ -26,37 +25,33 @@ func (a *API) licenseBatch(w http.ResponseWriter, r *http.Request, res eventstor
 		}
 	}
 	switch len(done) {
-	case 0:
-		return allRefused(outcomes, "")
 	case len(outcomes):
 		return handlers.JSON(w, status, done)
 	}
 	return handlers.JSON(w, http.StatusPartialContent, done)
 }
 
-// allRefused is the answer to a batch of which nothing was done: 404 when all it names is unknown,
-// otherwise 400 with each item's reason. The items are below a pointer.
-func allRefused(outcomes []corelicense.Outcome, below string) error {
-	e := &domain.Error{Kind: domain.NotFound, Code: outcomes[0].Err.Code}
-	for i, o := range outcomes {
-		if o.Err.Kind != domain.NotFound {
-			e.Kind = domain.Invalid
+// itemsRefused says why nothing of a batch was done, item by item, as the request names things. The items
+// are below a pointer.
+func itemsRefused(err error, below string) error {
+	e, ok := domain.AsRefusal(err)
+	if !ok || len(e.Fields) == 0 {
+		return err
+	}
+	out := *e
+	out.Fields = each(e.Fields, func(f domain.Field) domain.Field {
+		if text, ok := unknown[f.Code]; ok {
+			f.Detail = text
 		}
-		at := fmt.Sprintf("%s/%d", below, i)
-		if len(o.Err.Fields) == 0 {
-			e.Fields = append(e.Fields, domain.Field{Pointer: at, Code: o.Err.Code, Detail: reason(o.Err)})
-		}
-		for _, f := range o.Err.Fields {
-			if to, ok := grantNames[f.Pointer]; ok {
-				f.Pointer = to
+		if item, field, nested := strings.Cut(strings.TrimPrefix(f.Pointer, "/"), "/"); nested {
+			if to, ok := grantNames["/"+field]; ok {
+				f.Pointer = "/" + item + to
 			}
-			e.Fields = append(e.Fields, domain.Field{Pointer: at + f.Pointer, Code: f.Code, Detail: f.Detail})
 		}
-	}
-	if e.Kind == domain.Invalid {
-		e.Code = "invalid_items"
-	}
-	return e
+		f.Pointer = below + f.Pointer
+		return f
+	})
+	return &out
 }
 
 // reason is what a client may read of an item's refusal.
@@ -103,7 +98,7 @@ func (a *API) cancelLicenses(w http.ResponseWriter, r *http.Request) error {
 	}
 	res, err := a.execute(w, r, body, corelicense.CancelMany{Refs: each(ids, func(id uuid.UUID) corelicense.Ref { return refs[id] })})
 	if err != nil {
-		return err
+		return itemsRefused(err, "/uuids")
 	}
 	var outcomes []corelicense.Outcome
 	if err := handlers.Answer(res, &outcomes); err != nil {
@@ -122,8 +117,6 @@ func (a *API) cancelLicenses(w http.ResponseWriter, r *http.Request) error {
 	switch len(refused) {
 	case 0:
 		return noContent(w)
-	case len(outcomes):
-		return allRefused(outcomes, "/uuids")
 	}
 	return handlers.JSON(w, http.StatusPartialContent, struct {
 		Errors []itemError `json:"errors"`

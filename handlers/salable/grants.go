@@ -73,7 +73,7 @@ func (a *API) createMany(w http.ResponseWriter, r *http.Request, body *handlers.
 	}
 	res, err := a.execute(w, r, body, c)
 	if err != nil {
-		return err
+		return itemsRefused(err, "")
 	}
 	return a.licenseBatch(w, r, res, http.StatusCreated)
 }
@@ -138,7 +138,7 @@ func (a *API) updateLicenses(w http.ResponseWriter, r *http.Request) error {
 	}
 	res, err := a.execute(w, r, body, c)
 	if err != nil {
-		return err
+		return itemsRefused(err, "")
 	}
 	return a.licenseBatch(w, r, res, http.StatusOK)
 }

@@ -2,6 +2,7 @@ package salable
 
 import (
 	"net/http"
+	"strings"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/handlers"
@@ -73,7 +74,7 @@ func versioned(serve func(http.ResponseWriter, *http.Request) error) func(http.R
 
 func versionOf(r *http.Request) string {
 	if sent := r.Header.Values("Version"); len(sent) > 0 {
-		return sent[0]
+		return strings.Join(sent, ",") // two are none
 	}
 	return v1
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/shopspring/decimal"
 
+	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/usage"
 	"github.com/subledger/subledger/handlers"
 )
@@ -34,7 +35,7 @@ func (a *API) recordUsage(w http.ResponseWriter, r *http.Request) error {
 	if !byLicense {
 		plan = o.UUID("planUuid", handlers.Required)
 	}
-	record.Quantity = decimal.NewFromInt(o.Object("countOptions", handlers.Required).Int("increment", handlers.Required, handlers.Amount, handlers.Min(1)))
+	record.Quantity = decimal.NewFromInt(o.Object("countOptions", handlers.Required).Int("increment", handlers.Required, handlers.Amount, handlers.Min(1), handlers.Max(catalog.MaxMinor)))
 	req, err := handlers.Command(r, body, nil)
 	if err != nil {
 		return err
