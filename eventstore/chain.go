@@ -23,6 +23,11 @@ type Head struct {
 // id (16); type (UTF-8); recorded at and effective at (8 each, microseconds since 1970 UTC, two's
 // complement). docs/event-log.md publishes this; a change would be a new tag.
 func chainHash(previous [32]byte, r *Recorded) [32]byte {
+	return sha256.Sum256(chainText(previous, r))
+}
+
+// chainText is what is hashed: no two events have the same.
+func chainText(previous [32]byte, r *Recorded) []byte {
 	b := make([]byte, 0, 32+160+len(r.Type)+len(r.Data)+len(r.Meta))
 	b = append(b, previous[:]...)
 	b = appendField(b, []byte(chainTag))
@@ -38,7 +43,7 @@ func chainHash(previous [32]byte, r *Recorded) [32]byte {
 	if mutant.Active != mutant.UnhashedMeta {
 		b = appendField(b, r.Meta)
 	}
-	return sha256.Sum256(b)
+	return b
 }
 
 func appendField(b, field []byte) []byte {
