@@ -203,7 +203,8 @@ func (a *API) rollKey(w http.ResponseWriter, r *http.Request) error {
 }
 
 // isoDuration is the part of ISO 8601's durations that has a fixed length.
-var isoDuration = regexp.MustCompile(`^P(?:(\d{1,4})D)?(?:T(?:(\d{1,6})H)?(?:(\d{1,8})M)?(?:(\d{1,9})S)?)?$`)
+// The digits together stay within what a duration holds.
+var isoDuration = regexp.MustCompile(`^P(?:(\d{1,4})D)?(?:T(?:(\d{1,5})H)?(?:(\d{1,7})M)?(?:(\d{1,9})S)?)?$`)
 
 // readDuration takes seconds as a number, Go's notation, or ISO 8601 without months and years.
 func readDuration(v Value) time.Duration {

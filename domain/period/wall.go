@@ -1,6 +1,9 @@
 package period
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Wall is what a local clock shows: a date and a time of day, of no zone. As text "2025-03-09T02:30:00", with a
 // fraction where there is one.
@@ -54,11 +57,14 @@ func (w Wall) String() string { return w.utc.Format(wallLayout) }
 // MarshalText writes what UnmarshalText reads.
 func (w Wall) MarshalText() ([]byte, error) { return []byte(w.String()), nil }
 
-// UnmarshalText fails on anything that is not a date and a time, with no zone.
+// UnmarshalText fails on anything that is not a date and a time as String writes it, with no zone.
 func (w *Wall) UnmarshalText(text []byte) error {
 	t, err := time.Parse(wallLayout, string(text))
 	if err != nil {
 		return err
+	}
+	if t.Format(wallLayout) != string(text) { // time.Parse takes an hour of one digit and a comma
+		return fmt.Errorf("%.40q is not a wall time such as %s", text, t.Format(wallLayout))
 	}
 	w.utc = t
 	return nil

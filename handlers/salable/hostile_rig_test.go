@@ -97,7 +97,7 @@ func (a *attack) fill(pattern string) string {
 }
 
 // written is all that a refusal could have written, in one text.
-func (g *rig) written(t *testing.T) string {
+func (g *rig) written(t testing.TB) string {
 	t.Helper()
 	var all string
 	require.NoError(t, g.pool.QueryRow(t.Context(), `select (select string_agg(concat_ws(' ', ledger_id, position, encode(head, 'hex')), ', ' order by ledger_id) from ledgers)

@@ -37,6 +37,7 @@ var update = flag.Bool("update", false, "rewrite the golden files in testdata")
 type rig struct {
 	server *handlers.Server
 	api    *salable.API
+	own    *handlers.API // /ledger/v1
 	store  *eventstore.Store
 	pool   *pgxpool.Pool // of the application's role
 	admin  string
@@ -65,7 +66,7 @@ func (g *rig) pass(d time.Duration) {
 	g.clock = g.clock.Add(d)
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	g := &rig{clock: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
 	db, master := pgtest.New(t), eventstore.NewMasterKey()
@@ -87,8 +88,9 @@ func newRig(t *testing.T) *rig {
 	reads := projections.NewReads(pool(db.ReaderURL), applied, g.store.Acknowledged)
 	checks := projections.NewEntitlements(projections.EntitlementConfig{Reads: reads, Pool: app, Sign: signer.Sign, Logger: logger})
 	var models []projections.Projection
+	var names []string
 	for _, m := range projections.Models() {
-		models = append(models, m)
+		models, names = append(models, m), append(names, m.Name())
 	}
 	runner := projections.NewRunner(projections.Config{Log: g.store, Pool: app, Projections: models, Applied: applied, Follow: checks.Follow, Logger: logger})
 	g.store.Subscribe(runner.Committed)
@@ -99,9 +101,11 @@ func newRig(t *testing.T) *rig {
 		t.Cleanup(func() { stop(); <-stopped })
 	}
 	g.api = salable.New(g.store, reads, checks, signer, g.now)
-	own := handlers.NewAPI(g.store, reads, g.now, []byte("a test's secret"), nil)
+	g.own = handlers.NewAPI(g.store, reads, g.now, []byte("a test's secret"), func(ctx context.Context, ledger uuid.UUID) ([]projections.Status, error) {
+		return projections.LedgerStatus(ctx, app, ledger, names)
+	})
 	g.server = handlers.NewServer(handlers.Config{Pool: app, Now: g.now, Log: logger},
-		map[string]*handlers.Dialect{"": g.api.Dialect(), "/ledger/v1": own.Dialect()})
+		map[string]*handlers.Dialect{"": g.api.Dialect(), "/ledger/v1": g.own.Dialect()})
 	g.admin = g.adminKey(t)
 	g.test = g.key(t, g.organisation(t), "test", allScopes()...)
 	g.shop = g.stock(t, g.test)
@@ -109,7 +113,7 @@ func newRig(t *testing.T) *rig {
 }
 
 // adminKey makes the first key as the command line does.
-func (g *rig) adminKey(t *testing.T) string {
+func (g *rig) adminKey(t testing.TB) string {
 	t.Helper()
 	key, err := apikey.New("system", rand.Reader)
 	require.NoError(t, err)
@@ -129,12 +133,12 @@ func allScopes() (all []string) {
 	return all
 }
 
-func (g *rig) organisation(t *testing.T) string {
+func (g *rig) organisation(t testing.TB) string {
 	t.Helper()
 	return g.call(t, g.admin, "POST", "/ledger/v1/organisations", `{"name":"Acme"}`).want(201).text("uuid")
 }
 
-func (g *rig) key(t *testing.T, org, mode string, scopes ...string) string {
+func (g *rig) key(t testing.TB, org, mode string, scopes ...string) string {
 	t.Helper()
 	body, err := json.Marshal(map[string]any{"mode": mode, "name": "a key", "scopes": scopes})
 	require.NoError(t, err)
@@ -142,7 +146,7 @@ func (g *rig) key(t *testing.T, org, mode string, scopes ...string) string {
 }
 
 // stock fills a ledger's shelves.
-func (g *rig) stock(t *testing.T, key string) shop {
+func (g *rig) stock(t testing.TB, key string) shop {
 	t.Helper()
 	create := func(kind, body string, args ...any) *result {
 		t.Helper()
@@ -177,13 +181,13 @@ func (g *rig) stock(t *testing.T, key string) shop {
 }
 
 // subscribe buys a plan and returns the subscription's id.
-func (g *rig) subscribe(t *testing.T, key, plan, more string) string {
+func (g *rig) subscribe(t testing.TB, key, plan, more string) string {
 	t.Helper()
 	return g.call(t, key, "POST", "/ledger/v1/subscriptions", fmt.Sprintf(`{"planUuid":%q,"owner":"mia"%s}`, plan, more)).want(201).text("uuid")
 }
 
 // seatsOf lists a subscription's licences that are not removed.
-func (g *rig) seatsOf(t *testing.T, key, subscription string) (ids []string) {
+func (g *rig) seatsOf(t testing.TB, key, subscription string) (ids []string) {
 	t.Helper()
 	all := g.call(t, key, "GET", "/licenses?status=active&subscriptionUuid="+subscription+"&take=100", "", "version", "v2").want(200).at("data").([]any)
 	for _, l := range all {
@@ -193,7 +197,7 @@ func (g *rig) seatsOf(t *testing.T, key, subscription string) (ids []string) {
 }
 
 // call sends a request; headers come in pairs.
-func (g *rig) call(t *testing.T, key, method, path, body string, header ...string) *result {
+func (g *rig) call(t testing.TB, key, method, path, body string, header ...string) *result {
 	t.Helper()
 	r := httptest.NewRequest(method, path, http.NoBody)
 	if body != "" {
@@ -217,7 +221,7 @@ func (g *rig) call(t *testing.T, key, method, path, body string, header ...strin
 const lowerLength = "content-length"
 
 type result struct {
-	t      *testing.T
+	t      testing.TB
 	what   string
 	status int
 	header http.Header
