@@ -254,13 +254,13 @@ func (l *lane) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 	return l.s.pool.Acquire(ctx)
 }
 
-// send writes the parts on one connection. A connection that stays silent for longer than an unknown
-// outcome may be looked for is cut, without a cancel.
+// send writes the parts on one connection. One that stays silent is cut, without a cancel; others may be
+// silent too, so the pool forgets them.
 func (l *lane) send(ctx context.Context, conn *pgx.Conn, parts []*part) (*appended, error) {
 	if err := l.s.cfg.Fault("before append"); err != nil {
 		return nil, err
 	}
-	silent := time.AfterFunc(l.s.cfg.UnknownAfter, func() { conn.PgConn().Conn().Close() })
+	silent := l.s.cutAfter(l.s.cfg.UnknownAfter/2, conn)
 	got, err := appendParts(ctx, conn, parts)
 	silent.Stop()
 	if err == nil && takeUnreplicated(conn) {
@@ -270,6 +270,13 @@ func (l *lane) send(ctx context.Context, conn *pgx.Conn, parts []*part) (*append
 		err = l.s.cfg.Fault("after append")
 	}
 	return got, err
+}
+
+func (s *Store) cutAfter(d time.Duration, conn *pgx.Conn) *time.Timer {
+	return time.AfterFunc(d, func() {
+		conn.PgConn().Conn().Close()
+		s.pool.Reset()
+	})
 }
 
 func (l *lane) observe(parts []*part, got *appended, began time.Time, serial bool, err error) {

@@ -33,8 +33,10 @@ type backend struct {
 // cancelled wait for a synchronous standby looks like a success (design section 3, rule 4). Cancels go
 // over a connection of their own, dialled like the first: once that one is up, no other is allowed.
 type quiet struct {
-	dial pgconn.DialFunc
-	up   atomic.Bool
+	dial     pgconn.DialFunc
+	up       atomic.Bool
+	patience time.Duration // 0: for ever
+	silent   func()        // called when it was used up
 }
 
 var errNoCancel = errors.New("this connection sends no cancel")
@@ -47,19 +49,44 @@ func (q *quiet) dialOnce(ctx context.Context, network, address string) (net.Conn
 	if err != nil {
 		return nil, err
 	}
-	return &quietConn{Conn: conn, quiet: q}, nil
+	c := &quietConn{Conn: conn, quiet: q}
+	if q.patience > 0 {
+		c.alarm = time.AfterFunc(q.patience, c.givenUp)
+		c.alarm.Stop()
+	}
+	return c, nil
 }
 
-// quietConn lets AfterConnect find the quiet that it belongs to.
+// quietConn lets AfterConnect find the quiet that it belongs to, and closes a connection on which an answer
+// is waited for in vain: a network that swallows everything ends no connection by itself.
 type quietConn struct {
 	net.Conn
 	quiet *quiet
+	alarm *time.Timer
+}
+
+// Read is called while an answer is waited for and at no other time: nothing of a pool's listens.
+func (c *quietConn) Read(b []byte) (int, error) {
+	if c.alarm == nil {
+		return c.Conn.Read(b)
+	}
+	c.alarm.Reset(c.quiet.patience)
+	n, err := c.Conn.Read(b)
+	c.alarm.Stop()
+	return n, err
+}
+
+func (c *quietConn) givenUp() {
+	c.Conn.Close()
+	c.quiet.silent()
 }
 
 // neverCancel is a pool's BeforeConnect.
-func neverCancel(_ context.Context, cfg *pgx.ConnConfig) error {
-	cfg.DialFunc = (&quiet{dial: cfg.DialFunc}).dialOnce
-	return nil
+func neverCancel(patience time.Duration, silent func()) func(context.Context, *pgx.ConnConfig) error {
+	return func(_ context.Context, cfg *pgx.ConnConfig) error {
+		cfg.DialFunc = (&quiet{dial: cfg.DialFunc, patience: patience, silent: silent}).dialOnce
+		return nil
+	}
 }
 
 func closeDial(conn net.Conn) {

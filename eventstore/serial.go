@@ -127,7 +127,7 @@ func (t *serialTry) run(calls []*call) (rest []*call) {
 	}
 	defer conn.Release()
 	who, _ := conn.Conn().PgConn().CustomData()[customBackend].(backend)
-	silent := time.AfterFunc(2*s.cfg.UnknownAfter, func() { conn.Conn().PgConn().Conn().Close() })
+	silent := s.cutAfter(s.cfg.UnknownAfter/2+s.cfg.LockTimeout, conn.Conn())
 	defer silent.Stop()
 
 	began := time.Now()

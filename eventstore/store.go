@@ -27,7 +27,7 @@ type Config struct {
 	CacheBytes   int           // of the cached states of all lanes, roughly, default 256 MiB
 	KeyBytes     int           // of the ledgers' and subjects' keys in memory, roughly, default 128 MiB
 	CallTimeout  time.Duration // for a caller without a deadline of its own, default 10 s
-	UnknownAfter time.Duration // how long an unknown outcome is looked for, default 8 s
+	UnknownAfter time.Duration // how long an append's outcome may be unknown, default 8 s: half of it for the answer, half to look for it
 	LockTimeout  time.Duration // wait for a ledger's row in the serial path, default 2 s
 	Now          func() time.Time
 	Logger       *slog.Logger
@@ -267,6 +267,12 @@ func (s *Store) finish(ctx context.Context, c *call, out outcome) (Result, error
 
 // OpenPool connects for the store, the projections and everyone who reads ids and texts of this schema.
 func OpenPool(ctx context.Context, url string, adjust func(*pgxpool.Config)) (*pgxpool.Pool, error) {
+	return OpenImpatientPool(ctx, url, 0, adjust)
+}
+
+// OpenImpatientPool is OpenPool for statements that are all short: one that gets no answer at all for as long as
+// patience loses its connection, and the pool those that are idle, since they lead the same way. 0: none does.
+func OpenImpatientPool(ctx context.Context, url string, patience time.Duration, adjust func(*pgxpool.Config)) (*pgxpool.Pool, error) {
 	cfg, err := pgxpool.ParseConfig(url)
 	if err != nil {
 		return nil, fmt.Errorf("read the database's URL: %w", err)
@@ -274,13 +280,25 @@ func OpenPool(ctx context.Context, url string, adjust func(*pgxpool.Config)) (*p
 	if adjust != nil {
 		adjust(cfg)
 	}
-	cfg.BeforeConnect = neverCancel
+	var opened atomic.Pointer[pgxpool.Pool]
+	cfg.BeforeConnect = neverCancel(patience, func() {
+		if pool := opened.Load(); pool != nil {
+			pool.Reset()
+		}
+	})
+	if patience > 0 {
+		cfg.PingTimeout = time.Second
+		if cfg.ConnConfig.ConnectTimeout == 0 {
+			cfg.ConnConfig.ConnectTimeout = patience / 2 // a pool goes on connecting when nobody waits for it any more
+		}
+	}
 	cfg.AfterConnect = afterConnect
 	cfg.ConnConfig.OnNotice = onNotice
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
+	opened.Store(pool)
 	return pool, nil
 }
 

@@ -52,7 +52,7 @@ func (l *lane) resolved(p *part, f fate) {
 // position: the position alone may be another's. "It did not" needs another's event there, or that
 // the old server process is gone, seen before the log is read once more: it might still have committed.
 func (s *Store) resolve(p *part, who backend) fate {
-	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.UnknownAfter)
+	ctx, cancel := context.WithTimeout(context.Background(), s.cfg.UnknownAfter/2)
 	defer cancel()
 	for wait := 5 * time.Millisecond; ; wait = min(2*wait, 250*time.Millisecond) {
 		gone, err := s.backendGone(ctx, who)

@@ -46,7 +46,7 @@ type Config struct {
 	Registry  *prometheus.Registry // nil: no /metrics
 	Tracer    trace.TracerProvider // nil: no traces
 	RateLimit float64              // requests per second and key; 0: no limits
-	Timeout   time.Duration        // of a request; 0: 15 s
+	Timeout   time.Duration        // of a request; 0: 10 s
 	MaxIdle   int                  // idle connections; the oldest is closed first; 0: 2000
 	Times     Times
 	// TestOnly refuses keys of live ledgers: a process with fault points has no business there.
@@ -98,7 +98,7 @@ type mount struct {
 // the server's own.
 func NewServer(cfg Config, dialects map[string]*Dialect) *Server {
 	if cfg.Timeout == 0 {
-		cfg.Timeout = 15 * time.Second
+		cfg.Timeout = 10 * time.Second
 	}
 	if cfg.MaxIdle == 0 {
 		cfg.MaxIdle = 2000

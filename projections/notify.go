@@ -10,6 +10,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/subledger/subledger/eventstore"
@@ -27,6 +28,7 @@ const (
 const (
 	announceEvery = 20 * time.Millisecond // coalesces
 	payloadLedger = 200                   // Postgres takes less than 8,000 bytes
+	listenAnew    = 4 * time.Second       // without a word the connection is looked at; as long again, and it is given up
 )
 
 // Announcer tells other processes of ledgers, a few milliseconds later and each once.
@@ -137,7 +139,9 @@ func (l *Listener) Run(ctx context.Context) error {
 }
 
 func (l *Listener) listen(ctx context.Context) error {
-	conn, err := pgx.ConnectConfig(ctx, l.Connection.Copy())
+	connecting, cancel := context.WithTimeout(ctx, listenAnew)
+	defer cancel()
+	conn, err := pgx.ConnectConfig(connecting, l.Connection.Copy())
 	if err != nil {
 		return fmt.Errorf("connect to listen: %w", err)
 	}
@@ -154,9 +158,12 @@ func (l *Listener) listen(ctx context.Context) error {
 		l.Connected()
 	}
 	for {
-		n, err := conn.WaitForNotification(ctx)
+		n, err := l.next(ctx, conn)
 		if err != nil {
 			return fmt.Errorf("wait for a notification: %w", err)
+		}
+		if n == nil {
+			continue
 		}
 		words := strings.Fields(n.Payload)
 		if len(words) == 0 || words[0] == l.Sender {
@@ -172,6 +179,19 @@ func (l *Listener) listen(ctx context.Context) error {
 			f(ledgers...)
 		}
 	}
+}
+
+// next waits for a notification. When none came for a while it makes sure that one still could: nil then.
+func (l *Listener) next(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
+	waiting, cancel := context.WithTimeout(ctx, listenAnew)
+	defer cancel()
+	n, err := conn.WaitForNotification(waiting)
+	if err == nil || waiting.Err() == nil || ctx.Err() != nil {
+		return n, err
+	}
+	asking, cancel := context.WithTimeout(ctx, listenAnew)
+	defer cancel()
+	return nil, conn.Ping(asking)
 }
 
 // Watcher keeps Applied up to date in a process that projects nothing itself: it reads checkpoints

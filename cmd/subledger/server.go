@@ -94,8 +94,12 @@ func relaxCollector() {
 	}
 }
 
+// patience is how long the database may be silent on a statement of a server's: all of them are short, but
+// for the wait for a synchronous standby, which the log bounds by itself.
+const patience = 8 * time.Second
+
 func (s *server) poolOf(ctx context.Context, url, name string, most int) (*pgxpool.Pool, error) {
-	pool, err := eventstore.OpenPool(ctx, url, func(c *pgxpool.Config) {
+	pool, err := eventstore.OpenImpatientPool(ctx, url, patience, func(c *pgxpool.Config) {
 		c.MaxConns = int32(most)
 		c.ConnConfig.RuntimeParams["application_name"] = name
 	})

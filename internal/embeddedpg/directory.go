@@ -99,8 +99,8 @@ func (s *Server) initCluster(ctx context.Context) error {
 		return fmt.Errorf("remove a cluster that wasn't finished: %w", err)
 	}
 	initdb := filepath.Join(s.programs.dir, "initdb")
-	out, err := s.who.run(ctx, initdb, "-D", begun, "-U", Superuser, "--auth=trust", "--encoding=UTF8", "--locale=C",
-		"--data-checksums", "--no-instructions", "--no-sync")
+	out, err := s.who.run(ctx, initdb, append([]string{"-D", begun, "-U", Superuser, "--auth=trust", "--encoding=UTF8", "--locale=C",
+		"--data-checksums", "--no-instructions", "--no-sync"}, s.config.Initdb...)...)
 	if err == nil && !s.config.NoFsync {
 		out, err = s.who.run(ctx, initdb, "-D", begun, "--sync-only")
 	}

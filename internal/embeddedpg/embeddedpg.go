@@ -35,6 +35,7 @@ type Config struct {
 	User     string            // SUBLEDGER_PG_USER: who runs PostgreSQL when this process is root; "" chooses
 	NoFsync  bool              // lose everything in a power cut, for tests only
 	Settings map[string]string // over the defaults; can't loosen durability, socket or TCP settings
+	Initdb   []string          // further options of initdb, for a cluster that is made
 	Logger   *slog.Logger      // nil is silence
 }
 

@@ -111,6 +111,11 @@ func (s *Server) URL(user, database string) string { return connString(s.socketD
 // Pid is the postmaster's process id. It changes with a restart.
 func (s *Server) Pid() int { return int(s.pid.Load()) }
 
+// Program runs another of PostgreSQL's programs, such as pg_basebackup, as the user that the server runs as.
+func (s *Server) Program(ctx context.Context, name string, args ...string) ([]byte, error) {
+	return s.who.run(ctx, filepath.Join(s.programs.dir, name), args...)
+}
+
 // EnsureDatabase makes a database if there is none of that name.
 func (s *Server) EnsureDatabase(ctx context.Context, name string) error {
 	conn, err := pgx.Connect(ctx, s.URL(Superuser, "postgres"))

@@ -16,7 +16,6 @@ import (
 	"fmt"
 	"net/url"
 	"os"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -77,37 +76,6 @@ func Pool(t testing.TB, databaseURL string) *pgxpool.Pool {
 		t.Fatalf("pgtest: open a pool: %v", err)
 	}
 	return pool
-}
-
-// Cluster is a server of the test's own with fsync on, for crash tests: kill its Pid, or Stop it.
-// It has the superuser and no database but postgres; EnsureDatabase makes one. It starts in about a second.
-func Cluster(t testing.TB) *embeddedpg.Server {
-	t.Helper()
-	dir, err := os.MkdirTemp("", "subledger-cluster-") // t.TempDir() is closed to PostgreSQL's user
-	if err != nil {
-		t.Fatalf("pgtest: %v", err)
-	}
-	t.Cleanup(func() {
-		if err := os.RemoveAll(dir); err != nil {
-			t.Errorf("pgtest: remove the cluster: %v", err)
-		}
-	})
-	if err := os.Chmod(dir, 0o711); err != nil {
-		t.Fatalf("pgtest: %v", err)
-	}
-	c := programs()
-	c.Dir = filepath.Join(dir, "pg")
-	c.Settings = map[string]string{"shared_buffers": "64MB"}
-	server, err := embeddedpg.Start(t.Context(), c)
-	if err != nil {
-		t.Fatalf("pgtest: %v", plain(err))
-	}
-	t.Cleanup(func() {
-		if err := server.Stop(context.WithoutCancel(t.Context())); err != nil {
-			t.Errorf("pgtest: %v", err)
-		}
-	})
-	return server
 }
 
 func programs() embeddedpg.Config {
