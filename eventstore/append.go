@@ -22,7 +22,8 @@ import (
 // once and in one order, that still stand where their part was decided and whose keys and claims are
 // free; every other part of the statement writes only for those. An unchanged position (o = n) proves
 // refusals and changes nothing. What it found instead comes back with it, so that the rest can be
-// decided again without another question.
+// decided again without another question. A row that somebody holds for long is not waited for: the other
+// ledgers of the batch would wait too (see flushAgain).
 const appendSQL = `
 with found_keys as materialized (
 	select c.ledger_id, c.key, c.fingerprint, c.first_position, c.last_position, c.answer
@@ -39,6 +40,7 @@ won as materialized (
 	where l.position = w.o
 		and w.ledger_id not in (select ledger_id from found_keys)
 		and w.ledger_id not in (select ledger_id from found_claims)
+		and ` + shortWait + `
 	order by l.ledger_id for no key update of l),
 moved as (
 	update ledgers l set position = won.n, head = won.h, recorded_at = won.r, clock = won.c
@@ -69,6 +71,12 @@ sk as (
 select 'won', ledger_id, '', ''::bytea, 0::bigint, 0::bigint, null::json, null::uuid from won
 union all select 'key', ledger_id, key, fingerprint, first_position, last_position, answer, null from found_keys
 union all select 'claim:' || scope, ledger_id, value, ''::bytea, 0, 0, null, stream_id from found_claims`
+
+// shortWait is true, once the statement will give up its wait for a row that is held. It bounds this transaction alone.
+const shortWait = `(select set_config('lock_timeout', '200ms', true)) is not null`
+
+// skippingSQL takes a held ledger for a lost one.
+var skippingSQL = strings.Replace(appendSQL, "for no key update of l)", "for no key update of l skip locked)", 1)
 
 // appended is what the statement answered.
 type appended struct {
@@ -148,12 +156,16 @@ func appendArgs(parts []*part) []any {
 // flat spares the driver a look at each id by reflection.
 func flat(ids []uuid.UUID) pgtype.FlatArray[uuid.UUID] { return ids }
 
-// appendParts runs the statement. All rows are read before anything is believed.
-func appendParts(ctx context.Context, db querier, parts []*part) (*appended, error) {
-	if a, err := tryAlone(ctx, db, parts); a != nil || err != nil {
-		return a, err
+// appendParts runs the statement, skipping ledgers that somebody holds or giving up on them with 55P03. All rows are
+// read before anything is believed.
+func appendParts(ctx context.Context, db querier, parts []*part, skip bool) (*appended, error) {
+	sql := skippingSQL
+	if !skip {
+		if a, err := tryAlone(ctx, db, parts); a != nil || err != nil {
+			return a, err
+		}
+		sql = appendSQL
 	}
-	sql := appendSQL
 	if mutant.Active == mutant.SkippedHeadCheck {
 		sql = strings.Replace(sql, "where l.position = w.o", "where true", 1)
 	}
@@ -196,9 +208,9 @@ func appendParts(ctx context.Context, db querier, parts []*part) (*appended, err
 var errUnreplicated = errors.New("the commit was not confirmed by the synchronous standby")
 
 // flush appends the parts and tells everyone concerned. It runs in the lane.
-func (l *lane) flush(parts []*part) { l.flushAgain(parts, 0) }
+func (l *lane) flush(parts []*part) { l.flushAgain(parts, 0, false) }
 
-func (l *lane) flushAgain(parts []*part, tries int) {
+func (l *lane) flushAgain(parts []*part, tries int, skip bool) {
 	if len(parts) == 0 {
 		return
 	}
@@ -211,7 +223,7 @@ func (l *lane) flushAgain(parts []*part, tries int) {
 		return
 	}
 	who, _ := conn.Conn().PgConn().CustomData()[customBackend].(backend)
-	got, err := l.send(ctx, conn.Conn(), parts)
+	got, err := l.send(ctx, conn.Conn(), parts, skip)
 	conn.Release()
 	l.observe(parts, got, began, false, err)
 	switch classify(err) {
@@ -226,7 +238,8 @@ func (l *lane) flushAgain(parts []*part, tries int) {
 		l.fail(parts, err)
 	case again:
 		if tries < 3 {
-			l.flushAgain(parts, tries+1)
+			// What is held goes the serial way, which waits for it beside the lane.
+			l.flushAgain(parts, tries+1, skip || isHeld(err))
 			return
 		}
 		l.fail(parts, err)
@@ -235,10 +248,10 @@ func (l *lane) flushAgain(parts []*part, tries int) {
 		// asked again, the statement sees it. Otherwise halve until the culprit stands alone.
 		switch {
 		case isDuplicate(err) && tries == 0:
-			l.flushAgain(parts, 1)
+			l.flushAgain(parts, 1, skip)
 		case len(parts) > 1:
-			l.flushAgain(parts[:len(parts)/2], 1)
-			l.flushAgain(parts[len(parts)/2:], 1)
+			l.flushAgain(parts[:len(parts)/2], 1, skip)
+			l.flushAgain(parts[len(parts)/2:], 1, skip)
 		default:
 			p := parts[0]
 			p.spoil()
@@ -256,12 +269,12 @@ func (l *lane) acquire(ctx context.Context) (*pgxpool.Conn, error) {
 
 // send writes the parts on one connection. One that stays silent is cut, without a cancel; others may be
 // silent too, so the pool forgets them.
-func (l *lane) send(ctx context.Context, conn *pgx.Conn, parts []*part) (*appended, error) {
+func (l *lane) send(ctx context.Context, conn *pgx.Conn, parts []*part, skip bool) (*appended, error) {
 	if err := l.s.cfg.Fault("before append"); err != nil {
 		return nil, err
 	}
 	silent := l.s.cutAfter(l.s.cfg.UnknownAfter/2, conn)
-	got, err := appendParts(ctx, conn, parts)
+	got, err := appendParts(ctx, conn, parts, skip)
 	silent.Stop()
 	if err == nil && takeUnreplicated(conn) {
 		return nil, errUnreplicated
@@ -331,6 +344,12 @@ func classify(err error) ending {
 func isDuplicate(err error) bool {
 	var pg *pgconn.PgError
 	return errors.As(err, &pg) && pg.Code == "23505"
+}
+
+// isHeld tells that somebody else has held a row for longer than it was waited for.
+func isHeld(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && pg.Code == "55P03"
 }
 
 // settle makes the parts that won true and sends the others back. It runs in the lane.

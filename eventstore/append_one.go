@@ -38,6 +38,7 @@ var aloneSQL = sync.OnceValue(func() (all [mostAlone + 1]string) {
 		all[n] = `with won as (
 				update ledgers l set position = $3, head = $4, recorded_at = $5, clock = $6
 				where l.ledger_id = $1 and l.position = $2 and not exists (select from commands c where c.ledger_id = $1 and c.key = $7)
+					and ` + shortWait + `
 				returning l.ledger_id),
 			ev as (
 				insert into events (ledger_id, position, stream_id, version, event_id, type, data, meta, recorded_at, effective_at, hash)

@@ -150,6 +150,19 @@ func (l *lane) requeue(ledger uuid.UUID, calls []*call) {
 	l.ready(ledger, q)
 }
 
+// turnAway refuses what waits for a ledger that cannot be had: each would wait as long as those before it.
+func (l *lane) turnAway(ledger uuid.UUID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	q := l.queue(ledger)
+	for _, c := range q.calls {
+		if c.state.CompareAndSwap(callWaiting, callTaken) {
+			c.reply(outcome{err: errBusy})
+		}
+	}
+	q.calls = nil
+}
+
 func (l *lane) queue(ledger uuid.UUID) *queue {
 	q := l.queues[ledger]
 	if q == nil {

@@ -2,14 +2,12 @@ package eventstore
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // tailLimit is how many events a lane catches up with; further behind, the ledger is read anew.
@@ -97,6 +95,9 @@ func (l *lane) serial(ledger uuid.UUID, ls *ledgerState, calls []*call) func() {
 			l.weigh(t.ls)
 		}
 		l.requeue(ledger, t.again)
+		if t.held {
+			l.turnAway(ledger)
+		}
 	}
 }
 
@@ -107,6 +108,7 @@ type serialTry struct {
 	ls     *ledgerState // what is known when it ends; nil: read it anew
 	again  []*call      // to be decided again
 	err    error        // why the database refused the rest
+	held   bool         // somebody else holds the ledger's row
 }
 
 func (t *serialTry) refuse(calls []*call, err error) {
@@ -142,7 +144,7 @@ func (t *serialTry) run(calls []*call) (rest []*call) {
 		t.rollback(ctx, conn.Conn())
 		return nil
 	}
-	got, err := appendParts(ctx, conn.Conn(), []*part{p})
+	got, err := appendParts(ctx, conn.Conn(), []*part{p}, false)
 	if err == nil && got.won[t.ledger] && t.ledger == s.system {
 		err = s.applySystem(ctx, conn.Conn(), p.events)
 	}
@@ -261,11 +263,11 @@ func (t *serialTry) notHappened(calls []*call, p *part, held []*call, err error)
 		if slices.Contains(held, c) {
 			continue
 		}
-		var pg *pgconn.PgError
 		switch c.tries++; {
 		case isNoRows(err):
 			c.reply(outcome{err: errNoLedger})
-		case errors.As(err, &pg) && pg.Code == "55P03":
+		case isHeld(err):
+			t.held = true
 			c.reply(outcome{err: errBusy})
 		case c.tries > 3:
 			c.reply(outcome{err: unavailable(err)})

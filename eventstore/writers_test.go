@@ -397,7 +397,7 @@ func TestNegativeControlAnUnguardedInsertCommitsAHole(t *testing.T) {
 	late := &part{ls: &ledgerState{id: ledger}, old: Head{Position: 4}, head: Head{Position: 5}, recordedAt: time.Now()}
 	late.events = []*Recorded{{Ledger: ledger, Position: 5, Stream: uuid.New(), Version: 1, ID: uuid.New(), Type: "counter.added.v1",
 		Data: []byte(`{"n":1}`), Meta: []byte(`{}`), RecordedAt: time.Now(), EffectiveAt: time.Now()}}
-	got, err := appendParts(t.Context(), f.owner, []*part{late})
+	got, err := appendParts(t.Context(), f.owner, []*part{late}, false)
 	require.NoError(t, err)
 	require.False(t, got.won[ledger])
 	mustVerify(t, f, ledger)
