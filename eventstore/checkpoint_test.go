@@ -26,7 +26,7 @@ func TestF35_ACheckpointConvictsLaterRewriting(t *testing.T) {
 			}
 		},
 		"an event altered and the chain hashed anew": func(ledger uuid.UUID) {
-			events, err := rawPage(t.Context(), f.owner, ledger, 0, 5)
+			events, err := rawPage(t.Context(), f.owner, ledger, 0, 5, verifyPage)
 			require.NoError(t, err)
 			var head Head
 			for _, e := range events {

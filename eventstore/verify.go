@@ -3,6 +3,7 @@ package eventstore
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json"
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/subledger/subledger/domain"
@@ -109,9 +111,16 @@ func verifyLedger(ctx context.Context, db querier, ledger uuid.UUID, progress fu
 	var recorded time.Time
 	var clock *time.Time
 	versions := map[uuid.UUID]int64{}
+	page := verifyPage
 	for at.Position < end.head.Position {
-		events, err := rawPage(ctx, db, ledger, at.Position, end.head.Position)
-		if err != nil {
+		events, err := rawPage(ctx, db, ledger, at.Position, end.head.Position, page)
+		switch {
+		case isDamaged(err) && page > 1:
+			page = 1 // event by event up to the first that cannot be read
+			continue
+		case isDamaged(err):
+			return at.Position, bad(at.Position+1, "the event cannot be read: %v", err), nil
+		case err != nil:
 			return at.Position, nil, err
 		}
 		if len(events) == 0 {
@@ -181,9 +190,15 @@ type storedEvent struct {
 	unreadable string
 }
 
-func rawPage(ctx context.Context, db querier, ledger uuid.UUID, after, upTo int64) ([]storedEvent, error) {
+// isDamaged tells that PostgreSQL itself finds a page or an index damaged, by its checksum for one.
+func isDamaged(err error) bool {
+	var pg *pgconn.PgError
+	return errors.As(err, &pg) && (pg.Code == "XX001" || pg.Code == "XX002")
+}
+
+func rawPage(ctx context.Context, db querier, ledger uuid.UUID, after, upTo int64, limit int) ([]storedEvent, error) {
 	rows, err := db.Query(ctx, `select `+eventColumns+` from events
-		where ledger_id = $1 and position > $2 and position <= $3 order by position limit $4`, ledger, after, upTo, verifyPage)
+		where ledger_id = $1 and position > $2 and position <= $3 order by position limit $4`, ledger, after, upTo, limit)
 	if err != nil {
 		return nil, err
 	}
