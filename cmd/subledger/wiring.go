@@ -201,8 +201,20 @@ func (s *server) openReads(ctx context.Context, app *pgxpool.Pool, applied *proj
 		return err
 	}
 	s.reads = projections.NewReads(reader, applied, s.store.Acknowledged)
+	checks := s.reads
+	var standby bool
+	if err := reader.QueryRow(ctx, `select pg_is_in_recovery()`).Scan(&standby); err != nil {
+		return fmt.Errorf("look at the database for reads: %w", err)
+	}
+	if standby {
+		// What is there comes later than it is written here: it is asked how far it is. Who has access is not.
+		there := projections.NewApplied()
+		s.project(ctx, "standby", projections.NewWatcher(reader, there, projections.Models(), s.log).Run)
+		s.reads = projections.NewReads(reader, there, s.store.Acknowledged)
+		checks = projections.NewReads(app, applied, s.store.Acknowledged)
+	}
 	s.signer = salable.NewSigner(app, s.store.Master())
-	s.checks = projections.NewEntitlements(projections.EntitlementConfig{Reads: s.reads, Pool: app, Sign: s.signer.Sign, Metrics: registry, Logger: s.log})
+	s.checks = projections.NewEntitlements(projections.EntitlementConfig{Reads: checks, Pool: app, Sign: s.signer.Sign, Metrics: registry, Logger: s.log})
 	s.project(ctx, "entitlements", s.checks.Run)
 	return nil
 }
