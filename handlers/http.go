@@ -46,9 +46,10 @@ type Route struct {
 	Method string // GET serves HEAD as well
 	Path   string // mux pattern below the mount's prefix: /products/{uuid}
 	Scope  string // which the caller's key must have; "" with Open: no key at all
-	Open   bool
-	Stream bool // answers for as long as the client listens: no deadline
-	Hot    bool // exact path, found before the router is asked
+	Open   bool   // counted by address, like all that comes without a valid key
+	Probe  bool   // with Open: not counted, since who watches over the process may share an address with anybody
+	Stream bool   // answers for as long as the client listens: no deadline
+	Hot    bool   // exact path, found before the router is asked
 	Serve  func(w http.ResponseWriter, r *http.Request) error
 }
 
@@ -119,18 +120,23 @@ func (s *Server) run(rt *Route, w http.ResponseWriter, r *http.Request) error {
 
 func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *Route) error {
 	call := CallOf(r)
+	if rt.Open && !rt.Probe {
+		if err := s.nobody(w, r, nil); err != nil {
+			return err
+		}
+	}
 	if !rt.Open {
 		secret, err := secretOf(r)
 		if err == nil {
 			call.Caller, err = s.keys.Open(r.Context(), secret)
 		}
+		if _, refused := domain.AsRefusal(err); refused {
+			return s.nobody(w, r, err)
+		}
 		if err != nil {
-			if e, ok := domain.AsRefusal(err); ok && e.Kind == domain.Unauthenticated && !s.limits.guess(call.address) {
-				return domain.Refuse(domain.RateLimited, "rate_limited", "too many requests without a valid key")
-			}
 			return err
 		}
-		if !s.limits.take(w.Header(), call.Caller.KeyID) {
+		if !s.limits.ofKey(w.Header(), call.Caller.KeyID) {
 			return domain.Refuse(domain.RateLimited, "rate_limited", "too many requests with this key")
 		}
 		if s.cfg.TestOnly && call.Caller.Mode == "live" {
@@ -145,6 +151,14 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *R
 		return domain.Refuse(domain.Unsupported, "unsupported_media_type", "want application/json in UTF-8")
 	}
 	return nil
+}
+
+// nobody counts a request without a valid key, whose answer is err; beyond its address's limit it is rate_limited.
+func (s *Server) nobody(w http.ResponseWriter, r *http.Request, err error) error {
+	if !s.limits.ofAddress(w.Header(), CallOf(r).address) {
+		return domain.Refuse(domain.RateLimited, "rate_limited", "too many requests without a valid key")
+	}
+	return err
 }
 
 // fail answers a refusal as it is and a fault as a number: it is logged here, once.

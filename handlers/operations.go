@@ -13,13 +13,13 @@ import (
 func (s *Server) operations() *Dialect {
 	d := &Dialect{Name: "operations", Refuse: Problem, Routes: []Route{
 		{Method: http.MethodGet, Path: "/", Open: true, Serve: welcome},
-		{Method: http.MethodGet, Path: "/healthz", Open: true, Serve: s.health},
-		{Method: http.MethodGet, Path: "/readyz", Open: true, Serve: s.ready},
+		{Method: http.MethodGet, Path: "/healthz", Open: true, Probe: true, Serve: s.health},
+		{Method: http.MethodGet, Path: "/readyz", Open: true, Probe: true, Serve: s.ready},
 		{Method: http.MethodGet, Path: "/openapi/ledger-v1.json", Open: true, Serve: serveOpenAPI},
 	}}
 	if s.cfg.Registry != nil {
 		metrics := promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{})
-		d.Routes = append(d.Routes, Route{Method: http.MethodGet, Path: "/metrics", Open: true,
+		d.Routes = append(d.Routes, Route{Method: http.MethodGet, Path: "/metrics", Open: true, Probe: true,
 			Serve: func(w http.ResponseWriter, r *http.Request) error { metrics.ServeHTTP(w, r); return nil }})
 	}
 	return d

@@ -3,6 +3,7 @@ package handlers
 import (
 	"math"
 	"net/http"
+	"net/netip"
 	"strconv"
 	"time"
 
@@ -11,20 +12,22 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// Guesses are requests without a valid key. They are counted per address, apart from the valid ones, so
-// that an attacker behind the same address costs no client its share.
+// Requests of nobody's are those without a valid key: guesses, open routes, paths that there are not. They
+// are counted per address, apart from the valid ones, so that an attacker behind the same address costs no
+// client its share.
 const (
-	guessesPerSecond = 20
-	guessBurst       = 100
-	maxLimiters      = 50_000 // of each kind; the least recently used one goes first
+	nobodyPerSecond = 20
+	nobodyBurst     = 100
+	maxLimiters     = 50_000 // of each kind; the least recently used one goes first
 )
 
-// limits holds the token buckets of keys and addresses.
+// limits holds the token buckets of keys and addresses. Only a valid key makes one for itself, so no
+// flood of guesses evicts those of clients.
 type limits struct {
 	perSecond float64 // 0: no limits at all
 	now       func() time.Time
 	keys      *lru.Cache[uuid.UUID, *rate.Limiter]
-	addresses *lru.Cache[string, *rate.Limiter]
+	addresses *lru.Cache[netip.Prefix, *rate.Limiter]
 }
 
 func newLimits(perSecond float64, now func() time.Time) *limits {
@@ -32,11 +35,37 @@ func newLimits(perSecond float64, now func() time.Time) *limits {
 	if err != nil {
 		panic(err) // the size is a constant above
 	}
-	addresses, err := lru.New[string, *rate.Limiter](maxLimiters)
+	addresses, err := lru.New[netip.Prefix, *rate.Limiter](maxLimiters)
 	if err != nil {
 		panic(err)
 	}
 	return &limits{perSecond: perSecond, now: now, keys: keys, addresses: addresses}
+}
+
+// ofKey spends one request of a key.
+func (l *limits) ofKey(h http.Header, key uuid.UUID) bool {
+	return l.perSecond <= 0 || l.take(h, bucket(l.keys, key, l.perSecond, max(1, int(math.Ceil(l.perSecond)))))
+}
+
+// ofAddress spends one request of nobody's from an address.
+func (l *limits) ofAddress(h http.Header, address string) bool {
+	return l.perSecond <= 0 || l.take(h, bucket(l.addresses, networkOf(address), nobodyPerSecond, nobodyBurst))
+}
+
+// networkOf is what one client can choose its address from: the address itself, or the /64 of one of
+// IPv6. All that is no address, such as a socket's path, is one network.
+func networkOf(address string) netip.Prefix {
+	a, err := netip.ParseAddr(address)
+	if err != nil {
+		return netip.Prefix{}
+	}
+	a = a.Unmap().WithZone("")
+	bits := a.BitLen()
+	if a.Is6() {
+		bits = 64
+	}
+	network, _ := a.Prefix(bits) // bits are within the address's
+	return network
 }
 
 // bucket finds or makes a limiter. Two that are made at once cost one of them its first token.
@@ -51,26 +80,19 @@ func bucket[K comparable](in *lru.Cache[K, *rate.Limiter], key K, perSecond floa
 	return l
 }
 
-// take spends one request of a key and says in the headers what is left: RateLimit-Limit requests at
-// once, RateLimit-Remaining of them now, all of them again in RateLimit-Reset seconds.
-func (l *limits) take(h http.Header, key uuid.UUID) bool {
-	if l.perSecond <= 0 {
-		return true
-	}
-	burst := max(1, int(math.Ceil(l.perSecond)))
-	b, now := bucket(l.keys, key, l.perSecond, burst), l.now()
+// take spends one request and says in the headers what is left: RateLimit-Limit requests at once,
+// RateLimit-Remaining of them now, all of them again in RateLimit-Reset seconds; when none is left,
+// the next one in Retry-After seconds.
+func (l *limits) take(h http.Header, b *rate.Limiter) bool {
+	now := l.now()
 	ok := b.AllowN(now, 1)
-	left := max(0, b.TokensAt(now))
-	h.Set("RateLimit-Limit", strconv.Itoa(burst))
+	left, perSecond := max(0, b.TokensAt(now)), float64(b.Limit())
+	seconds := func(tokens float64) string { return strconv.Itoa(int(math.Ceil(tokens / perSecond))) }
+	h.Set("RateLimit-Limit", strconv.Itoa(b.Burst()))
 	h.Set("RateLimit-Remaining", strconv.Itoa(int(left)))
-	h.Set("RateLimit-Reset", strconv.Itoa(int(math.Ceil((float64(burst)-left)/l.perSecond))))
+	h.Set("RateLimit-Reset", seconds(float64(b.Burst())-left))
 	if !ok {
-		h.Set("Retry-After", strconv.Itoa(int(math.Ceil((1-left)/l.perSecond))))
+		h.Set("Retry-After", seconds(max(math.SmallestNonzeroFloat64, 1-left))) // others may have made it whole meanwhile
 	}
 	return ok
-}
-
-// guess spends one failed attempt of an address.
-func (l *limits) guess(address string) bool {
-	return l.perSecond <= 0 || bucket(l.addresses, address, guessesPerSecond, guessBurst).AllowN(l.now(), 1)
 }

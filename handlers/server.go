@@ -45,7 +45,7 @@ type Config struct {
 	AccessLog bool                 // one line a request; refusals of 500 and above are logged anyway
 	Registry  *prometheus.Registry // nil: no /metrics
 	Tracer    trace.TracerProvider // nil: no traces
-	RateLimit float64              // requests per second and key; 0: no limits
+	RateLimit float64              // requests per second and key; 0: no limits, of addresses neither
 	Timeout   time.Duration        // of a request; 0: 10 s
 	MaxIdle   int                  // idle connections; the oldest is closed first; 0: 2000
 	Times     Times
@@ -136,11 +136,11 @@ func (s *Server) mount(prefix string, d *Dialect) *mount {
 		m.router.Handle(prefix+rt.Path, h).Methods(methods...)
 	}
 	m.router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, domain.Refuse(domain.NotFound, "not_found", "there is nothing here"))
+		s.fail(w, r, s.nobody(w, r, domain.Refuse(domain.NotFound, "not_found", "there is nothing here")))
 	})
 	m.router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Allow", strings.Join(m.allowed(r), ", "))
-		s.fail(w, r, domain.Refuse(MethodNotAllowed, "method_not_allowed", "not with this method"))
+		s.fail(w, r, s.nobody(w, r, domain.Refuse(MethodNotAllowed, "method_not_allowed", "not with this method")))
 	})
 	return m
 }
@@ -215,11 +215,11 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, m *mount) {
 	}
 	switch {
 	case r.Method == http.MethodTrace, r.Method == http.MethodConnect:
-		s.fail(w, r, domain.Refuse(MethodNotAllowed, "method_not_allowed", "not with this method"))
+		s.fail(w, r, s.nobody(w, r, domain.Refuse(MethodNotAllowed, "method_not_allowed", "not with this method")))
 	case !strings.HasPrefix(r.RequestURI, "/"):
-		s.fail(w, r, domain.Refuse(domain.Malformed, "bad_request_target", "want a path, not an absolute address"))
+		s.fail(w, r, s.nobody(w, r, domain.Refuse(domain.Malformed, "bad_request_target", "want a path, not an absolute address")))
 	case headerBytes(r) > maxHeaderBytes:
-		s.fail(w, r, domain.Refuse(HeadersTooLarge, "headers_too_large", "headers have at most %d bytes", maxHeaderBytes))
+		s.fail(w, r, s.nobody(w, r, domain.Refuse(HeadersTooLarge, "headers_too_large", "headers have at most %d bytes", maxHeaderBytes)))
 	default:
 		if hot := m.hot[r.Method+" "+r.URL.Path]; hot != nil {
 			hot(w, r)

@@ -181,32 +181,6 @@ func TestExpiredKey(t *testing.T) {
 	require.Equal(t, 401, e.do("GET", "/ledger/v1/x", "", "X-Api-Key", key).Code)
 }
 
-func TestRateLimit(t *testing.T) {
-	e := newEdge(t, 2, Route{Method: "GET", Path: "/x", Serve: answer(200)})
-	key := e.key(t, time.Time{})
-	get := func() *httptest.ResponseRecorder { return e.do("GET", "/ledger/v1/x", "", "X-Api-Key", key) }
-	w := get()
-	require.Equal(t, "2", w.Header().Get("RateLimit-Limit"))
-	require.Equal(t, "1", w.Header().Get("RateLimit-Remaining"))
-	require.Equal(t, "1", w.Header().Get("RateLimit-Reset"))
-	require.Equal(t, 200, get().Code)
-	w = get()
-	require.Equal(t, 429, w.Code)
-	require.Equal(t, "1", w.Header().Get("Retry-After"))
-	require.True(t, problemOf(t, w).Retryable)
-	e.now = e.now.Add(500 * time.Millisecond)
-	require.Equal(t, 200, get().Code)
-
-	// B09: guesses run dry on their own account; the valid key goes on.
-	codes := map[int]int{}
-	for range 2 * guessBurst {
-		codes[e.do("GET", "/ledger/v1/x", "", "X-Api-Key", "").Code]++
-	}
-	require.Equal(t, map[int]int{401: guessBurst, 429: guessBurst}, codes)
-	e.now = e.now.Add(time.Millisecond * 500)
-	require.Equal(t, 200, get().Code)
-}
-
 func TestContentTypes(t *testing.T) {
 	e := newEdge(t, 0, Route{Method: "POST", Path: "/x", Open: true, Serve: func(w http.ResponseWriter, r *http.Request) error {
 		if _, err := Read(r); err != nil {

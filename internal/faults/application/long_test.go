@@ -4,4 +4,6 @@ package application
 
 import "time"
 
-func init() { rounds, overloadTime, faultTime = 200, 30*time.Second, time.Minute }
+func init() {
+	rounds, overloadTime, faultTime, idleClients = 200, 30*time.Second, time.Minute, 10_000
+}
