@@ -82,9 +82,6 @@ func (a *API) issueKey(w http.ResponseWriter, r *http.Request) error {
 	if err := body.Err(); err != nil {
 		return err
 	}
-	if c.Organisation == organisation.AdminKeys { // admin keys are made at the command line
-		return domain.Refuse(domain.NotFound, "no_organisation", "%s is not known here", c.Organisation)
-	}
 	key, err := apikey.New(c.Mode, rand.Reader)
 	if err != nil {
 		return err
@@ -93,7 +90,22 @@ func (a *API) issueKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c.Hash, c.Hint = key.Hash[:], key.Hint
-	return a.newKey(w, r, body, key.Secret, c)
+	return a.newKey(w, r, body, key.Secret, ofOrganisation{c, c.Organisation, "no_organisation"})
+}
+
+// ofOrganisation is a command on keys that knows no admin keys: those are made and ended at the command
+// line. It refuses in Decide, after all that a request is asked before, so that their stream is told from no unknown one.
+type ofOrganisation struct {
+	domain.Command
+	organisation uuid.UUID
+	unknown      string // code of the refusal
+}
+
+func (c ofOrganisation) Decide(l domain.Ledger) (any, error) {
+	if c.organisation == organisation.AdminKeys {
+		return nil, domain.Refuse(domain.NotFound, c.unknown, "%s is not known here", c.organisation)
+	}
+	return c.Command.Decide(l)
 }
 
 // keysOf folds an organisation's keys, or refuses with no_organisation.
@@ -149,10 +161,7 @@ func (a *API) revokeKey(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c := organisation.RevokeKey{Organisation: PathUUID(r, "uuid"), KeyID: PathUUID(r, "id")}
-	if c.Organisation == organisation.AdminKeys {
-		return domain.Refuse(domain.NotFound, "no_key", "%s is not known here", c.KeyID)
-	}
-	v, _, err := write[organisation.KeyView](a, w, r, body, uuid.Nil, c)
+	v, _, err := write[organisation.KeyView](a, w, r, body, uuid.Nil, ofOrganisation{c, c.Organisation, "no_key"})
 	if err != nil {
 		return err
 	}
