@@ -3,6 +3,7 @@ package salable_test
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -18,7 +19,7 @@ func fill(pattern string, value func(name string) string) string {
 }
 
 // Another ledger's id, wherever a request can carry one, is answered exactly as an id that nobody has.
-func TestForeignIDsAreUnknownIDs(t *testing.T) {
+func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	theirs := map[string]map[string]string{} // by whose: ids by what they name
@@ -35,6 +36,10 @@ func TestForeignIDsAreUnknownIDs(t *testing.T) {
 		theirs[name] = map[string]string{"productUuid": s.product, "planUuid": s.flat, "subscriptionUuid": sub, "licenseUuid": adHoc,
 			"eventUuid": event, "granteeId": "zoe", "seat": g.seatsOf(t, key, sub)[0]}
 	}
+	mine := map[string]string{"productUuid": g.product, "planUuid": g.flat, "subscriptionUuid": ours, "granteeId": "ada", "seat": g.seatsOf(t, g.test, ours)[0]}
+	mine["licenseUuid"] = g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, g.flat)).want(201).text("uuid")
+	mine["eventUuid"] = g.call(t, g.test, "POST", "/subscriptions/"+ours+"/seats", `{"increment":1}`).want(201).text("eventUuid")
+	g.call(t, g.test, "PUT", "/usage", fmt.Sprintf(`{"licenseUuid":%q,"countOptions":{"increment":1}}`, mine["licenseUuid"]), "unique-key", "ours")
 	unknown := map[string]string{"granteeId": "nobody"}
 	for _, name := range []string{"productUuid", "planUuid", "subscriptionUuid", "licenseUuid", "eventUuid", "seat"} {
 		unknown[name] = uuid.Must(uuid.NewV7()).String()
@@ -82,13 +87,31 @@ func TestForeignIDsAreUnknownIDs(t *testing.T) {
 		}
 		return g.call(t, g.test, method, path+query, body, "version", version, "unique-key", fmt.Sprint("key ", n))
 	}
+	before := g.written(t)
+	asked := asksFor(t)
 	for _, route := range g.api.Dialect().Routes {
-		requests := carries[route.Method+" "+route.Path]
+		name := route.Method + " " + route.Path
+		require.Contains(t, asked, name, "the sources say what a route asks for")
+		requests := carries[name]
 		if requests == nil {
 			requests = append(requests, struct {
 				query, body string
 				names       []string
 			}{})
+		}
+		for _, field := range asked[name] { // wherever a request of this route may have an id, one of those above has it
+			kind, names := named[field]
+			require.True(t, names != slices.Contains(unnamed, field), "%s: say in named what %q names, or in unnamed that it names nothing", name, field)
+			if !names || slices.Contains(free, name+" "+field) || variable.MatchString(route.Path) && strings.Contains(route.Path, "{"+field+"}") {
+				continue
+			}
+			require.True(t, slices.ContainsFunc(requests, func(req struct {
+				query, body string
+				names       []string
+			}) bool {
+				carried := strings.Contains(req.query, field+"=%s") || strings.Contains(req.body, `"`+field+`":"%s"`) || strings.Contains(req.body, `"`+field+`":["%s"`)
+				return carried && slices.Contains(req.names, kind)
+			}), "%s: no request has another ledger's %s", name, field)
 		}
 		for whose, ids := range theirs {
 			for i, req := range requests {
@@ -100,6 +123,9 @@ func TestForeignIDsAreUnknownIDs(t *testing.T) {
 						want := ask(route.Method, route.Path, req.query, req.body, req.names, unknown, version)
 						got := ask(route.Method, route.Path, req.query, req.body, req.names, ids, version)
 						require.Less(t, want.status, 500)
+						if route.Method == "GET" { // ours makes a difference, so theirs could
+							require.NotEqual(t, string(want.body), string(ask(route.Method, route.Path, req.query, req.body, req.names, mine, version).body))
+						}
 						require.Equal(t, want.status, got.status, "%s: %s", got.what, got.body)
 						require.Equal(t, string(want.body), string(got.body), got.what)
 						want.header.Del("Request-Id")
@@ -110,5 +136,6 @@ func TestForeignIDsAreUnknownIDs(t *testing.T) {
 			}
 		}
 	}
+	require.Equal(t, before, g.written(t), "nothing was written in any ledger")
 	require.Equal(t, "zoe", g.call(t, zoe.key, "GET", "/licenses/"+zoe.license, "").want(200).text("granteeId"), "nobody reached it")
 }
