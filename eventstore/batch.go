@@ -328,7 +328,7 @@ func (d *decision) run() (answer any, err error) {
 		}
 	}
 	answer, err = d.call.req.Command.Decide(d)
-	return answer, cmp.Or(err, d.err)
+	return answer, cmp.Or(d.err, err) // what came after the first refusal only follows from it
 }
 
 func (d *decision) result(position int64) Result {

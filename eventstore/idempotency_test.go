@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"strings"
@@ -232,11 +233,11 @@ func TestClaimsAreUniqueInALedger(t *testing.T) {
 	stores := []*Store{f.store(t, Config{}), f.store(t, Config{})}
 	claim := func(stream uuid.UUID) decideFunc {
 		return func(l domain.Ledger) (any, error) {
-			if _, err := l.Load(stream); err != nil {
-				return nil, err
-			}
 			l.Claim("slug", "gold", stream, domain.Refuse(domain.Conflict, "slug_taken", "gold is taken"))
 			l.Append(stream, added{1})
+			if state, err := l.Load(stream); err != nil || state == nil { // as a command shows what it made
+				return nil, cmp.Or[error](err, domain.Refuse(domain.NotFound, "no_item", "it was not made"))
+			}
 			return nil, nil
 		}
 	}

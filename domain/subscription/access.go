@@ -48,7 +48,7 @@ func (s *State) PeriodAt(now time.Time) (Period, bool) {
 
 // accessAt tells whether the subscription gave access at an instant up to now, pauses considered.
 func (s *State) accessAt(t time.Time) bool {
-	if t.Before(s.StartAt) || s.EndedAt != nil && !t.Before(*s.EndedAt) || s.PausedAt != nil && !t.Before(*s.PausedAt) {
+	if s.unpaid || t.Before(s.StartAt) || s.EndedAt != nil && !t.Before(*s.EndedAt) || s.PausedAt != nil && !t.Before(*s.PausedAt) {
 		return false
 	}
 	for _, p := range s.Pauses {

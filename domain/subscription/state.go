@@ -34,6 +34,7 @@ type Facts struct {
 	Pauses        []Period // those that are over
 
 	resumesAs string // a paused subscription's status once it resumes
+	unpaid    bool   // it ended INCOMPLETE: it never gave access
 }
 
 // State is the fold of a subscription's stream.
@@ -138,6 +139,7 @@ func (f *Facts) apply(e domain.Event) {
 		f.CancelAt = nil
 	case Ended:
 		f.endPause(e.At)
+		f.unpaid = f.Status == Incomplete
 		f.Status, f.EndedAt, f.EndReason = Canceled, &e.At, e.Reason
 	case Renewed:
 		f.Period = e.Period

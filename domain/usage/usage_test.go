@@ -76,6 +76,13 @@ func TestRecord(t *testing.T) {
 			_, _, _ = s.Execute(subscription.Cancel{ID: s.sub})
 			s.SetNow(april(31))
 		}, func(_ *site, r *usage.Record) {}, "no_access_then", ""},
+		"U4 before it ended without its first payment": {func(s *site) {
+			state := s.State(s.sub).(*subscription.State)
+			s.sub = ledgertest.Must[subscription.View](s.Ledger, subscription.Start{PlanID: state.Terms.PlanID, StartAt: ptr(april(1)), Incomplete: true}).ID
+			seat, _ := s.State(s.sub).(*subscription.State).OwnSeat()
+			s.seat = seat.ID
+			_, _, _ = s.Execute(subscription.Cancel{ID: s.sub})
+		}, func(_ *site, r *usage.Record) { r.At = ptr(april(10)) }, "no_access_then", ""},
 		"an unknown licence":              {nil, func(_ *site, r *usage.Record) { r.Ref.LicenseID = uuid.Max }, "no_license", ""},
 		"an unknown ad hoc licence":       {nil, func(_ *site, r *usage.Record) { r.Ref = license.Ref{LicenseID: uuid.Max} }, "no_license", ""},
 		"2^63":                            {nil, func(_ *site, r *usage.Record) { r.Quantity = dec("9223372036854775808") }, "amount_out_of_range", ""},
