@@ -8,6 +8,7 @@ import (
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // Ref says which licence, and in which stream it lives: its own, or that of its subscription.
@@ -94,7 +95,7 @@ func SeatView(sub *subscription.State, seat subscription.SeatState, now time.Tim
 	switch {
 	case !seat.RemovedAt.IsZero():
 		v.Status, v.EndTime, v.CancelAtPeriodEnd = Canceled, seat.RemovedAt, false
-	case of.Status == subscription.Canceled:
+	case of.Status == subscription.Canceled && mutant.Active != mutant.SeatOutlivesEnd:
 		v.Status = Canceled
 	case now.Before(seat.StartTime):
 		v.Status = Scheduled

@@ -271,6 +271,9 @@ func (s *State) room(f *Facts, rising, more int) error {
 	if mutant.Active == mutant.OneSeatMore {
 		limit++
 	}
+	if mutant.Active == mutant.ForgottenRoom {
+		rising = 0
+	}
 	if s.seats.active+rising+more <= limit {
 		return nil
 	}

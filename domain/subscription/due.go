@@ -7,6 +7,7 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/period"
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // dated is an event with the instant from which it counts.
@@ -45,7 +46,13 @@ func (f *Facts) next() (dated, bool) {
 		first = dated{*f.TrialEnd, TrialEnded{At: *f.TrialEnd}}
 	}
 	if f.Status != Paused && (first.event == nil || f.Period.End.Before(first.at)) {
-		if p := f.periodFrom(f.Period.End); p.End.After(p.Start) { // at the end of the calendar there is none
+		p := f.periodFrom(f.Period.End)
+		if mutant.Active == mutant.DriftingRenewal {
+			drifting := *f
+			drifting.AnchorAt = f.Period.End
+			p = drifting.periodFrom(f.Period.End)
+		}
+		if p.End.After(p.Start) { // at the end of the calendar there is none
 			first = dated{f.Period.End, Renewed{Period: p}}
 		}
 	}

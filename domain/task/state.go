@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // State is the fold of a task's stream.
@@ -44,7 +45,9 @@ func (s *State) Apply(e domain.Event) {
 func (s *State) Done() bool { return s.Status == Success || s.Status == Failed }
 
 // Counted tells that an attempt was reported already, or that no report counts any more (rules T1, T3).
-func (s *State) Counted(attempt int) bool { return s.Done() || attempt <= s.Retries }
+func (s *State) Counted(attempt int) bool {
+	return s.Done() && mutant.Active != mutant.TaskBackwards || attempt <= s.Retries
+}
 
 // View is a task as its caller sees it.
 type View struct {

@@ -20,7 +20,7 @@ import (
 	"github.com/subledger/subledger/eventstore"
 )
 
-// A history is what clients saw: when they asked, what they were told and when. Of a subscription it must be
+// A history is what clients saw: when they asked, what they were heard and when. Of a subscription it must be
 // that of one register of version and seats, one operation after the other, each at a moment between its call
 // and its return.
 
@@ -30,7 +30,7 @@ type asked struct {
 	match int64 // If-Match, 0 without
 }
 
-type told struct {
+type heard struct {
 	unknown bool // no answer: it may have happened, now, later or never
 	code    string
 	version int64
@@ -47,19 +47,19 @@ const (
 	mostSeats  = 6
 )
 
-// after is what the register holds when an operation happens, and what the client is told then.
-func (r register) after(a asked) (register, told) {
+// after is what the register holds when an operation happens, and what the client is heard then.
+func (r register) after(a asked) (register, heard) {
 	switch {
 	case a.match != 0 && a.match != r.version:
-		return r, told{code: "stale_version"}
+		return r, heard{code: "stale_version"}
 	case a.add > 0 && r.seats+a.add > mostSeats:
-		return r, told{code: "seat_maximum"}
+		return r, heard{code: "seat_maximum"}
 	case a.add < 0 && r.seats+a.add < leastSeats:
-		return r, told{code: "seat_minimum"}
+		return r, heard{code: "seat_minimum"}
 	case a.add != 0:
 		r = register{r.version + 1, r.seats + a.add}
 	}
-	return r, told{version: r.version, seats: r.seats}
+	return r, heard{version: r.version, seats: r.seats}
 }
 
 var seatRegister = porcupine.Model{
@@ -78,7 +78,7 @@ var seatRegister = porcupine.Model{
 	},
 	Step: func(state, input, output any) (bool, any) {
 		next, want := state.(register).after(input.(asked))
-		got := output.(told)
+		got := output.(heard)
 		return got.unknown || got == want, next
 	},
 	DescribeOperation: func(input, output any) string { return fmt.Sprintf("%+v -> %+v", input, output) },
@@ -87,19 +87,19 @@ var seatRegister = porcupine.Model{
 // The checker sees what it is there for.
 func TestABrokenHistoryIsNotLinearizable(t *testing.T) {
 	t.Parallel()
-	op := func(client int, call, back int64, a asked, b told) porcupine.Operation {
+	op := func(client int, call, back int64, a asked, b heard) porcupine.Operation {
 		return porcupine.Operation{ClientId: client, Input: a, Call: call, Output: b, Return: back}
 	}
 	for name, tt := range map[string]struct {
 		history []porcupine.Operation
 		fine    bool
 	}{
-		"one after the other":      {[]porcupine.Operation{op(0, 1, 2, asked{add: 1}, told{version: 2, seats: 3}), op(1, 3, 4, asked{}, told{version: 2, seats: 3})}, true},
-		"a read in between":        {[]porcupine.Operation{op(0, 1, 9, asked{add: 1}, told{version: 2, seats: 3}), op(1, 3, 4, asked{}, told{version: 1, seats: 2})}, true},
-		"an answer that was lost":  {[]porcupine.Operation{op(0, 1, math.MaxInt64, asked{add: 1}, told{unknown: true}), op(1, 3, 4, asked{}, told{version: 1, seats: 2}), op(1, 5, 6, asked{}, told{version: 2, seats: 3})}, true},
-		"a stale read":             {[]porcupine.Operation{op(0, 1, 2, asked{add: 1}, told{version: 2, seats: 3}), op(1, 3, 4, asked{}, told{version: 1, seats: 2})}, false},
-		"a lost update":            {[]porcupine.Operation{op(0, 1, 5, asked{add: 1}, told{version: 2, seats: 3}), op(1, 1, 5, asked{add: 1}, told{version: 2, seats: 3})}, false},
-		"a refusal without reason": {[]porcupine.Operation{op(0, 1, 2, asked{add: 1}, told{code: "seat_maximum"})}, false},
+		"one after the other":      {[]porcupine.Operation{op(0, 1, 2, asked{add: 1}, heard{version: 2, seats: 3}), op(1, 3, 4, asked{}, heard{version: 2, seats: 3})}, true},
+		"a read in between":        {[]porcupine.Operation{op(0, 1, 9, asked{add: 1}, heard{version: 2, seats: 3}), op(1, 3, 4, asked{}, heard{version: 1, seats: 2})}, true},
+		"an answer that was lost":  {[]porcupine.Operation{op(0, 1, math.MaxInt64, asked{add: 1}, heard{unknown: true}), op(1, 3, 4, asked{}, heard{version: 1, seats: 2}), op(1, 5, 6, asked{}, heard{version: 2, seats: 3})}, true},
+		"a stale read":             {[]porcupine.Operation{op(0, 1, 2, asked{add: 1}, heard{version: 2, seats: 3}), op(1, 3, 4, asked{}, heard{version: 1, seats: 2})}, false},
+		"a lost update":            {[]porcupine.Operation{op(0, 1, 5, asked{add: 1}, heard{version: 2, seats: 3}), op(1, 1, 5, asked{add: 1}, heard{version: 2, seats: 3})}, false},
+		"a refusal without reason": {[]porcupine.Operation{op(0, 1, 2, asked{add: 1}, heard{code: "seat_maximum"})}, false},
 	} {
 		require.Equal(t, tt.fine, porcupine.CheckOperations(seatRegister, tt.history), name)
 	}
@@ -126,7 +126,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 func (b *book) clients(t *testing.T, seed uint64) []porcupine.Operation {
 	ctx := t.Context()
 	id := func(c domain.Command) uuid.UUID {
-		res, err := b.stores[0].Execute(ctx, eventstore.Request{Ledger: b.ledger, Command: c})
+		res, err := b.stores[0].Execute(ctx, eventstore.Request{Ledger: b.test, Command: c})
 		require.NoError(t, err)
 		var v struct{ ID uuid.UUID }
 		require.NoError(t, json.Unmarshal(res.Answer, &v))
@@ -179,7 +179,7 @@ func (b *book) clients(t *testing.T, seed uint64) []porcupine.Operation {
 }
 
 // ask runs an operation once, without a retry.
-func (b *book) ask(ctx context.Context, store *eventstore.Store, sub uuid.UUID, a asked) told {
+func (b *book) ask(ctx context.Context, store *eventstore.Store, sub uuid.UUID, a asked) heard {
 	var c domain.Command = subscription.AddSeats{ID: sub, Count: a.add}
 	switch {
 	case a.add < 0:
@@ -187,16 +187,16 @@ func (b *book) ask(ctx context.Context, store *eventstore.Store, sub uuid.UUID, 
 	case a.add == 0:
 		c = reading{sub}
 	}
-	req := eventstore.Request{Ledger: b.ledger, Command: c}
+	req := eventstore.Request{Ledger: b.test, Command: c}
 	if a.match != 0 {
 		req.Expect = &eventstore.Expectation{Stream: sub, Version: a.match}
 	}
 	res, err := store.Execute(ctx, req)
 	if refusal, ok := domain.AsRefusal(err); ok && refusal.Kind != domain.Unavailable {
-		return told{code: refusal.Code}
+		return heard{code: refusal.Code}
 	}
 	if err != nil {
-		return told{unknown: true}
+		return heard{unknown: true}
 	}
 	var v struct {
 		Subscription *subscription.View
@@ -204,12 +204,12 @@ func (b *book) ask(ctx context.Context, store *eventstore.Store, sub uuid.UUID, 
 		Seats        int
 	}
 	if err := json.Unmarshal(res.Answer, &v); err != nil {
-		return told{unknown: true}
+		return heard{unknown: true}
 	}
 	if v.Subscription != nil {
-		return told{version: v.Subscription.Version, seats: v.Subscription.Seats}
+		return heard{version: v.Subscription.Version, seats: v.Subscription.Seats}
 	}
-	return told{version: v.Version, seats: v.Seats}
+	return heard{version: v.Version, seats: v.Seats}
 }
 
 // reading is a command that changes nothing: its answer is confirmed by the append like any other.

@@ -1,124 +1,297 @@
-// Package model runs random commands against a naive reference: plain counts and obvious code, written
-// without the deciders that it judges. The same steps run on the ledger in memory and on the real log, with
-// lost answers, crashes, two processes and retries; concurrent histories are checked for linearisability.
+// Package model runs random commands against a naive reference: plain lists and obvious code, written from
+// the rules without the deciders and folds that it judges. The same seeds run on the ledger in memory and on
+// the real log, with lost answers, crashes, two processes, retries and commands at the same time; what read
+// models say is held against the reference too, and concurrent histories against linearisability.
 package model
 
-import "slices"
+import (
+	"slices"
+	"time"
 
-// naive is what must be true of one subscription to a plan by the seat; time stands still.
-type naive struct {
+	"github.com/google/uuid"
+)
+
+// reference is what must be true of one ledger, and of an organisation's keys in the system ledger. Commands
+// are methods that give "" when they are accepted, else the code of the refusal; those that make something
+// are told its id.
+type reference struct {
+	now      time.Time // the ledger's test clock
+	process  time.Time // the moment of the system ledger
+	products []*item
+	plans    []*plan
+	powers   []*item // capabilities
+	features []*item
+	meters   []*item
+	subs     []*purchase
+	tasks    []*job
+	grants   []*grant
+	used     map[string]string // usage keys: what each stands for
+	totals   map[string]int    // by licence and meter
+	manual   string            // how the provider answers
+	provider int64             // events of its stream
+	keys     []*apiKey
+	hashes   map[byte]bool
+	orgs     map[uuid.UUID]bool
+}
+
+// clone is for looking ahead: what happens to it happens to nobody else.
+func (r *reference) clone() *reference {
+	c := *r
+	c.products, c.powers, c.features, c.meters = copies(r.products), copies(r.powers), copies(r.features), copies(r.meters)
+	c.plans, c.tasks, c.grants, c.keys = copies(r.plans), copies(r.tasks), copies(r.grants), copies(r.keys)
+	c.subs = slices.Clone(r.subs)
+	for i, p := range c.subs {
+		c.subs[i] = p.clone()
+	}
+	c.used, c.totals, c.hashes, c.orgs = copyOf(r.used), copyOf(r.totals), copyOf(r.hashes), copyOf(r.orgs)
+	return &c
+}
+
+func copies[T any](all []*T) []*T {
+	c := make([]*T, len(all))
+	for i, p := range all {
+		v := *p
+		c[i] = &v
+	}
+	return c
+}
+
+func copyOf[K comparable, V any](m map[K]V) map[K]V {
+	c := make(map[K]V, len(m))
+	for k, v := range m {
+		c[k] = v
+	}
+	return c
+}
+
+// item is a product, a capability, a feature or a meter: one text that can be changed, until it is archived.
+type item struct {
+	id       uuid.UUID
+	text     string
+	archived bool
+	version  int64
+	product  int
+	unique   bool // of a meter: it counts values
+}
+
+func (i *item) change(text, archived string) string {
+	switch {
+	case i.text == text:
+		return ""
+	case i.archived:
+		return archived
+	}
+	i.text = text
+	i.version++
+	return ""
+}
+
+func (i *item) archive() string {
+	if !i.archived {
+		i.archived = true
+		i.version++
+	}
+	return ""
+}
+
+type plan struct {
+	item
+	perSeat     bool
+	least, most int // seats; most -1: no maximum
+	unit        string
+	length      int
+	trialDays   int
+	evalDays    int
+	powers      []int
+	price       int // 0: none of its own
+	edition     int // the plan's version: what it costs
+}
+
+// terms are what a purchase copies and keeps.
+type terms struct {
+	plan        int
+	edition     int
+	perSeat     bool
 	least, most int
-	seats       []string // grantees of the live ones, oldest first; "": unassigned
-	removed     int
-	ending      bool // at the period's end
-	ended       bool
-	version     int64
-	usage       map[string]int // by key
-	total       int
+	unit        string
+	length      int
+	powers      []string
 }
 
-// outcome of a command: "" when it is accepted, else the code of the refusal.
-func (n *naive) add(count int) string {
-	switch {
-	case n.ended:
-		return "subscription_ended"
-	case len(n.seats)+count > n.most:
-		return "seat_maximum"
+// sold gives the terms of a plan that is on sale.
+func (r *reference) sold(i int) (terms, string) {
+	p := r.plans[i]
+	if p.archived || r.products[p.product].archived {
+		return terms{}, "plan_archived"
 	}
-	for range count {
-		n.seats = append(n.seats, "")
-	}
-	n.version++
-	return ""
-}
-
-func (n *naive) remove(count int) string {
-	switch {
-	case n.ended:
-		return "subscription_ended"
-	case len(n.seats)-count < n.least:
-		return "seat_minimum"
-	case n.free() < count:
-		return "not_enough_unassigned"
-	}
-	for i := len(n.seats) - 1; count > 0; i-- { // the newest unassigned go first
-		if n.seats[i] == "" {
-			n.seats = slices.Delete(n.seats, i, i+1)
-			count--
-			n.removed++
+	t := terms{plan: i, edition: p.edition, perSeat: p.perSeat, least: p.least, most: p.most, unit: p.unit, length: p.length}
+	for _, c := range p.powers {
+		if !r.powers[c].archived {
+			t.powers = append(t.powers, r.powers[c].text)
 		}
 	}
-	n.version++
+	return t, ""
+}
+
+func (t terms) limits(quantity int) string {
+	switch {
+	case !t.perSeat && quantity < 1,
+		t.perSeat && quantity < t.least,
+		t.perSeat && t.most >= 0 && quantity > t.most:
+		return "quantity_out_of_limits"
+	}
 	return ""
 }
 
-func (n *naive) free() (free int) {
-	for _, grantee := range n.seats {
-		if grantee == "" {
-			free++
+func (r *reference) newItem(all *[]*item, id uuid.UUID, product int, text string) string {
+	if r.products[product].archived {
+		return "product_archived"
+	}
+	*all = append(*all, &item{id: id, text: text, version: 1, product: product})
+	return ""
+}
+
+func (r *reference) newPlan(id uuid.UUID, p plan) string {
+	if r.products[p.product].archived {
+		return "product_archived"
+	}
+	bad := 0
+	code := ""
+	for _, c := range p.powers {
+		if r.powers[c].archived {
+			bad++
+			code = "capability_archived"
 		}
 	}
-	return free
-}
-
-func (n *naive) set(count int) string {
-	switch {
-	case count > len(n.seats):
-		return n.add(count - len(n.seats))
-	case count < len(n.seats):
-		return n.remove(len(n.seats) - count)
-	case n.ended:
-		return "subscription_ended"
+	if p.most >= 0 && p.least > p.most {
+		bad++
+		code = "bad_seat_maximum"
 	}
+	if bad > 1 {
+		return "invalid_fields"
+	}
+	if code != "" {
+		return code
+	}
+	p.id, p.version, p.edition = id, 1, 1
+	r.plans = append(r.plans, &p)
 	return ""
 }
 
-func (n *naive) assign(seat int, grantee string) string {
-	switch {
-	case n.ended:
-		return "license_ended"
-	case n.seats[seat] == grantee:
-		return ""
-	}
-	n.seats[seat] = grantee
-	n.version++
-	return ""
-}
-
-func (n *naive) cancel(now bool) string {
-	switch {
-	case n.ended, !now && n.ending:
-		return ""
-	case now:
-		n.ended = true
+// limitPlan sets another maximum: who has bought keeps the old one.
+func (r *reference) limitPlan(i, most int) string {
+	switch p := r.plans[i]; {
+	case most >= 0 && p.least > most:
+		return "bad_seat_maximum"
+	case p.most == most:
+	case p.archived:
+		return "plan_archived"
 	default:
-		n.ending = true
-	}
-	n.version++
-	return ""
-}
-
-func (n *naive) reactivate() string {
-	switch {
-	case n.ended:
-		return "subscription_ended"
-	case n.ending:
-		n.ending = false
-		n.version++
+		p.most = most
+		p.version++
 	}
 	return ""
 }
 
-// record tells "duplicate" for a key that counted before with the same quantity; another quantity is refused.
-func (n *naive) record(key string, quantity int) string {
-	before, used := n.usage[key]
-	switch {
-	case used && before == quantity:
-		return "duplicate"
-	case used:
-		return "key_reused"
+func (r *reference) pricePlan(i, price int) string {
+	switch p := r.plans[i]; {
+	case p.price == price:
+	case p.archived:
+		return "plan_archived"
+	default:
+		p.price = price
+		p.version++
+		p.edition++
 	}
-	n.usage[key] = quantity
-	n.total += quantity
+	return ""
+}
+
+func (r *reference) moveClock(to time.Time) string {
+	if to.Before(r.now) {
+		return "clock_backwards"
+	}
+	r.now = to
+	return ""
+}
+
+func (r *reference) configure(outcome string) string {
+	if r.manual != outcome {
+		r.manual = outcome
+		r.provider++
+	}
+	return ""
+}
+
+// apiKey is a key of the organisation.
+type apiKey struct {
+	id      uuid.UUID
+	expires *time.Time
+	ends    *time.Time
+	reason  string
+}
+
+func (k *apiKey) end() *time.Time {
+	if k.ends != nil && (k.expires == nil || k.ends.Before(*k.expires)) {
+		return k.ends
+	}
+	return k.expires
+}
+
+func (k *apiKey) over(now time.Time) bool { return k.end() != nil && !now.Before(*k.end()) }
+
+func (k *apiKey) status(now time.Time) string {
+	switch {
+	case !k.over(now):
+		return "active"
+	case k.ends != nil && k.ends.Equal(*k.end()):
+		return k.reason
+	}
+	return "expired"
+}
+
+func (r *reference) issue(id uuid.UUID, hash byte, expires *time.Time) string {
+	switch {
+	case expires != nil && !expires.After(r.process):
+		return "bad_expiry"
+	case r.hashes[hash]:
+		return "key_exists"
+	}
+	r.hashes[hash] = true
+	r.keys = append(r.keys, &apiKey{id: id, expires: expires})
+	return ""
+}
+
+func (r *reference) revoke(i int) string {
+	if k := r.keys[i]; !k.over(r.process) {
+		now := r.process
+		k.ends, k.reason = &now, "revoked"
+	}
+	return ""
+}
+
+func (r *reference) roll(i int, id uuid.UUID, hash byte, overlap time.Duration) string {
+	k := r.keys[i]
+	switch {
+	case overlap > 30*24*time.Hour:
+		return "bad_overlap"
+	case k.over(r.process):
+		return "key_ended"
+	case k.ends != nil:
+		return "already_rolled"
+	case r.hashes[hash]:
+		return "key_exists"
+	}
+	r.hashes[hash] = true
+	end := r.process.Add(overlap)
+	k.ends, k.reason = &end, "rolled"
+	r.keys = append(r.keys, &apiKey{id: id, expires: k.expires})
+	return ""
+}
+
+func (r *reference) organise(id uuid.UUID) string {
+	if r.orgs[id] {
+		return "organisation_exists"
+	}
+	r.orgs[id] = true
 	return ""
 }

@@ -22,5 +22,9 @@ const (
 	UnhashedMeta        = "unhashed_meta"        // the chain leaves out who caused an event
 	DuplicateNames      = "duplicate_names"      // a JSON object may name a field twice
 	AnyScope            = "any_scope"            // every key has every scope
+	DriftingRenewal     = "drifting_renewal"     // a renewal is counted from the end of the last period, not from the anchor
+	SeatOutlivesEnd     = "seat_outlives_end"    // a seat goes on after its subscription's end
+	TaskBackwards       = "task_backwards"       // a task that is done takes further reports
+	ForgottenRoom       = "forgotten_room"       // seats that open tasks will make do not count against the maximum
 	LazyCheck           = "lazy_check"           // a check of entitlements does not wait for what was acknowledged
 )

@@ -22,7 +22,12 @@ any_scope            ./handlers
 half_up              ./domain/money
 one_seat_more        ./domain/subscription
 drifting_periods     ./domain/period
+drifting_renewal     ./internal/model
+seat_outlives_end    ./internal/model
+task_backwards       ./internal/model
+forgotten_room       ./internal/model
 '
+export RAPID_NOFAILFILE=true RAPID_SHRINKTIME=1s
 out=$(mktemp -d)
 trap 'rm -rf "$out"' EXIT
 for file in internal/mutant/m_*.go; do
