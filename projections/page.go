@@ -13,13 +13,14 @@ import (
 	"github.com/subledger/subledger/eventstore"
 )
 
-// Page is a model's rows while a page of events is folded into them. Rows are loaded from tx; without
-// one there is nothing but what the fold itself wrote, which is how a rebuild begins.
+// Page is a model's rows while a page of events is folded into them. Rows are loaded from tx; a
+// rebuild has nothing but what the fold itself wrote.
 type Page struct {
 	ctx        context.Context
 	tx         pgx.Tx
 	model      *Model
 	buffers    []rowBuffer
+	whole      []wholeTable // in place of buffers: the ledger is folded from its first event, without tx
 	rehearsing bool
 	err        error
 }
@@ -100,8 +101,6 @@ type rowBuffer interface {
 	queueLoad(q *pgx.Batch)
 	queueWrite(q *pgx.Batch) error
 	written() []any
-	size() int
-	source() pgx.CopyFromSource
 }
 
 // held is a row as the page knows it: loaded or written, or known not to exist.
@@ -184,36 +183,6 @@ func (b *buffer[K, R]) written() []any {
 		}
 	}
 	return all
-}
-
-func (b *buffer[K, R]) size() int { return len(b.entries) }
-
-// source gives the rows to COPY.
-func (b *buffer[K, R]) source() pgx.CopyFromSource {
-	rows := make([]*R, 0, len(b.entries))
-	for _, e := range b.entries {
-		if e.exists {
-			rows = append(rows, &e.row)
-		}
-	}
-	i := 0
-	return pgx.CopyFromFunc(func() ([]any, error) {
-		if i == len(rows) {
-			return nil, nil
-		}
-		row := reflect.ValueOf(rows[i]).Elem()
-		rows[i] = nil
-		i++
-		values := make([]any, len(b.table.columns))
-		for c, column := range b.table.columns {
-			v, err := column.value(row)
-			if err != nil {
-				return nil, err
-			}
-			values[c] = v
-		}
-		return values, nil
-	})
 }
 
 // columnArrays turns rows into one array a column, as unnest takes them.

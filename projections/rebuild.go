@@ -5,9 +5,12 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
+	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
+	"syscall"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -19,9 +22,10 @@ import (
 
 // Sizes of a rebuild.
 const (
-	rebuildPage   = 5000    // events read at once
-	rebuildFlush  = 200_000 // events or rows that a worker holds before it writes; a larger ledger is held whole
-	smallRest     = 1000    // events that a swap applies while runners wait
+	rebuildPage   = 5000     // events read at once
+	rebuildFlush  = 16 << 20 // bytes of rows that a worker holds before it writes; a larger ledger is held whole
+	rebuildEvents = 500_000  // or so many events
+	smallRest     = 1000     // events that a swap applies while runners wait
 	catchUpRounds = 20
 )
 
@@ -78,9 +82,13 @@ func (r *Rebuild) Run(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return fmt.Errorf("rebuild: prepare the shadow: %w", err)
 	}
+	t0 := time.Now()
 	if err := r.foldAll(ctx); err != nil {
 		return fmt.Errorf("rebuild: fold: %w", err)
 	}
+	phase("fold", t0)
+	t0 = time.Now()
+	defer func() { phase("index", t0) }()
 	if err := r.index(ctx); err != nil {
 		return fmt.Errorf("rebuild: index: %w", err)
 	}
@@ -126,7 +134,10 @@ func (r *Rebuild) foldAll(ctx context.Context) error {
 	})
 	for range min(runtime.GOMAXPROCS(0), 4) {
 		group.Go(func() error {
-			w := r.newWorker(ctx)
+			w, err := r.newWorker(ctx)
+			if err != nil {
+				return err
+			}
 			for l := range ledgers {
 				if err := w.fold(ctx, l); err != nil {
 					return err
@@ -163,20 +174,35 @@ func (r *Rebuild) todo(ctx context.Context) (todo []end, err error) {
 	return todo, err
 }
 
-// worker holds the rows of some ledgers until it writes them together.
+// worker folds ledgers, one after the other, and holds the rows of some until it writes them together.
 type worker struct {
 	*Rebuild
 	pages  []*Page
+	tables []*copying // of all pages
 	folded []end
-	events int
+	events int64 // of the folded
 }
 
-func (r *Rebuild) newWorker(ctx context.Context) *worker {
+func (r *Rebuild) newWorker(ctx context.Context) (*worker, error) {
 	w := &worker{Rebuild: r}
-	for _, m := range r.Models {
-		w.pages = append(w.pages, m.newPage(ctx, nil))
+	conn, err := r.Owner.Acquire(ctx)
+	if err != nil {
+		return nil, err
 	}
-	return w
+	defer conn.Release()
+	for _, m := range r.Models {
+		p := &Page{ctx: ctx, model: m}
+		for _, t := range m.tables {
+			p.whole = append(p.whole, t.newWhole())
+			c, err := newCopying(ctx, conn.Conn(), r.schema, t)
+			if err != nil {
+				return nil, err
+			}
+			w.tables = append(w.tables, c)
+		}
+		w.pages = append(w.pages, p)
+	}
+	return w, nil
 }
 
 // fold reads ahead while it folds.
@@ -209,7 +235,6 @@ func (w *worker) fold(ctx context.Context, l end) error {
 					return err
 				}
 			}
-			w.events += len(events)
 			w.Progress(w.done.Add(int64(len(events))), w.total)
 		}
 		return nil
@@ -217,20 +242,21 @@ func (w *worker) fold(ctx context.Context, l end) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	w.folded = append(w.folded, l)
-	if w.events >= w.flushAt || w.rows() >= w.flushAt {
+	held, i := 0, 0
+	for _, p := range w.pages {
+		for _, t := range p.whole {
+			if err := t.copyInto(w.tables[i]); err != nil {
+				return fmt.Errorf("rows of %s: %w", p.model.name, err)
+			}
+			held += len(w.tables[i].rows)
+			i++
+		}
+	}
+	w.folded, w.events = append(w.folded, l), w.events+l.Position
+	if held >= w.flushAt || w.events >= rebuildEvents {
 		return w.flush(ctx)
 	}
 	return nil
-}
-
-func (w *worker) rows() (n int) {
-	for _, p := range w.pages {
-		for _, b := range p.buffers {
-			n += b.size()
-		}
-	}
-	return n
 }
 
 // flush writes rows and the ledgers' checkpoints in one transaction.
@@ -242,15 +268,9 @@ func (w *worker) flush(ctx context.Context) error {
 		if _, err := tx.Exec(ctx, "set local synchronous_commit = off"); err != nil {
 			return err
 		}
-		for i, m := range w.Models {
-			for j, t := range m.tables {
-				var columns []string
-				for _, c := range t.columnList() {
-					columns = append(columns, c.name)
-				}
-				if _, err := tx.CopyFrom(ctx, pgx.Identifier{w.schema, t.Name()}, columns, w.pages[i].buffers[j].source()); err != nil {
-					return fmt.Errorf("copy into %s: %w", t.Name(), err)
-				}
+		for _, t := range w.tables {
+			if err := t.send(ctx, tx.Conn()); err != nil {
+				return fmt.Errorf("%s: %w", t.statement, err)
 			}
 		}
 		var ids []uuid.UUID
@@ -261,7 +281,7 @@ func (w *worker) flush(ctx context.Context) error {
 		_, err := tx.Exec(ctx, "insert into "+w.schema+".checkpoints (ledger_id, position) select * from unnest($1::uuid[], $2::bigint[])", ids, positions)
 		return err
 	})
-	*w = *w.newWorker(ctx)
+	w.folded, w.events = nil, 0
 	return err
 }
 
@@ -397,4 +417,12 @@ func (r *Rebuild) moveCheckpoints(ctx context.Context, tx pgx.Tx, names []string
 		select s.ledger_id, p, s.position from `+r.schema+`.checkpoints s cross join unnest($1::text[]) p
 		where not exists (select from public.checkpoints c where c.ledger_id = s.ledger_id and c.projection = '*' and p = any(c.covers))`, names)
 	return tx.SendBatch(ctx, q).Close()
+}
+
+func phase(what string, t0 time.Time) {
+	if os.Getenv("PHASES") != "" {
+		var u syscall.Rusage
+		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
+		fmt.Println(what, time.Since(t0).Round(time.Millisecond), "go cpu so far", time.Duration(u.Utime.Nano()+u.Stime.Nano()).Round(time.Millisecond))
+	}
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/usage"
+	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/internal/pgtest"
 )
 
@@ -42,10 +43,19 @@ func shape(t testing.TB, pool *pgxpool.Pool) []string {
 	return all
 }
 
+// productPool is as the product opens it: numbers keep the digits behind the point that they were written with.
+func productPool(t *testing.T, url string) *pgxpool.Pool {
+	t.Helper()
+	pool, err := eventstore.OpenPool(t.Context(), url, nil)
+	require.NoError(t, err)
+	t.Cleanup(pool.Close)
+	return pool
+}
+
 func TestRebuildMakesTheSameRows(t *testing.T) {
 	t.Parallel()
 	h, db := newHistory(), pgtest.New(t)
-	owner, app := pgtest.Pool(t, db.URL), pgtest.Pool(t, db.AppURL)
+	owner, app := productPool(t, db.URL), productPool(t, db.AppURL)
 	ledgers := []uuid.UUID{id(900), id(901), id(902)}
 	seed := 0
 	for _, ledger := range ledgers {
@@ -68,7 +78,8 @@ func TestRebuildMakesTheSameRows(t *testing.T) {
 	config := RebuildConfig{Log: h, Owner: owner, Models: Models()}
 	first := NewRebuild(config)
 	require.NoError(t, first.prepare(t.Context()))
-	w := first.newWorker(t.Context())
+	w, err := first.newWorker(t.Context())
+	require.NoError(t, err)
 	require.NoError(t, w.fold(t.Context(), end{Ledger: ledgers[0], Position: h.head(ledgers[0])}))
 	require.NoError(t, w.flush(t.Context()))
 	ctx, kill := context.WithCancel(t.Context())
@@ -129,7 +140,7 @@ func TestRebuildMakesTheSameRows(t *testing.T) {
 	require.Equal(t, rows["subscriptions"], after["subscriptions"])
 
 	// The same as one who applies it all at once.
-	pool := pgtest.Pool(t, pgtest.New(t).URL)
+	pool := productPool(t, pgtest.New(t).URL)
 	for _, ledger := range ledgers {
 		apply(t, pool, Models(), h.events[ledger])
 	}

@@ -26,6 +26,8 @@ type table interface {
 	Name() string
 	bind(slot int)
 	newBuffer() rowBuffer
+	newWhole() wholeTable
+	rowType() reflect.Type
 	columnList() []column
 	keyCount() int
 }
@@ -64,12 +66,15 @@ func (t *Table[K, R]) Name() string { return t.name }
 
 // Get finds a row as it is at this point of the fold; false when there is none. The row is a copy.
 func (t *Table[K, R]) Get(p *Page, key K) (R, bool) {
+	if p.whole != nil {
+		return p.whole[t.slot].(*whole[K, R]).get(key)
+	}
 	b := p.buffers[t.slot].(*buffer[K, R])
 	e, ok := b.entries[key]
 	if !ok && p.rehearsing {
 		b.asked = append(b.asked, key)
 		b.entries[key] = e
-	} else if !ok && p.tx != nil {
+	} else if !ok {
 		// The rehearsal took another turn and did not ask for this one.
 		rows, err := p.tx.Query(p.ctx, t.load, b.keyArrays([]K{key})...)
 		if err == nil {
@@ -95,11 +100,19 @@ func (t *Table[K, R]) Must(p *Page, key K) R {
 
 // Put writes a row, new or changed.
 func (t *Table[K, R]) Put(p *Page, row R) {
+	if p.whole != nil {
+		p.whole[t.slot].(*whole[K, R]).put(row)
+		return
+	}
 	p.buffers[t.slot].(*buffer[K, R]).entries[row.Key()] = held[R]{row: row, exists: true, dirty: true}
 }
 
 // Delete removes a row if there is one.
 func (t *Table[K, R]) Delete(p *Page, key K) {
+	if p.whole != nil {
+		p.whole[t.slot].(*whole[K, R]).delete(key)
+		return
+	}
 	p.buffers[t.slot].(*buffer[K, R]).entries[key] = held[R]{dirty: true}
 }
 
@@ -107,8 +120,10 @@ func (t *Table[K, R]) bind(slot int) { t.slot = slot }
 func (t *Table[K, R]) newBuffer() rowBuffer {
 	return &buffer[K, R]{table: t, entries: map[K]held[R]{}}
 }
-func (t *Table[K, R]) columnList() []column { return t.columns }
-func (t *Table[K, R]) keyCount() int        { return len(t.keys) }
+func (t *Table[K, R]) newWhole() wholeTable  { return &whole[K, R]{rows: map[K]*wholeRow[R]{}} }
+func (t *Table[K, R]) rowType() reflect.Type { return reflect.TypeFor[R]() }
+func (t *Table[K, R]) columnList() []column  { return t.columns }
+func (t *Table[K, R]) keyCount() int         { return len(t.keys) }
 
 // arrays are the parameters of an unnest: JSON travels as text, since arrays of jsonb have no
 // binary form that is shorter.

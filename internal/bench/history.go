@@ -5,12 +5,9 @@ import (
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
-	"sync/atomic"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
@@ -19,33 +16,6 @@ import (
 	"github.com/subledger/subledger/domain/usage"
 	"github.com/subledger/subledger/eventstore"
 )
-
-// writeHistory fills the log with about r.Events events by commands to the store, without HTTP: for
-// every subscription with four seats, three are assigned, one is added, and a dozen usage records count
-// on it: 19 events. It gives the number of events.
-func writeHistory(ctx context.Context, r *run) (int, error) {
-	ledgers, err := newAPI(r.target).ledgers(ctx, r.target, r.Ledgers)
-	if err != nil {
-		return 0, err
-	}
-	r.say("writing %d events to %d ledgers", r.Events, len(ledgers))
-	var total atomic.Int64
-	g, ctx := errgroup.WithContext(ctx)
-	for i, l := range ledgers {
-		g.Go(func() error {
-			w := &writer{store: r.target.Store, ledger: l.id, random: rand.New(rand.NewPCG(r.Seed, uint64(i)))}
-			err := w.write(ctx, max(1, r.Events/len(ledgers)))
-			total.Add(int64(w.events))
-			return err
-		})
-	}
-	start := time.Now()
-	err = g.Wait()
-	if err == nil {
-		r.say("wrote %d events in %s", total.Load(), time.Since(start).Round(time.Millisecond))
-	}
-	return int(total.Load()), err
-}
 
 // scribe takes commands: the store, or one that COPYs.
 type scribe interface {
