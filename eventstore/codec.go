@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -36,11 +37,12 @@ func Vocabularies() []domain.Vocabulary {
 type codec struct {
 	events map[string]domain.EventType
 	states map[string]func() domain.State
+	plain  map[string]bool // events without a personal field
 	keys   *keyring
 }
 
 func newCodec(vocabularies []domain.Vocabulary, keys *keyring) (*codec, error) {
-	c := &codec{events: map[string]domain.EventType{}, states: map[string]func() domain.State{}, keys: keys}
+	c := &codec{events: map[string]domain.EventType{}, states: map[string]func() domain.State{}, plain: map[string]bool{}, keys: keys}
 	for _, v := range vocabularies {
 		if c.states[v.Kind] != nil {
 			return nil, fmt.Errorf("the kind %q is named twice", v.Kind)
@@ -50,10 +52,27 @@ func newCodec(vocabularies []domain.Vocabulary, keys *keyring) (*codec, error) {
 			if _, twice := c.events[e.Name]; twice || domain.KindOf(e.Name) != v.Kind {
 				return nil, fmt.Errorf("event %q is named twice, or is not of kind %q", e.Name, v.Kind)
 			}
-			c.events[e.Name] = e
+			c.events[e.Name], c.plain[e.Name] = e, !holds(reflect.TypeOf(e.Zero), personalType)
 		}
 	}
 	return c, nil
+}
+
+var personalType = reflect.TypeFor[domain.Personal]()
+
+// holds tells whether a value of t may hold one of what.
+func holds(t, what reflect.Type) bool {
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice, reflect.Array, reflect.Map:
+		return t == what || holds(t.Elem(), what)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if holds(t.Field(i).Type, what) {
+				return true
+			}
+		}
+	}
+	return t == what
 }
 
 // UnknownEventError is an event that this version of the product does not know: an older process must
@@ -143,13 +162,16 @@ func (s *sealer) personal(enc *jsontext.Encoder, p domain.Personal) error {
 
 // opener decodes what a sealer encoded. Every key must have been fetched. One goroutine uses it at a time.
 type opener struct {
-	codec *codec
-	at    place
-	opts  json.Options
+	codec   *codec
+	at      place
+	opts    json.Options
+	scanner domain.Scanner
+	scanned func(text []byte, pointer string) (domain.Personal, bool) // openScanned
 }
 
 func (c *codec) newOpener() *opener {
 	o := &opener{codec: c}
+	o.scanned = o.openScanned
 	o.opts = json.WithUnmarshalers(json.UnmarshalFromFunc(o.personal))
 	return o
 }
@@ -170,6 +192,15 @@ func (o *opener) personal(dec *jsontext.Decoder, p *domain.Personal) error {
 	}
 	*p, err = o.openText(text, field)
 	return err
+}
+
+// openScanned leaves it to personal to say why a field does not open.
+func (o *opener) openScanned(text []byte, pointer string) (domain.Personal, bool) {
+	if !bytes.HasPrefix(text, []byte(cipherPrefix)) {
+		return domain.Personal{}, false
+	}
+	p, err := o.openText(string(text), jsontext.Pointer(pointer))
+	return p, err == nil
 }
 
 func (o *opener) openText(text string, field jsontext.Pointer) (domain.Personal, error) {
@@ -201,6 +232,26 @@ func (o *opener) decode(r *Recorded) error {
 		return &UnknownEventError{r.Ledger, r.Position, r.Type}
 	}
 	o.at = place{ledger: r.Ledger, stream: r.Stream, version: r.Version}
+	if e := o.scan(t, r.Data); e != nil {
+		r.Event = e
+		return nil
+	}
+	return o.decodeAny(t, r)
+}
+
+// scan is nil for what only decodeAny can read, or tell what is wrong with it.
+func (o *opener) scan(t domain.EventType, data []byte) domain.Event {
+	if t.Scan == nil {
+		return nil
+	}
+	o.scanner.Scan(data, o.scanned)
+	if e := t.Scan(&o.scanner); o.scanner.Done() {
+		return e
+	}
+	return nil
+}
+
+func (o *opener) decodeAny(t domain.EventType, r *Recorded) error {
 	e, err := t.Decode(r.Data, func(b []byte, v any) error { return json.Unmarshal(b, v, o.opts) })
 	if err != nil {
 		return fmt.Errorf("ledger %s position %d: %s does not decode: %w", r.Ledger, r.Position, r.Type, err)

@@ -24,7 +24,7 @@ func (s *Store) page(ctx context.Context, db querier, ledger uuid.UUID, after, u
 		return nil, fmt.Errorf("read ledger %s after %d: %w", ledger, after, err)
 	}
 	var ignored int64
-	events, err := collect(rows, ledger, &ignored)
+	events, err := s.collect(rows, ledger, &ignored)
 	if err != nil {
 		return nil, fmt.Errorf("read ledger %s after %d: %w", ledger, after, err)
 	}
@@ -58,7 +58,7 @@ func (s *Store) Stream(ctx context.Context, ledger, stream uuid.UUID, after int6
 		return nil, fmt.Errorf("read stream %s: %w", stream, err)
 	}
 	var ignored int64
-	events, err := collect(rows, ledger, &ignored)
+	events, err := s.collect(rows, ledger, &ignored)
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", stream, err)
 	}

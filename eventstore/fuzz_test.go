@@ -56,6 +56,7 @@ func FuzzCodec(f *testing.F) {
 			require.True(t, errors.As(err, &unknown), "%v", err)
 			return
 		}
+		scansAsItDecodes(t, c, recorded(data, version))
 		e, err := known.Decode(data, func(b []byte, v any) error { return json.Unmarshal(b, v) })
 		if err != nil {
 			return
@@ -68,6 +69,7 @@ func FuzzCodec(f *testing.F) {
 		c.keys.saved(ledger, s.made)
 		r := recorded(sealed, version)
 		require.NoError(t, c.newOpener().decode(r))
+		scansAsItDecodes(t, c, recorded(sealed, version))
 		again, err := c.newSealer().encode(r.Event, at)
 		require.NoError(t, err)
 		require.Empty(t, cmp.Diff(e, r.Event, ledgertest.Equal(), plainly()), "%s", sealed)

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/jackc/pgx/v5"
 
 	"github.com/subledger/subledger/domain"
 )
@@ -90,7 +89,7 @@ func (s *Store) readStream(ctx context.Context, db querier, ledger, id uuid.UUID
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", id, err)
 	}
-	events, err := collect(rows, ledger, &cold.position)
+	events, err := s.collect(rows, ledger, &cold.position)
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", id, err)
 	}
@@ -105,30 +104,6 @@ func (s *Store) readStream(ctx context.Context, db querier, ledger, id uuid.UUID
 	return cold, nil
 }
 
-// collect reads rows of (position of the ledger, columns of an event, null where there is none).
-func collect(rows pgx.Rows, ledger uuid.UUID, position *int64) ([]*Recorded, error) {
-	var events []*Recorded
-	for rows.Next() {
-		var at, version *int64
-		var stream, id *uuid.UUID
-		var typ *string
-		var data, meta, hash []byte
-		var recorded, effective *time.Time
-		if err := rows.Scan(position, &at, &stream, &version, &id, &typ, &data, &meta, &recorded, &effective, &hash); err != nil {
-			rows.Close()
-			return nil, err
-		}
-		if at == nil {
-			continue
-		}
-		e := &Recorded{Ledger: ledger, Position: *at, Stream: *stream, Version: *version, ID: *id, Type: *typ,
-			Data: data, Meta: meta, RecordedAt: recorded.UTC(), EffectiveAt: effective.UTC()}
-		copy(e.Hash[:], hash)
-		events = append(events, e)
-	}
-	return events, rows.Err()
-}
-
 // decodeAll fills in the events of one ledger, reading the keys that they need in one query.
 func (s *Store) decodeAll(ctx context.Context, db querier, events []*Recorded) error {
 	if len(events) == 0 {
@@ -136,7 +111,9 @@ func (s *Store) decodeAll(ctx context.Context, db querier, events []*Recorded) e
 	}
 	var ids []uuid.UUID
 	for _, e := range events {
-		ids = cipherKeys(e.Data, ids)
+		if !s.codec.plain[e.Type] {
+			ids = cipherKeys(e.Data, ids)
+		}
 	}
 	if err := s.keys.fetch(ctx, db, events[0].Ledger, ids); err != nil {
 		return err

@@ -215,11 +215,11 @@ func (OwnerChanged) EventType() string          { return "subscription.owner_cha
 // Vocabulary is for the log's codec.
 func Vocabulary() domain.Vocabulary {
 	return domain.Vocabulary{Kind: "subscription", New: func() domain.State { return &State{} }, Events: []domain.EventType{
-		domain.Named[Started](), domain.Named[ChangeRequested](), domain.Named[ChangeAbandoned](),
-		domain.Named[SeatsAdded](), domain.Named[SeatsRemoved](), domain.Named[SeatsAssigned](),
+		domain.Named[Started]().Scanned(scanStarted), domain.Named[ChangeRequested](), domain.Named[ChangeAbandoned](),
+		domain.Named[SeatsAdded]().Scanned(scanSeatsAdded), domain.Named[SeatsRemoved]().Scanned(scanSeatsRemoved), domain.Named[SeatsAssigned]().Scanned(scanSeatsAssigned),
 		domain.Named[PlanChanged](), domain.Named[CancellationScheduled](), domain.Named[Reactivated](),
-		domain.Named[Ended](), domain.Named[Renewed](), domain.Named[TrialEnded](), domain.Named[PauseBegan](),
+		domain.Named[Ended](), domain.Named[Renewed]().Scanned(scanRenewed), domain.Named[TrialEnded](), domain.Named[PauseBegan](),
 		domain.Named[Resumed](), domain.Named[PaymentMissed](), domain.Named[PaymentSettled](), domain.Named[OwnerChanged](),
-		domain.Named[QuantityChanged](),
+		domain.Named[QuantityChanged]().Scanned(scanQuantityChanged),
 	}}
 }

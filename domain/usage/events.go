@@ -40,7 +40,37 @@ func (Recorded) EventType() string { return "usage.recorded.v1" }
 // Vocabulary is for the log's codec.
 func Vocabulary() domain.Vocabulary {
 	return domain.Vocabulary{Kind: "usage", New: func() domain.State { return &State{} },
-		Events: []domain.EventType{domain.Named[Recorded]()}}
+		Events: []domain.EventType{domain.Named[Recorded]().Scanned(scanRecorded)}}
+}
+
+func scanRecorded(s *domain.Scanner) domain.Event {
+	var e Recorded
+	s.Is(`{"key":`)
+	e.Key = s.Text()
+	s.Is(`,"license_id":`)
+	e.LicenseID = s.ID()
+	if s.Has(`,"subscription_id":`) {
+		id := s.ID()
+		e.SubscriptionID = &id
+	}
+	s.Is(`,"plan_id":`)
+	e.PlanID = s.ID()
+	s.Is(`,"product_id":`)
+	e.ProductID = s.ID()
+	if s.Has(`,"meter":`) {
+		e.Meter = s.Text()
+	}
+	s.Is(`,"quantity":`)
+	e.Quantity = s.Decimal()
+	if s.Has(`,"value":`) {
+		e.Value = s.Text()
+	}
+	s.Is(`,"at":`)
+	e.At = s.Time()
+	s.Is(`,"total":`)
+	e.Total = s.Decimal()
+	s.Is(`}`)
+	return e
 }
 
 // streams is the name space of the ids of usage streams.
