@@ -96,7 +96,7 @@ var powers = [4]int64{1, 10, 100, 1000}
 // the point. What does not fit 64 bits, or ends in zeros that are not written out, is left to the driver.
 func appendNumeric(dst []byte, d decimal.Decimal) ([]byte, error) {
 	scale := -d.Exponent()
-	if scale < 0 || scale > 1000 || d.NumDigits() > 15 {
+	if scale < 0 || scale > 16 || d.NumDigits() > 15 {
 		at := len(dst)
 		out, err := numerics.Encode(pgtype.NumericOID, pgtype.BinaryFormatCode, pgtype.Numeric{Int: d.Coefficient(), Exp: d.Exponent(), Valid: true}, append(dst, null...))
 		if err != nil {
@@ -114,14 +114,11 @@ func appendNumeric(dst []byte, d decimal.Decimal) ([]byte, error) {
 	behind := int(scale+fill) / 4 // groups
 	var groups [8]uint16
 	first := len(groups)
-	for ; n > 0; n /= 10_000 {
+	for ; n > 0 || len(groups)-first < behind; n /= 10_000 {
 		first--
 		groups[first] = uint16(n % 10_000)
 	}
 	used, weight := groups[first:], len(groups)-first-behind-1
-	if len(used) == 0 {
-		weight = 0
-	}
 	dst = binary.BigEndian.AppendUint32(dst, uint32(8+2*len(used)))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(len(used)))
 	dst = binary.BigEndian.AppendUint16(dst, uint16(weight))

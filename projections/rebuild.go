@@ -5,12 +5,9 @@ import (
 	"fmt"
 	"hash/fnv"
 	"log/slog"
-	"os"
 	"runtime"
 	"strings"
 	"sync/atomic"
-	"syscall"
-	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -82,13 +79,9 @@ func (r *Rebuild) Run(ctx context.Context) error {
 	if err := r.prepare(ctx); err != nil {
 		return fmt.Errorf("rebuild: prepare the shadow: %w", err)
 	}
-	t0 := time.Now()
 	if err := r.foldAll(ctx); err != nil {
 		return fmt.Errorf("rebuild: fold: %w", err)
 	}
-	phase("fold", t0)
-	t0 = time.Now()
-	defer func() { phase("index", t0) }()
 	if err := r.index(ctx); err != nil {
 		return fmt.Errorf("rebuild: index: %w", err)
 	}
@@ -417,12 +410,4 @@ func (r *Rebuild) moveCheckpoints(ctx context.Context, tx pgx.Tx, names []string
 		select s.ledger_id, p, s.position from `+r.schema+`.checkpoints s cross join unnest($1::text[]) p
 		where not exists (select from public.checkpoints c where c.ledger_id = s.ledger_id and c.projection = '*' and p = any(c.covers))`, names)
 	return tx.SendBatch(ctx, q).Close()
-}
-
-func phase(what string, t0 time.Time) {
-	if os.Getenv("PHASES") != "" {
-		var u syscall.Rusage
-		_ = syscall.Getrusage(syscall.RUSAGE_SELF, &u)
-		fmt.Println(what, time.Since(t0).Round(time.Millisecond), "go cpu so far", time.Duration(u.Utime.Nano()+u.Stime.Nano()).Round(time.Millisecond))
-	}
 }
