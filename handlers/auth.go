@@ -20,8 +20,9 @@ import (
 	"github.com/subledger/subledger/internal/cache"
 )
 
-// A look-up is trusted for a second, which is how long a revoked key may still work. The bounds keep
-// memory flat under guessed keys.
+// What the table said of a key holds while the system ledger stands where it stood: every change of a key
+// is an event there. Where it stands is looked at once a second, which is how long a revoked key may still
+// work. The bounds keep memory flat under guessed keys.
 const (
 	keyFreshness  = time.Second
 	knownKeyBytes = 32 << 20
@@ -34,22 +35,32 @@ type Keys struct {
 	pool    *pgxpool.Pool
 	now     func() time.Time
 	known   *cache.Cache[[sha256.Size]byte, *keyEntry]
-	wrong   *cache.Cache[[sha256.Size]byte, time.Time]
+	wrong   *cache.Cache[[sha256.Size]byte, head]
+	stand   atomic.Pointer[standing]
 	flights singleflight.Group
+}
+
+// head is the hash of the system ledger's last event: the same hash is the same history.
+type head [sha256.Size]byte
+
+// standing is where the system ledger stood when it was looked at.
+type standing struct {
+	head head
+	at   time.Time
 }
 
 // keyEntry is what the table said of a key; but for used it never changes.
 type keyEntry struct {
-	caller  Caller
-	ends    time.Time // the earlier of expiry and ended_at; zero: never
-	checked time.Time
-	used    atomic.Bool // since it was checked
+	caller Caller
+	ends   time.Time // the earlier of expiry and ended_at; zero: never
+	asOf   head
+	used   atomic.Bool // since it was asked for
 }
 
 // NewKeys looks keys up in pool; now is the process clock.
 func NewKeys(pool *pgxpool.Pool, now func() time.Time) *Keys {
 	return &Keys{pool: pool, now: now, known: cache.New(knownKeyBytes, entryBytes),
-		wrong: cache.New(wrongKeyBytes, func([sha256.Size]byte, time.Time) int { return 64 })}
+		wrong: cache.New(wrongKeyBytes, func([sha256.Size]byte, head) int { return 64 })}
 }
 
 func entryBytes(_ [sha256.Size]byte, e *keyEntry) int {
@@ -71,16 +82,19 @@ func (k *Keys) Open(ctx context.Context, secret string) (Caller, error) {
 		return Caller{}, refusedKey()
 	}
 	hash, now := apikey.Hash(secret), k.now()
+	stand, err := k.standing(ctx, now)
+	if err != nil {
+		return Caller{}, err
+	}
 	entry, ok := k.known.Get(hash)
-	if !ok || !fresh(entry.checked, now) {
-		if at, ok := k.wrong.Get(hash); ok && fresh(at, now) {
+	if !ok || entry.asOf != stand {
+		if asOf, ok := k.wrong.Get(hash); ok && asOf == stand {
 			return Caller{}, refusedKey()
 		}
 		if ok {
 			entry.used.Store(true)
 		}
-		var err error
-		if entry, err = k.lookUp(ctx, hash, ok, now); err != nil {
+		if entry, err = k.lookUp(ctx, hash, ok, stand); err != nil {
 			return Caller{}, err
 		}
 	}
@@ -93,52 +107,83 @@ func (k *Keys) Open(ctx context.Context, secret string) (Caller, error) {
 	return entry.caller, nil
 }
 
-// lookUp asks the database once for all who wait for the same key, so that the first of them to go
-// away does not fail the others. A key that was known is asked for together with all others in use:
-// a thousand busy keys are one query a second.
-func (k *Keys) lookUp(ctx context.Context, hash [sha256.Size]byte, known bool, now time.Time) (*keyEntry, error) {
-	flight := "all in use"
-	if !known {
-		flight = string(hash[:])
+// standing is the end of the system ledger as it was at most a second ago.
+func (k *Keys) standing(ctx context.Context, now time.Time) (head, error) {
+	if s := k.stand.Load(); s != nil && now.Sub(s.at) < keyFreshness {
+		return s.head, nil
 	}
-	result := k.flights.DoChan(flight, func() (any, error) {
+	err := k.flight(ctx, "standing", func(ctx context.Context) error {
+		if s := k.stand.Load(); s != nil && now.Sub(s.at) < keyFreshness {
+			return nil // the flight before this one looked
+		}
+		s := &standing{at: now}
+		var hash []byte
+		err := k.pool.QueryRow(ctx, `select coalesce((select l.head from installation i join ledgers l on l.ledger_id = i.system_ledger_id), '')`).Scan(&hash)
+		if err != nil {
+			return fmt.Errorf("look at the system ledger: %w", err)
+		}
+		copy(s.head[:], hash)
+		k.stand.Store(s)
+		return nil
+	})
+	if err != nil {
+		return head{}, err
+	}
+	return k.stand.Load().head, nil
+}
+
+// flight does something once for all who want it at the same time, so that the first of them to go away
+// does not fail the others.
+func (k *Keys) flight(ctx context.Context, name string, do func(context.Context) error) error {
+	result := k.flights.DoChan(name, func() (any, error) {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), keyLookupTime)
 		defer cancel()
-		hashes := [][]byte{hash[:]}
-		if known {
-			hashes = k.inUse(hash, now)
-		}
-		err := k.query(ctx, hashes, now)
-		if err != nil {
-			err = fmt.Errorf("look up API keys: %w", err)
-		}
-		return nil, err
+		return nil, do(ctx)
 	})
 	select {
 	case <-ctx.Done():
-		return nil, ctx.Err()
+		return ctx.Err()
 	case r := <-result:
-		if r.Err != nil {
-			return nil, r.Err
-		}
+		return r.Err
 	}
-	if entry, ok := k.known.Get(hash); ok && fresh(entry.checked, now) {
+}
+
+// lookUp asks the database for a key. A key that was known is asked for together with all others in use:
+// a thousand busy keys are one query after a change of the system ledger.
+func (k *Keys) lookUp(ctx context.Context, hash [sha256.Size]byte, known bool, stand head) (*keyEntry, error) {
+	flight := "key " + string(hash[:])
+	if known {
+		flight = "all in use"
+	}
+	err := k.flight(ctx, flight, func(ctx context.Context) error {
+		hashes := [][]byte{hash[:]}
+		if known {
+			hashes = k.inUse(hash, stand)
+		}
+		if err := k.query(ctx, hashes, stand); err != nil {
+			return fmt.Errorf("look up API keys: %w", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	// The flight may have been another's, who saw the ledger later or earlier; what it found is true all the same.
+	if entry, ok := k.known.Get(hash); ok && (!known || entry.asOf == stand) {
 		return entry, nil
 	}
 	if _, wrong := k.wrong.Peek(hash); known && !wrong { // it came into use while the others were asked for
-		return k.lookUp(ctx, hash, false, now)
+		return k.lookUp(ctx, hash, false, stand)
 	}
 	return nil, refusedKey()
 }
 
-func fresh(checked, now time.Time) bool { return now.Sub(checked) < keyFreshness }
-
-// inUse lists the key and the others that were used since they were checked and will need it soon.
-func (k *Keys) inUse(hash [sha256.Size]byte, now time.Time) [][]byte {
+// inUse lists the key and the others that were used since they were asked for and will need it soon.
+func (k *Keys) inUse(hash [sha256.Size]byte, stand head) [][]byte {
 	hashes := [][]byte{hash[:]}
 	for _, other := range k.known.Keys() {
 		entry, ok := k.known.Peek(other)
-		if ok && other != hash && entry.used.Load() && now.Sub(entry.checked) >= keyFreshness/2 {
+		if ok && other != hash && entry.used.Load() && entry.asOf != stand {
 			hashes = append(hashes, other[:])
 		}
 	}
@@ -147,7 +192,7 @@ func (k *Keys) inUse(hash [sha256.Size]byte, now time.Time) [][]byte {
 
 // query asks for keys and remembers which are known and which are not. What is compared on the way are
 // hashes of random secrets: how long that takes tells nothing of a secret.
-func (k *Keys) query(ctx context.Context, hashes [][]byte, now time.Time) error {
+func (k *Keys) query(ctx context.Context, hashes [][]byte, stand head) error {
 	rows, err := k.pool.Query(ctx, `
 		select hash, key_id, organisation_id, ledger_id, mode, scopes, least(expires_at, ended_at)
 		from api_keys where hash = any($1)`, hashes)
@@ -162,7 +207,7 @@ func (k *Keys) query(ctx context.Context, hashes [][]byte, now time.Time) error 
 		ends         *time.Time
 	)
 	_, err = pgx.ForEachRow(rows, []any{&stored, &caller.KeyID, &organisation, &caller.Ledger, &caller.Mode, &caller.Scopes, &ends}, func() error {
-		entry := &keyEntry{caller: caller, checked: now}
+		entry := &keyEntry{caller: caller, asOf: stand}
 		entry.caller.Scopes = slices.Clone(caller.Scopes)
 		if organisation != nil {
 			entry.caller.Organisation = *organisation
@@ -183,7 +228,7 @@ func (k *Keys) query(ctx context.Context, hashes [][]byte, now time.Time) error 
 		entry, ok := found[hash]
 		if !ok {
 			k.known.Remove(hash)
-			k.wrong.Add(hash, now)
+			k.wrong.Add(hash, stand)
 			continue
 		}
 		k.wrong.Remove(hash)

@@ -17,15 +17,21 @@ import (
 	"github.com/subledger/subledger/internal/pgtest"
 )
 
-// Keys that are in use are asked for together once a second; one that is gone meanwhile is refused
-// then, the others go on.
+// Keys that are in use are asked for together once the system ledger has moved, and not before; one that is
+// gone meanwhile is refused then, the others go on.
 func TestKeysInUseAreAskedForTogether(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, time.June, 1, 12, 0, 0, 0, time.UTC)
 	pool := pgtest.Pool(t, pgtest.New(t).URL)
 	keys := NewKeys(pool, func() time.Time { return now })
 	ledger := uuid.New()
+	system := uuid.New()
 	_, err := pool.Exec(t.Context(), "alter table api_keys drop constraint api_keys_ledger_id_fkey")
+	require.NoError(t, err)
+	_, err = pool.Exec(t.Context(), `insert into ledgers (ledger_id, organisation_id, mode, head, recorded_at, wrapped_key)
+		values ($1, $2, 'system', $3, now(), '')`, system, uuid.Nil, make([]byte, 32))
+	require.NoError(t, err)
+	_, err = pool.Exec(t.Context(), `insert into installation (system_ledger_id, master_key_check) values ($1, '')`, system)
 	require.NoError(t, err)
 	var secrets []string
 	for i := range 20 {
@@ -42,6 +48,8 @@ func TestKeysInUseAreAskedForTogether(t *testing.T) {
 	}
 	gone := apikey.Hash(secrets[7])
 	_, err = pool.Exec(t.Context(), "delete from api_keys where hash = $1", gone[:])
+	require.NoError(t, err)
+	_, err = pool.Exec(t.Context(), "update ledgers set head = $2, position = 1 where ledger_id = $1", system, bytes.Repeat([]byte{1}, 32))
 	require.NoError(t, err)
 	_, err = keys.Open(t.Context(), secrets[7])
 	require.NoError(t, err, "it is trusted for a second")
@@ -60,7 +68,16 @@ func TestKeysInUseAreAskedForTogether(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	require.LessOrEqual(t, pool.Stat().AcquireCount()-before, int64(2), "one question for all, and one for whoever came while it was asked")
+	require.LessOrEqual(t, pool.Stat().AcquireCount()-before, int64(3), "one look at the system ledger, one question for all, and one for whoever came while it was asked")
+
+	now = now.Add(keyFreshness)
+	before = pool.Stat().AcquireCount()
+	for i, secret := range secrets {
+		if _, err := keys.Open(t.Context(), secret); i != 7 {
+			require.NoError(t, err)
+		}
+	}
+	require.Equal(t, int64(1), pool.Stat().AcquireCount()-before, "nothing moved: one look at the system ledger")
 }
 
 // keyTries is how many keys of each class are tried.

@@ -53,7 +53,8 @@ func newWire(t *testing.T, idle int, times Times) *wire {
 		map[string]*Dialect{"/ledger/v1": {Name: "ledger", Refuse: Problem, JSONOnly: true, Routes: routes}})
 	k, err := apikey.New("test", bytes.NewReader(bytes.Repeat([]byte(t.Name()), 32)))
 	require.NoError(t, err)
-	s.keys.known.Add(k.Hash, &keyEntry{caller: Caller{Mode: "test"}, checked: time.Now().Add(time.Hour)})
+	s.keys.known.Add(k.Hash, &keyEntry{caller: Caller{Mode: "test"}})
+	s.keys.stand.Store(&standing{at: time.Now().Add(time.Hour)})
 	w.key = k.Secret
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	require.NoError(t, err)

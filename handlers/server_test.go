@@ -59,7 +59,8 @@ func (e *edge) key(t *testing.T, ends time.Time, scopes ...string) string {
 	k, err := apikey.New("test", bytes.NewReader(bytes.Repeat([]byte(t.Name()), 32)))
 	require.NoError(t, err)
 	e.keys.known.Add(k.Hash, &keyEntry{caller: Caller{KeyID: uuid.New(), Ledger: uuid.New(), Mode: "test", Scopes: scopes},
-		ends: ends, checked: e.now.Add(time.Hour)})
+		ends: ends})
+	e.keys.stand.Store(&standing{at: e.now.Add(time.Hour)})
 	return k.Secret
 }
 
