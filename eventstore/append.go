@@ -10,7 +10,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgtype"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/subledger/subledger/domain"
@@ -47,15 +46,15 @@ moved as (
 	from won where l.ledger_id = won.ledger_id and won.n > l.position),
 ev as (
 	insert into events (ledger_id, position, stream_id, version, event_id, type, data, meta, recorded_at, effective_at, hash)
-	select e.ledger_id, e.position, e.stream_id, e.version, e.event_id, e.type, e.data::json, e.meta::json, e.recorded_at, e.effective_at, e.hash
-	from unnest($12::uuid[], $13::bigint[], $14::uuid[], $15::bigint[], $16::uuid[], $17::text[], $18::text[], $19::text[],
+	select e.ledger_id, e.position, e.stream_id, e.version, e.event_id, e.type, e.data, e.meta, e.recorded_at, e.effective_at, e.hash
+	from unnest($12::uuid[], $13::bigint[], $14::uuid[], $15::bigint[], $16::uuid[], $17::text[], $18::json[], $19::json[],
 		$20::timestamptz[], $21::timestamptz[], $22::bytea[])
 		e(ledger_id, position, stream_id, version, event_id, type, data, meta, recorded_at, effective_at, hash)
 	where e.ledger_id in (select ledger_id from won)),
 cm as (
 	insert into commands (ledger_id, key, fingerprint, first_position, last_position, answer, recorded_at)
-	select c.ledger_id, c.key, c.fingerprint, c.first_position, c.last_position, c.answer::json, c.recorded_at
-	from unnest($23::uuid[], $24::text[], $25::bytea[], $26::bigint[], $27::bigint[], $28::text[], $29::timestamptz[])
+	select c.ledger_id, c.key, c.fingerprint, c.first_position, c.last_position, c.answer, c.recorded_at
+	from unnest($23::uuid[], $24::text[], $25::bytea[], $26::bigint[], $27::bigint[], $28::json[], $29::timestamptz[])
 		c(ledger_id, key, fingerprint, first_position, last_position, answer, recorded_at)
 	where c.ledger_id in (select ledger_id from won)),
 cl as (
@@ -85,77 +84,6 @@ type appended struct {
 	claims map[uuid.UUID]map[claimName]uuid.UUID
 }
 
-// appendArgs lays the parts out as arrays, one a column.
-func appendArgs(parts []*part) []any {
-	var (
-		ids                         []uuid.UUID
-		olds, news                  []int64
-		heads                       [][]byte
-		recorded                    []time.Time
-		clocks                      []*time.Time
-		probeLedgers                []uuid.UUID
-		probeKeys                   []string
-		claimLedgers, claimStreams  []uuid.UUID
-		claimScopes, claimValues    []string
-		evLedgers, evStreams, evIDs []uuid.UUID
-		evPositions, evVersions     []int64
-		evTypes, evData, evMeta     []string
-		evRecorded, evEffective     []time.Time
-		evHashes                    [][]byte
-		cmLedgers                   []uuid.UUID
-		cmKeys, cmAnswers           []string
-		cmPrints                    [][]byte
-		cmFirst, cmLast             []int64
-		cmRecorded                  []time.Time
-		skLedgers, skIDs            []uuid.UUID
-		skSubjects, skWrapped       [][]byte
-		skCreated                   []time.Time
-	)
-	for _, p := range parts {
-		id := p.ls.id
-		ids, olds, news = append(ids, id), append(olds, p.old.Position), append(news, p.head.Position)
-		heads, recorded, clocks = append(heads, p.head.Hash[:]), append(recorded, p.recordedAt), append(clocks, p.clock)
-		for _, d := range p.decided {
-			// Keys of ours are new by construction. A client's is asked for even when the command is
-			// refused: it may have been answered otherwise before.
-			if d.call.req.Key != "" && mutant.Active != mutant.SkippedKeyProbe {
-				probeLedgers, probeKeys = append(probeLedgers, id), append(probeKeys, d.call.key)
-			}
-		}
-		for _, name := range p.probes {
-			probeLedgers, probeKeys = append(probeLedgers, id), append(probeKeys, name)
-		}
-		for _, k := range p.keys {
-			cmLedgers, cmKeys, cmPrints = append(cmLedgers, id), append(cmKeys, k.name), append(cmPrints, k.fingerprint[:])
-			cmFirst, cmLast = append(cmFirst, k.first), append(cmLast, k.last)
-			cmAnswers, cmRecorded = append(cmAnswers, string(k.answer)), append(cmRecorded, p.recordedAt)
-		}
-		for _, c := range p.claims {
-			claimLedgers, claimScopes = append(claimLedgers, id), append(claimScopes, c.scope)
-			claimValues, claimStreams = append(claimValues, c.value), append(claimStreams, c.stream)
-		}
-		for _, e := range p.events {
-			evLedgers, evStreams, evIDs = append(evLedgers, id), append(evStreams, e.Stream), append(evIDs, e.ID)
-			evPositions, evVersions = append(evPositions, e.Position), append(evVersions, e.Version)
-			evTypes, evData, evMeta = append(evTypes, e.Type), append(evData, string(e.Data)), append(evMeta, string(e.Meta))
-			evRecorded, evEffective = append(evRecorded, e.RecordedAt), append(evEffective, e.EffectiveAt)
-			evHashes = append(evHashes, e.Hash[:])
-		}
-		for _, k := range p.made {
-			skLedgers, skIDs = append(skLedgers, id), append(skIDs, k.id)
-			skSubjects, skWrapped = append(skSubjects, k.subject), append(skWrapped, k.wrapped)
-			skCreated = append(skCreated, p.recordedAt)
-		}
-	}
-	return []any{flat(ids), olds, news, heads, recorded, clocks, flat(probeLedgers), probeKeys, flat(claimLedgers), claimScopes, claimValues,
-		flat(evLedgers), evPositions, flat(evStreams), evVersions, flat(evIDs), evTypes, evData, evMeta, evRecorded, evEffective, evHashes,
-		flat(cmLedgers), cmKeys, cmPrints, cmFirst, cmLast, cmAnswers, cmRecorded, flat(claimStreams),
-		flat(skLedgers), flat(skIDs), skSubjects, skWrapped, skCreated}
-}
-
-// flat spares the driver a look at each id by reflection.
-func flat(ids []uuid.UUID) pgtype.FlatArray[uuid.UUID] { return ids }
-
 // appendParts runs the statement, skipping ledgers that somebody holds or giving up on them with 55P03. All rows are
 // read before anything is believed.
 func appendParts(ctx context.Context, db querier, parts []*part, skip bool) (*appended, error) {
@@ -169,7 +97,9 @@ func appendParts(ctx context.Context, db querier, parts []*part, skip bool) (*ap
 	if mutant.Active == mutant.SkippedHeadCheck {
 		sql = strings.Replace(sql, "where l.position = w.o", "where true", 1)
 	}
-	rows, err := db.Query(ctx, sql, appendArgs(parts)...)
+	c := columnsPool.Get().(*columns)
+	rows, err := db.Query(ctx, sql, c.lay(parts)...) // they are sent, or copied, when it returns
+	c.release()
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,8 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/subledger/subledger/internal/pgarray"
 )
 
 // What the flush keeps on a connection.
@@ -101,6 +103,7 @@ func closeDial(conn net.Conn) {
 func afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	pgxuuid.Register(conn.TypeMap())
 	pgxdecimal.Register(conn.TypeMap()) // numbers in binary: as texts they took a fifth of a rebuild
+	pgarray.Register(conn.TypeMap())
 	b := backend{pid: conn.PgConn().PID()}
 	// Ask in the simple protocol: nothing is prepared, so that a transaction pooler is no obstacle.
 	err := conn.QueryRow(ctx, `select backend_start from pg_stat_activity where pid = pg_backend_pid()`,

@@ -280,6 +280,10 @@ func OpenImpatientPool(ctx context.Context, url string, patience time.Duration, 
 	if adjust != nil {
 		adjust(cfg)
 	}
+	switch mode := cfg.ConnConfig.DefaultQueryExecMode; mode {
+	case pgx.QueryExecModeExec, pgx.QueryExecModeSimpleProtocol:
+		return nil, fmt.Errorf("default_query_exec_mode=%s is not enough: use cache_describe behind a transaction pooler", mode)
+	}
 	var opened atomic.Pointer[pgxpool.Pool]
 	cfg.BeforeConnect = neverCancel(patience, func() {
 		if pool := opened.Load(); pool != nil {

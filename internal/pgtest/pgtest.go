@@ -22,7 +22,9 @@ import (
 
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+
 	"github.com/subledger/subledger/internal/embeddedpg"
+	"github.com/subledger/subledger/internal/pgarray"
 )
 
 // When everything fails, the first few databases of a test process tell enough.
@@ -67,7 +69,15 @@ func New(t testing.TB) *DB {
 // Pool connects to one of a DB's URLs and is closed before the database is dropped.
 func Pool(t testing.TB, databaseURL string) *pgxpool.Pool {
 	t.Helper()
-	pool, err := pgxpool.New(t.Context(), databaseURL)
+	cfg, err := pgxpool.ParseConfig(databaseURL)
+	if err != nil {
+		t.Fatalf("pgtest: open a pool: %v", err)
+	}
+	cfg.AfterConnect = func(_ context.Context, conn *pgx.Conn) error {
+		pgarray.Register(conn.TypeMap())
+		return nil
+	}
+	pool, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	if err != nil {
 		t.Fatalf("pgtest: open a pool: %v", err)
 	}
