@@ -92,6 +92,7 @@ type mount struct {
 	dialect *Dialect
 	router  *mux.Router
 	hot     map[string]http.HandlerFunc // by method and path
+	shapes  map[string]shape            // by method and path with each id as {}
 }
 
 // NewServer serves each dialect below its prefix; "" is the root. /healthz, /readyz and /metrics are
@@ -122,7 +123,8 @@ func NewServer(cfg Config, dialects map[string]*Dialect) *Server {
 }
 
 func (s *Server) mount(prefix string, d *Dialect) *mount {
-	m := &mount{prefix: prefix, dialect: d, router: mux.NewRouter().UseEncodedPath().SkipClean(true), hot: map[string]http.HandlerFunc{}}
+	m := &mount{prefix: prefix, dialect: d, router: mux.NewRouter().UseEncodedPath().SkipClean(true), hot: map[string]http.HandlerFunc{},
+		shapes: map[string]shape{}}
 	for i := range d.Routes {
 		rt := &d.Routes[i]
 		h := s.serve(d, rt, prefix+rt.Path)
@@ -134,6 +136,7 @@ func (s *Server) mount(prefix string, d *Dialect) *mount {
 			m.hot[rt.Method+" "+prefix+rt.Path] = h
 		}
 		m.router.Handle(prefix+rt.Path, h).Methods(methods...)
+		m.addShape(rt.Method, rt.Path, h)
 	}
 	m.router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		s.fail(w, r, s.nobody(w, r, domain.Refuse(domain.NotFound, "not_found", "there is nothing here")))
@@ -223,6 +226,10 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, m *mount) {
 	default:
 		if hot := m.hot[r.Method+" "+r.URL.Path]; hot != nil {
 			hot(w, r)
+			return
+		}
+		if h, vars := m.byShape(r); h != nil {
+			h(w, mux.SetURLVars(r, vars))
 			return
 		}
 		m.router.ServeHTTP(w, r)
