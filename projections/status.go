@@ -31,9 +31,12 @@ func LedgerStatus(ctx context.Context, pool *pgxpool.Pool, ledger uuid.UUID, nam
 	return status(ctx, pool, "l.ledger_id = $2 and", `s.position`, "true", names, ledger)
 }
 
-// OverallStatus tells of projections over all ledgers, in the order of names. It reads all checkpoints.
+// OverallStatus tells of projections over all ledgers, in the order of names. It reads all checkpoints, and
+// looks closer at ledgers whose shared one is not at their end.
 func OverallStatus(ctx context.Context, pool *pgxpool.Pool, names []string) ([]Status, error) {
-	return status(ctx, pool, "", "0", "s.parked_at is null", names)
+	const behind = `not exists (select from checkpoints s where s.ledger_id = l.ledger_id and s.projection = '*'
+		and s.position = l.position and s.covers @> $1::text[]) and`
+	return status(ctx, pool, behind, "0", "s.parked_at is null", names)
 }
 
 // A ledger with a test clock records at its own time: there the last move of the checkpoint bounds the lag.
