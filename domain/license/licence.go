@@ -97,13 +97,15 @@ func SeatView(sub *subscription.State, seat subscription.SeatState, now time.Tim
 		v.Status, v.EndTime, v.CancelAtPeriodEnd = Canceled, seat.RemovedAt, false
 	case of.Status == subscription.Canceled && mutant.Active != mutant.SeatOutlivesEnd:
 		v.Status = Canceled
+	case of.Status == subscription.Paused || of.Status == subscription.Incomplete:
+		v.Status = Inactive // also before its start, which would give no access
 	case now.Before(seat.StartTime):
 		v.Status = Scheduled
 	case of.Status == subscription.Trialing:
 		v.Status = Trialing
 	case of.Status == subscription.Active || of.Status == subscription.PastDue:
 		v.Status = Active
-	default: // paused, incomplete
+	default:
 		v.Status = Inactive
 	}
 	return v

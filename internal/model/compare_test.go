@@ -70,7 +70,7 @@ func (r *reference) described() (lines []string) {
 			i, p.shown(), p.terms.plan, p.terms.edition, p.quantity, seats, assigned, when(&p.anchor), current, when(&expiry),
 			when(p.trialEnd), when(p.cancelAt), when(p.endedAt), when(p.pausedAt), when(&due), p.owner, open, recorded.version)
 		for _, s := range p.seats {
-			say("  seat %q from %s removed %s", s.grantee, when(&s.start), when(s.removed))
+			say("  seat %q %s from %s removed %s", s.grantee, p.seatShown(s, r.now), when(&s.start), when(s.removed))
 		}
 	}
 	for i, j := range r.tasks {
@@ -132,7 +132,7 @@ func found(t *rapid.T, k keeper, r *reference) (lines []string) {
 			i, v.Status, planOf(v.PlanID), v.PlanVersion, v.Quantity, v.Seats, v.Assigned, when(&v.AnchorAt), current, when(&v.ExpiryDate),
 			when(v.TrialEnd), when(v.CancelAt), when(v.CanceledAt), when(v.PausedAt), when(v.DueAt), v.Owner.Text, s.OpenTasks(), v.Version)
 		for seat := range s.Seats() {
-			say("  seat %q from %s removed %s", seat.Grantee.Text, when(&seat.StartTime), when(&seat.RemovedAt))
+			say("  seat %q %s from %s removed %s", seat.Grantee.Text, license.SeatView(s, seat, r.now).Status, when(&seat.StartTime), when(&seat.RemovedAt))
 		}
 	}
 	for i, j := range r.tasks {

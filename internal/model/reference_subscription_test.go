@@ -157,6 +157,21 @@ func (r *reference) happen(i int, do func(p *purchase) (code string, events int6
 	return ""
 }
 
+// seatShown is the status of a seat, as its licence.
+func (p *purchase) seatShown(s place, now time.Time) string {
+	switch shown := p.shown(); {
+	case s.removed != nil || shown == "CANCELED":
+		return "CANCELED"
+	case shown == "PAUSED" || shown == "INCOMPLETE":
+		return "INACTIVE"
+	case now.Before(s.start):
+		return "SCHEDULED"
+	case shown == "TRIALING":
+		return shown
+	}
+	return "ACTIVE"
+}
+
 // beginning is how a subscription is asked for.
 type beginning struct {
 	plan       int
