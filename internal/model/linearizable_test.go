@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -16,54 +17,105 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/eventstore"
 )
 
-// A history is what clients saw: when they asked, what they were heard and when. Of a subscription it must be
-// that of one register of version and seats, one operation after the other, each at a moment between its call
-// and its return.
+// A history is what clients saw: when they asked, what they were told and when. Of a subscription it must be
+// that of one register, one operation after the other, each at a moment between its call and its return.
 
 type asked struct {
 	sub   int
-	add   int   // seats, below zero to remove, 0 to read
-	match int64 // If-Match, 0 without
+	do    string // read, seats, plan, cancel, end, reactivate, pause, resume, assign
+	n     int    // seats: how many more, fewer below zero; plan: which; assign: 1 gives the first seat away, 0 takes it back
+	match int64  // If-Match, 0 without
 }
 
+// heard is an answer: what the register holds afterwards, or the code of a refusal.
 type heard struct {
 	unknown bool // no answer: it may have happened, now, later or never
 	code    string
-	version int64
-	seats   int
+	register
 }
 
 type register struct {
 	version int64
 	seats   int
+	plan    int
+	status  string
+	ending  bool // at the end of its period
+	taken   bool // the first seat
 }
 
-const (
-	leastSeats = 1
-	mostSeats  = 6
-)
+// limits of the two plans, and whom the first seat is given to.
+var limits = [2]struct{ least, most int }{{1, 6}, {2, 4}}
 
-// after is what the register holds when an operation happens, and what the client is heard then.
+// after is what the register holds when an operation happens, and what the client is told then. No time passes.
 func (r register) after(a asked) (register, heard) {
-	switch {
-	case a.match != 0 && a.match != r.version:
+	if a.match != 0 && a.match != r.version {
 		return r, heard{code: "stale_version"}
-	case a.add > 0 && r.seats+a.add > mostSeats:
-		return r, heard{code: "seat_maximum"}
-	case a.add < 0 && r.seats+a.add < leastSeats:
-		return r, heard{code: "seat_minimum"}
-	case a.add != 0:
-		r = register{r.version + 1, r.seats + a.add}
 	}
-	return r, heard{version: r.version, seats: r.seats}
+	next := r
+	refuse := func(code string) (register, heard) { return r, heard{code: code} }
+	switch a.do {
+	case "seats", "plan":
+		switch r.status {
+		case "PAUSED":
+			return refuse("subscription_paused")
+		case "CANCELED":
+			return refuse("subscription_ended")
+		}
+		free := r.seats
+		if r.taken {
+			free--
+		}
+		switch {
+		case a.do == "plan" && r.plan == a.n:
+		case a.do == "plan" && r.seats > limits[a.n].most, a.do == "seats" && a.n > 0 && r.seats+a.n > limits[r.plan].most:
+			return refuse("seat_maximum")
+		case a.do == "plan":
+			next.plan, next.seats = a.n, max(r.seats, limits[a.n].least)
+		case a.n < 0 && r.seats+a.n < limits[r.plan].least:
+			return refuse("seat_minimum")
+		case a.n < 0 && free+a.n < 0:
+			return refuse("not_enough_unassigned")
+		default:
+			next.seats += a.n
+		}
+	case "cancel":
+		next.ending = r.ending || r.status != "CANCELED"
+	case "end":
+		next.status = "CANCELED"
+	case "reactivate":
+		if r.status == "CANCELED" {
+			return refuse("subscription_ended")
+		}
+		next.ending = false
+	case "pause":
+		if r.status == "CANCELED" {
+			return refuse("subscription_ended")
+		}
+		next.status = "PAUSED"
+	case "resume":
+		if r.status == "CANCELED" {
+			return refuse("subscription_ended")
+		}
+		next.status = "ACTIVE"
+	case "assign":
+		if r.status == "CANCELED" {
+			return refuse("license_ended")
+		}
+		next.taken = a.n == 1
+	}
+	if next != r {
+		next.version++
+	}
+	return next, heard{register: next}
 }
 
 var seatRegister = porcupine.Model{
-	Init: func() any { return register{1, 2} },
+	Init: func() any { return register{version: 1, seats: 2, status: "ACTIVE"} },
 	Partition: func(history []porcupine.Operation) [][]porcupine.Operation {
 		bySub := map[int][]porcupine.Operation{}
 		for _, op := range history {
@@ -90,16 +142,22 @@ func TestABrokenHistoryIsNotLinearizable(t *testing.T) {
 	op := func(client int, call, back int64, a asked, b heard) porcupine.Operation {
 		return porcupine.Operation{ClientId: client, Input: a, Call: call, Output: b, Return: back}
 	}
+	add, read := asked{do: "seats", n: 1}, asked{do: "read"}
+	two := heard{register: register{version: 1, seats: 2, status: "ACTIVE"}}
+	three := heard{register: register{version: 2, seats: 3, status: "ACTIVE"}}
+	ended := heard{register: register{version: 2, seats: 2, status: "CANCELED"}}
 	for name, tt := range map[string]struct {
 		history []porcupine.Operation
 		fine    bool
 	}{
-		"one after the other":      {[]porcupine.Operation{op(0, 1, 2, asked{add: 1}, heard{version: 2, seats: 3}), op(1, 3, 4, asked{}, heard{version: 2, seats: 3})}, true},
-		"a read in between":        {[]porcupine.Operation{op(0, 1, 9, asked{add: 1}, heard{version: 2, seats: 3}), op(1, 3, 4, asked{}, heard{version: 1, seats: 2})}, true},
-		"an answer that was lost":  {[]porcupine.Operation{op(0, 1, math.MaxInt64, asked{add: 1}, heard{unknown: true}), op(1, 3, 4, asked{}, heard{version: 1, seats: 2}), op(1, 5, 6, asked{}, heard{version: 2, seats: 3})}, true},
-		"a stale read":             {[]porcupine.Operation{op(0, 1, 2, asked{add: 1}, heard{version: 2, seats: 3}), op(1, 3, 4, asked{}, heard{version: 1, seats: 2})}, false},
-		"a lost update":            {[]porcupine.Operation{op(0, 1, 5, asked{add: 1}, heard{version: 2, seats: 3}), op(1, 1, 5, asked{add: 1}, heard{version: 2, seats: 3})}, false},
-		"a refusal without reason": {[]porcupine.Operation{op(0, 1, 2, asked{add: 1}, heard{code: "seat_maximum"})}, false},
+		"one after the other":      {[]porcupine.Operation{op(0, 1, 2, add, three), op(1, 3, 4, read, three)}, true},
+		"a read in between":        {[]porcupine.Operation{op(0, 1, 9, add, three), op(1, 3, 4, read, two)}, true},
+		"an answer that was lost":  {[]porcupine.Operation{op(0, 1, math.MaxInt64, add, heard{unknown: true}), op(1, 3, 4, read, two), op(1, 5, 6, read, three)}, true},
+		"a stale read":             {[]porcupine.Operation{op(0, 1, 2, add, three), op(1, 3, 4, read, two)}, false},
+		"a lost update":            {[]porcupine.Operation{op(0, 1, 5, add, three), op(1, 1, 5, add, three)}, false},
+		"a refusal without reason": {[]porcupine.Operation{op(0, 1, 2, add, heard{code: "seat_maximum"})}, false},
+		"a change after the end":   {[]porcupine.Operation{op(0, 1, 2, asked{do: "end"}, ended), op(1, 3, 4, asked{do: "pause"}, heard{register: register{version: 3, seats: 2, status: "PAUSED"}})}, false},
+		"an end that was undone":   {[]porcupine.Operation{op(0, 1, 2, asked{do: "end"}, ended), op(1, 3, 4, read, two)}, false},
 	} {
 		require.Equal(t, tt.fine, porcupine.CheckOperations(seatRegister, tt.history), name)
 	}
@@ -133,12 +191,22 @@ func (b *book) clients(t *testing.T, seed uint64) []porcupine.Operation {
 		return v.ID
 	}
 	product := id(catalog.CreateProduct{Fields: catalog.ProductFields{Name: "p", DisplayName: "P"}})
-	f := catalog.DefaultPlan()
-	f.ProductID, f.Name, f.DisplayName, f.LicenseType, f.PricingType = product, "seats", "Seats", catalog.PerSeat, "free"
-	f.Interval, f.Length, f.MaxSeatAmount, f.PerSeatAmount = "month", 1, mostSeats, leastSeats
-	plan := id(catalog.CreatePlan{Fields: f})
+	r := scene{}
+	for i := range limits {
+		f := catalog.DefaultPlan()
+		f.ProductID, f.Name, f.DisplayName, f.LicenseType, f.PricingType = product, "seats", "Seats", catalog.PerSeat, "free"
+		f.Interval, f.Length, f.MaxSeatAmount, f.PerSeatAmount = "month", 1, limits[i].most, limits[i].least
+		r.plans[i] = id(catalog.CreatePlan{Fields: f})
+	}
 	two := 2
-	subs := []uuid.UUID{id(subscription.Start{PlanID: plan, Quantity: &two}), id(subscription.Start{PlanID: plan, Quantity: &two})}
+	for i := range r.subs {
+		r.subs[i] = id(subscription.Start{PlanID: r.plans[0], Quantity: &two})
+		state, _, err := b.stores[0].Fold(ctx, b.test, r.subs[i])
+		require.NoError(t, err)
+		own, ok := state.(*subscription.State).OwnSeat() // the oldest: removals leave it alone for longest
+		require.True(t, ok)
+		r.seats[i] = own.ID
+	}
 
 	var mu sync.Mutex
 	var history []porcupine.Operation
@@ -149,7 +217,17 @@ func (b *book) clients(t *testing.T, seed uint64) []porcupine.Operation {
 		wg.Go(func() {
 			seen := [2]int64{1, 1}
 			for range 12 {
-				a := asked{sub: random.IntN(2), add: random.IntN(5) - 2}
+				a := asked{sub: random.IntN(2), do: kinds[random.IntN(len(kinds))]}
+				switch a.do {
+				case "seats":
+					a.n = []int{-2, -1, 1, 2}[random.IntN(4)]
+				case "plan", "assign":
+					a.n = random.IntN(2)
+				case "end":
+					if random.IntN(4) > 0 {
+						a.do = "cancel" // after an end little can happen
+					}
+				}
 				if random.IntN(3) == 0 {
 					a.match = seen[a.sub]
 				}
@@ -157,7 +235,7 @@ func (b *book) clients(t *testing.T, seed uint64) []porcupine.Operation {
 					b.proxy.LoseAnswers(1)
 				}
 				call := time.Since(zero).Nanoseconds()
-				got := b.ask(ctx, b.stores[client%2], subs[a.sub], a)
+				got := b.ask(ctx, b.stores[client%2], &r, a)
 				back := time.Since(zero).Nanoseconds()
 				if got.unknown {
 					back = math.MaxInt64
@@ -178,16 +256,17 @@ func (b *book) clients(t *testing.T, seed uint64) []porcupine.Operation {
 	return history
 }
 
+// scene is what the clients work on.
+type scene struct {
+	plans, subs, seats [2]uuid.UUID
+}
+
+var kinds = []string{"read", "read", "seats", "seats", "seats", "plan", "cancel", "end", "reactivate", "pause", "resume", "resume", "assign", "assign"}
+
 // ask runs an operation once, without a retry.
-func (b *book) ask(ctx context.Context, store *eventstore.Store, sub uuid.UUID, a asked) heard {
-	var c domain.Command = subscription.AddSeats{ID: sub, Count: a.add}
-	switch {
-	case a.add < 0:
-		c = subscription.RemoveSeats{ID: sub, Count: -a.add}
-	case a.add == 0:
-		c = reading{sub}
-	}
-	req := eventstore.Request{Ledger: b.test, Command: c}
+func (b *book) ask(ctx context.Context, store *eventstore.Store, r *scene, a asked) heard {
+	sub, seat := r.subs[a.sub], r.seats[a.sub]
+	req := eventstore.Request{Ledger: b.test, Command: operation{asked: a, sub: sub, seat: seat, plan: r.plans[a.n&1]}}
 	if a.match != 0 {
 		req.Expect = &eventstore.Expectation{Stream: sub, Version: a.match}
 	}
@@ -195,34 +274,52 @@ func (b *book) ask(ctx context.Context, store *eventstore.Store, sub uuid.UUID, 
 	if refusal, ok := domain.AsRefusal(err); ok && refusal.Kind != domain.Unavailable {
 		return heard{code: refusal.Code}
 	}
-	if err != nil {
+	var v shown
+	if err != nil || json.Unmarshal(res.Answer, &v) != nil {
 		return heard{unknown: true}
 	}
-	var v struct {
-		Subscription *subscription.View
-		Version      int64
-		Seats        int
-	}
-	if err := json.Unmarshal(res.Answer, &v); err != nil {
-		return heard{unknown: true}
-	}
-	if v.Subscription != nil {
-		return heard{version: v.Subscription.Version, seats: v.Subscription.Seats}
-	}
-	return heard{version: v.Version, seats: v.Seats}
+	return heard{register: register{version: v.Version, seats: v.Seats, plan: slices.Index(r.plans[:], v.Plan), status: v.Status, ending: v.Ending, taken: v.Taken}}
 }
 
-// reading is a command that changes nothing: its answer is confirmed by the append like any other.
-type reading struct{ sub uuid.UUID }
+// operation is one of the product's commands, answered with what the register shows. To read is a command too:
+// the append confirms its answer like any other.
+type operation struct {
+	asked
+	sub, seat, plan uuid.UUID
+}
 
-func (r reading) Decide(l domain.Ledger) (any, error) {
-	s, err := domain.LoadAs[*subscription.State](l, r.sub, "no_subscription")
+type shown struct {
+	Version int64
+	Seats   int
+	Plan    uuid.UUID
+	Status  string
+	Ending  bool
+	Taken   bool
+}
+
+func (o operation) Decide(l domain.Ledger) (any, error) {
+	c := map[string]domain.Command{
+		"plan": subscription.ChangePlan{ID: o.sub, PlanID: o.plan}, "cancel": subscription.Cancel{ID: o.sub}, "end": subscription.Cancel{ID: o.sub, Now: true},
+		"reactivate": subscription.Reactivate{ID: o.sub}, "pause": subscription.Pause{ID: o.sub}, "resume": subscription.Resume{ID: o.sub},
+	}[o.do]
+	switch {
+	case o.do == "seats" && o.n > 0:
+		c = subscription.AddSeats{ID: o.sub, Count: o.n}
+	case o.do == "seats":
+		c = subscription.RemoveSeats{ID: o.sub, Count: -o.n}
+	case o.do == "assign":
+		c = license.Assign{Ref: license.Ref{LicenseID: o.seat, SubscriptionID: &o.sub}, Grantee: []*string{nil, &o.do}[o.n]}
+	}
+	if c != nil {
+		if _, err := c.Decide(l); err != nil {
+			return nil, err
+		}
+	}
+	s, err := domain.LoadAs[*subscription.State](l, o.sub, "no_subscription")
 	if err != nil {
 		return nil, err
 	}
+	seat, _ := s.Seat(o.seat)
 	v := s.View(l.Now())
-	return struct {
-		Version int64 `json:"Version"`
-		Seats   int   `json:"Seats"`
-	}{v.Version, v.Seats}, nil
+	return shown{v.Version, s.ActiveSeats(), v.PlanID, v.Status, v.CancelAt != nil, !seat.Grantee.IsZero()}, nil
 }
