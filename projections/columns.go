@@ -91,52 +91,6 @@ func quoted(columns []column, prefix string) string {
 	return b.String()
 }
 
-// value is what the driver is given for a column of a row: JSON as text, nil for an absent one.
-func (c column) value(row reflect.Value) (any, error) {
-	f := row.FieldByIndex(c.index)
-	if !c.json {
-		return f.Interface(), nil
-	}
-	if f.Kind() != reflect.Struct && f.IsNil() {
-		return nil, nil
-	}
-	if f.Type() == rawType {
-		return string(f.Bytes()), nil
-	}
-	b, err := json.Marshal(f.Interface())
-	return string(b), err
-}
-
-// scanInto reads the current row of a result that has exactly these columns in this order.
-func scanInto(rows pgx.Rows, columns []column, row reflect.Value) error {
-	targets := targetsOf(columns, row)
-	err := rows.Scan(targets...)
-	inUTC(targets)
-	return err
-}
-
-func targetsOf(columns []column, row reflect.Value) []any {
-	targets := make([]any, len(columns))
-	for i, c := range columns {
-		targets[i] = row.FieldByIndex(c.index).Addr().Interface()
-	}
-	return targets
-}
-
-// inUTC turns scanned times to UTC: the driver gives them in the process's zone.
-func inUTC(targets []any) {
-	for _, target := range targets {
-		switch t := target.(type) {
-		case *time.Time:
-			*t = t.UTC()
-		case **time.Time:
-			if *t != nil {
-				**t = (*t).UTC()
-			}
-		}
-	}
-}
-
 // collect reads all rows of a result whose columns are those of T, by name.
 func collect[T any](rows pgx.Rows) ([]T, error) {
 	defer rows.Close()
@@ -155,10 +109,10 @@ func collect[T any](rows pgx.Rows) ([]T, error) {
 		}
 		columns = append(columns, c)
 	}
-	all := []T{}
+	all, scanner := []T{}, newScanner(rows, 0, columns, reflect.TypeFor[T]())
 	for rows.Next() {
 		var row T
-		if err := scanInto(rows, columns, reflect.ValueOf(&row).Elem()); err != nil {
+		if err := scanner.scan(rows.RawValues(), reflect.ValueOf(&row).Elem()); err != nil {
 			return nil, err
 		}
 		all = append(all, row)

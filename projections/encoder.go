@@ -3,6 +3,7 @@ package projections
 import (
 	"encoding/binary"
 	"encoding/json"
+	"math"
 	"reflect"
 	"slices"
 	"strconv"
@@ -53,6 +54,10 @@ func encoderOf(c column, t reflect.Type, oid uint32, types *pgtype.Map) encoder 
 	}
 }
 
+// elementOIDs are the types that sqlType names.
+var elementOIDs = map[string]uint32{"uuid": pgtype.UUIDOID, "timestamptz": pgtype.TimestamptzOID, "numeric": pgtype.NumericOID, "text": pgtype.TextOID,
+	"bigint": pgtype.Int8OID, "boolean": pgtype.BoolOID, "double precision": pgtype.Float8OID, "jsonb": pgtype.JSONBOID}
+
 // plainEncoder is nil for a pair of types that it does not know.
 func plainEncoder(t reflect.Type, oid uint32) encoder {
 	switch {
@@ -72,6 +77,18 @@ func plainEncoder(t reflect.Type, oid uint32) encoder {
 		return func(dst []byte, f reflect.Value) ([]byte, error) {
 			text := f.String()
 			return append(binary.BigEndian.AppendUint32(dst, uint32(len(text))), text...), nil
+		}
+	case t.Kind() == reflect.Bool && oid == pgtype.BoolOID:
+		return func(dst []byte, f reflect.Value) ([]byte, error) {
+			dst = append(dst, 0, 0, 0, 1)
+			if f.Bool() {
+				return append(dst, 1), nil
+			}
+			return append(dst, 0), nil
+		}
+	case t.Kind() == reflect.Float64 && oid == pgtype.Float8OID:
+		return func(dst []byte, f reflect.Value) ([]byte, error) {
+			return binary.BigEndian.AppendUint64(append(dst, 0, 0, 0, 8), math.Float64bits(f.Float())), nil
 		}
 	case (t.Kind() == reflect.Int || t.Kind() == reflect.Int64) && oid == pgtype.Int8OID:
 		return func(dst []byte, f reflect.Value) ([]byte, error) {
@@ -98,7 +115,8 @@ func appendNumeric(dst []byte, d decimal.Decimal) ([]byte, error) {
 	scale := -d.Exponent()
 	if scale < 0 || scale > 16 || d.NumDigits() > 15 {
 		at := len(dst)
-		out, err := numerics.Encode(pgtype.NumericOID, pgtype.BinaryFormatCode, pgtype.Numeric{Int: d.Coefficient(), Exp: d.Exponent(), Valid: true}, append(dst, null...))
+		n := pgtype.Numeric{Int: d.Coefficient(), Exp: d.Exponent(), Valid: true}
+		out, err := pgtype.NumericCodec{}.PlanEncode(nil, pgtype.NumericOID, pgtype.BinaryFormatCode, n).Encode(n, append(dst, null...))
 		if err != nil {
 			return nil, err
 		}
@@ -129,8 +147,6 @@ func appendNumeric(dst []byte, d decimal.Decimal) ([]byte, error) {
 	}
 	return dst, nil
 }
-
-var numerics = pgtype.NewMap()
 
 // jsonEncoder writes jsonb: a version before the text. A plan's terms are those of the row before, most times.
 func jsonEncoder(t reflect.Type) encoder {

@@ -55,9 +55,13 @@ func queuePosition(q *pgx.Batch, ledger uuid.UUID, position *int64) {
 func queueRows[R any](q *pgx.Batch, all *[]any, sql string, args ...any) {
 	columns := columnsOf(reflect.TypeFor[R]())
 	q.Queue(fmt.Sprintf(sql, quoted(columns, "r.")), args...).Query(func(rows pgx.Rows) error {
+		if err := rows.Err(); err != nil { // a failed statement of a batch has no fields to ask for
+			return err
+		}
+		scanner := newScanner(rows, 0, columns, reflect.TypeFor[R]())
 		for rows.Next() {
 			var row R
-			if err := scanInto(rows, columns, reflect.ValueOf(&row).Elem()); err != nil {
+			if err := scanner.scan(rows.RawValues(), reflect.ValueOf(&row).Elem()); err != nil {
 				return err
 			}
 			*all = append(*all, row)

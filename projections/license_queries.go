@@ -189,21 +189,25 @@ func (r *Reads) licensePairs(ctx context.Context, ledger uuid.UUID, from string,
 
 func collectPairs(rows pgx.Rows) ([]licensePair, error) {
 	defer rows.Close()
+	if err := rows.Err(); err != nil {
+		return nil, err
+	}
 	var all []licensePair
 	n := len(licenseColumns)
+	licenses := newScanner(rows, 0, licenseColumns, reflect.TypeFor[LicenseRow]())
+	subscriptions := newScanner(rows, n, subscriptionColumns, reflect.TypeFor[Subscription]())
 	for rows.Next() {
 		var pair licensePair
-		targets := targetsOf(licenseColumns, reflect.ValueOf(&pair.license).Elem())
-		if rows.RawValues()[n] == nil {
-			targets = append(targets, make([]any, len(subscriptionColumns))...) // no subscription: not scanned
-		} else {
-			pair.subscription = &Subscription{}
-			targets = append(targets, targetsOf(subscriptionColumns, reflect.ValueOf(pair.subscription).Elem())...)
-		}
-		if err := rows.Scan(targets...); err != nil {
+		values := rows.RawValues()
+		if err := licenses.scan(values[:n], reflect.ValueOf(&pair.license).Elem()); err != nil {
 			return nil, err
 		}
-		inUTC(targets)
+		if values[n] != nil {
+			pair.subscription = &Subscription{}
+			if err := subscriptions.scan(values[n:], reflect.ValueOf(pair.subscription).Elem()); err != nil {
+				return nil, err
+			}
+		}
 		all = append(all, pair)
 	}
 	return all, rows.Err()

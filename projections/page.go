@@ -6,11 +6,10 @@ import (
 	"fmt"
 	"reflect"
 
-	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/internal/pgarray"
 )
 
 // Page is a model's rows while a page of events is folded into them. Rows are loaded from tx; a
@@ -132,9 +131,13 @@ func (b *buffer[K, R]) fill(rows pgx.Rows, asked []K) error {
 	for _, k := range asked {
 		b.entries[k] = held[R]{}
 	}
+	if err := rows.Err(); err != nil { // a failed statement of a batch has no fields to ask for
+		return err
+	}
+	scanner := newScanner(rows, 0, b.table.columns, reflect.TypeFor[R]())
 	for rows.Next() {
 		e := held[R]{exists: true}
-		if err := scanInto(rows, b.table.columns, reflect.ValueOf(&e.row).Elem()); err != nil {
+		if err := scanner.scan(rows.RawValues(), reflect.ValueOf(&e.row).Elem()); err != nil {
 			return fmt.Errorf("scan %s: %w", b.table.name, err)
 		}
 		b.entries[e.row.Key()] = e
@@ -189,35 +192,15 @@ func (b *buffer[K, R]) written() []any {
 func columnArrays[T any](columns []column, rows []T) ([]any, error) {
 	args := make([]any, len(columns))
 	for i, c := range columns {
-		if c.json {
-			texts := make([]*string, len(rows))
-			for j := range rows {
-				v, err := c.value(reflect.ValueOf(&rows[j]).Elem())
-				if err != nil {
-					return nil, err
-				}
-				if text, ok := v.(string); ok {
-					texts[j] = &text
-				}
-			}
-			args[i] = texts
-			continue
-		}
-		field := reflect.TypeFor[T]().FieldByIndex(c.index).Type
-		if field == uuidType {
-			// The driver's own type: an array of uuid.UUID goes through text on a pool that does not know it.
-			ids := make([]pgtype.UUID, len(rows))
-			for j := range rows {
-				ids[j] = pgtype.UUID{Bytes: reflect.ValueOf(&rows[j]).Elem().FieldByIndex(c.index).Interface().(uuid.UUID), Valid: true}
-			}
-			args[i] = ids
-			continue
-		}
-		array := reflect.MakeSlice(reflect.SliceOf(field), len(rows), len(rows))
+		array := &pgarray.Of{Element: elementOIDs[c.sql]}
+		encode := encoderOf(c, reflect.TypeFor[T]().FieldByIndex(c.index).Type, array.Element, nil)
 		for j := range rows {
-			array.Index(j).Set(reflect.ValueOf(&rows[j]).Elem().FieldByIndex(c.index))
+			field := reflect.ValueOf(&rows[j]).Elem().FieldByIndex(c.index)
+			if err := array.Append(func(to []byte) ([]byte, error) { return encode(to, field) }); err != nil {
+				return nil, fmt.Errorf("%s: %w", c.name, err)
+			}
 		}
-		args[i] = array.Interface()
+		args[i] = array
 	}
 	return args, nil
 }

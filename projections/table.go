@@ -56,8 +56,8 @@ func NewTable[K comparable, R Keyed[K]](name string) *Table[K, R] {
 	if len(set) > 0 {
 		do = "update set " + strings.Join(set, ", ")
 	}
-	t.upsert = fmt.Sprintf("insert into %s (%s) select %s from unnest(%s) u(%s) on conflict (%s) do %s",
-		name, quoted(t.columns, ""), casts(t.columns), arrays(t.columns), quoted(t.columns, ""), keys, do)
+	t.upsert = fmt.Sprintf("insert into %s (%s) select * from unnest(%s) on conflict (%s) do %s",
+		name, quoted(t.columns, ""), arrays(t.columns), keys, do)
 	return t
 }
 
@@ -125,27 +125,11 @@ func (t *Table[K, R]) rowType() reflect.Type { return reflect.TypeFor[R]() }
 func (t *Table[K, R]) columnList() []column  { return t.columns }
 func (t *Table[K, R]) keyCount() int         { return len(t.keys) }
 
-// arrays are the parameters of an unnest: JSON travels as text, since arrays of jsonb have no
-// binary form that is shorter.
+// arrays are the parameters of an unnest.
 func arrays(columns []column) string {
 	var b strings.Builder
 	for i, c := range columns {
-		sql := c.sql
-		if c.json {
-			sql = "text"
-		}
-		fmt.Fprintf(&b, "%s$%d::%s[]", sep(i), i+1, sql)
-	}
-	return b.String()
-}
-
-func casts(columns []column) string {
-	var b strings.Builder
-	for i, c := range columns {
-		fmt.Fprintf(&b, `%su."%s"`, sep(i), c.name)
-		if c.json {
-			b.WriteString("::jsonb")
-		}
+		fmt.Fprintf(&b, "%s$%d::%s[]", sep(i), i+1, c.sql)
 	}
 	return b.String()
 }

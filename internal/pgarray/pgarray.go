@@ -81,6 +81,26 @@ type (
 	Timestamps struct{ array } // timestamptz[], to the microsecond
 )
 
+// Of is an array of elements that somebody else encodes.
+type Of struct {
+	array
+	Element uint32 // the type's OID
+}
+
+// Append adds an element. Encode appends its length, 4 bytes in network order and -1 for null, and its binary form.
+func (a *Of) Append(encode func(to []byte) ([]byte, error)) error {
+	a.begin()
+	at := len(a.buf)
+	out, err := encode(a.buf)
+	if err != nil {
+		a.buf, a.count = a.buf[:at], a.count-1
+		return err
+	}
+	a.buf = out
+	a.nulls = a.nulls || binary.BigEndian.Uint32(out[at:]) == math.MaxUint32
+	return nil
+}
+
 // Add adds an element.
 func (a *UUIDs) Add(v uuid.UUID) { a.element(len(v)); a.buf = append(a.buf, v[:]...) }
 
@@ -138,6 +158,7 @@ func (a *Texts) encode(to []byte) []byte      { return a.appendTo(to, pgtype.Tex
 func (a *JSONs) encode(to []byte) []byte      { return a.appendTo(to, pgtype.JSONOID) }
 func (a *JSONBs) encode(to []byte) []byte     { return a.appendTo(to, pgtype.JSONBOID) }
 func (a *Byteas) encode(to []byte) []byte     { return a.appendTo(to, pgtype.ByteaOID) }
+func (a *Of) encode(to []byte) []byte         { return a.appendTo(to, a.Element) }
 func (a *Timestamps) encode(to []byte) []byte { return a.appendTo(to, pgtype.TimestamptzOID) }
 
 // Register makes a connection's types take the arrays of this package; slices are encoded as before. It
@@ -145,7 +166,7 @@ func (a *Timestamps) encode(to []byte) []byte { return a.appendTo(to, pgtype.Tim
 // "exec" and "simple_protocol", which do not ask for it, are not for these arrays.
 func Register(m *pgtype.Map) {
 	for _, oid := range []uint32{pgtype.UUIDArrayOID, pgtype.Int8ArrayOID, pgtype.Float8ArrayOID, pgtype.BoolArrayOID, pgtype.TextArrayOID,
-		pgtype.JSONArrayOID, pgtype.JSONBArrayOID, pgtype.ByteaArrayOID, pgtype.TimestamptzArrayOID} {
+		pgtype.JSONArrayOID, pgtype.JSONBArrayOID, pgtype.NumericArrayOID, pgtype.ByteaArrayOID, pgtype.TimestamptzArrayOID} {
 		known, ok := m.TypeForOID(oid)
 		if !ok {
 			panic(fmt.Sprintf("pgarray: the driver does not know type %d", oid)) // all of them are built into it
