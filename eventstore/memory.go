@@ -97,6 +97,13 @@ func (a *acknowledged) raise(ledger uuid.UUID, position int64, now time.Time) {
 	}
 }
 
+// lower forgets what is beyond a position: it is gone.
+func (a *acknowledged) lower(ledger uuid.UUID, position int64) {
+	if p, ok := a.ledgers.Load(ledger); ok {
+		p.(*acknowledgement).position.Store(position)
+	}
+}
+
 // grown sweeps when there are many entries; the next time only after they have doubled.
 func (a *acknowledged) grown(now time.Time) {
 	limit := max(a.sweepAt.Load(), acknowledgedEntries)

@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"encoding/hex"
 	"fmt"
 	"slices"
 	"time"
@@ -46,6 +47,7 @@ func (s *Store) catchUp(ctx context.Context, db querier, ls *ledgerState) (bool,
 }
 
 func (s *Store) catchUpTo(ctx context.Context, db querier, ls *ledgerState, cold *coldLedger) (bool, error) {
+	known := ls.head
 	if cold.head.Position > ls.head.Position+tailLimit {
 		return false, nil
 	}
@@ -55,6 +57,7 @@ func (s *Store) catchUpTo(ctx context.Context, db querier, ls *ledgerState, cold
 	}
 	for _, e := range events {
 		if e.Position != ls.head.Position+1 || chainHash(ls.head.Hash, e) != e.Hash {
+			s.historyLost(ls.id, known, cold.head)
 			return false, nil
 		}
 		if st := ls.streams[e.Stream]; st != nil {
@@ -68,7 +71,19 @@ func (s *Store) catchUpTo(ctx context.Context, db querier, ls *ledgerState, cold
 		ls.wrote(e.Stream, e.Position)
 	}
 	ls.clock = cold.clock
-	return ls.head == cold.head, nil // behind, or another head at the same position: not a continuation
+	if ls.head != cold.head { // behind, or another head at the same position: not a continuation
+		s.historyLost(ls.id, known, cold.head)
+		return false, nil
+	}
+	return true, nil
+}
+
+// historyLost reports what no operator may overlook: a failover to a standby that was behind, or a restored backup,
+// took back what this process knows to have happened. Readers wait no longer for what is gone.
+func (s *Store) historyLost(ledger uuid.UUID, known, found Head) {
+	s.cfg.Logger.Error("history was lost: the ledger is no continuation of what this process knows of it", "ledger", ledger,
+		"known_position", known.Position, "known_hash", hex.EncodeToString(known.Hash[:]), "position", found.Position, "hash", hex.EncodeToString(found.Hash[:]))
+	s.acknowledged.lower(ledger, found.Position)
 }
 
 // serial is the way of a command that lost twice, of a suspect one, and of the system ledger: take the

@@ -58,7 +58,10 @@ func (s *Store) resolve(p *part, who backend) fate {
 		gone, err := s.backendGone(ctx, who)
 		if err == nil {
 			var f fate
-			if f, err = s.look(ctx, p); err == nil && f != fateUnknown {
+			if f, err = s.look(ctx, p); err == nil && f == fateHappened {
+				err = s.replicated(ctx, p.ls.id)
+			}
+			if err == nil && f != fateUnknown {
 				return f
 			}
 			if err == nil && gone {
@@ -71,6 +74,22 @@ func (s *Store) resolve(p *part, who backend) fate {
 		case <-time.After(wait):
 		}
 	}
+}
+
+// replicated returns when a synchronous standby has all that can be seen of a ledger: a wait for it that somebody
+// cancelled, or that a restart ended, leaves a commit to be seen that it may not have. A lock of the
+// ledger's row is a commit too, and waits for the standby like any other, behind those before it.
+func (s *Store) replicated(ctx context.Context, ledger uuid.UUID) error {
+	conn, err := s.pool.Acquire(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Release()
+	_, err = conn.Exec(ctx, `select from ledgers where ledger_id = $1 for no key update`, ledger)
+	if err == nil && takeUnreplicated(conn.Conn()) {
+		return errUnreplicated
+	}
+	return err
 }
 
 func (s *Store) backendGone(ctx context.Context, who backend) (bool, error) {

@@ -269,10 +269,14 @@ func (x *Entitlements) confirm(ctx context.Context) error {
 	x.mu.Lock()
 	var ids []uuid.UUID
 	indexes := map[uuid.UUID]*ledgerIndex{}
+	before := map[uuid.UUID]int64{}
 	for _, index := range x.ledgers.Values() {
 		if start.UnixNano()-index.used.Load() < int64(confirmUsed) {
 			ids = append(ids, index.ledger)
 			indexes[index.ledger] = index
+			index.mu.RLock()
+			before[index.ledger] = index.position
+			index.mu.RUnlock()
 		}
 	}
 	x.mu.Unlock()
@@ -284,8 +288,8 @@ func (x *Entitlements) confirm(ctx context.Context) error {
 		return err
 	}
 	for id, index := range indexes {
-		if index.tables != tables {
-			x.forget(id) // rebuilt: every row may be another
+		if index.tables != tables || before[id] > positions[id] {
+			x.forget(id) // rebuilt, or after a failover behind what was known: every row may be another
 			continue
 		}
 		index.mu.RLock()

@@ -113,6 +113,17 @@ func (j *Journal) flush() {
 	j.wrote.Broadcast()
 }
 
+// Flush writes what is left, the last answers, for who reads the journal while it is open.
+func (j *Journal) Flush() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for j.syncing {
+		j.wrote.Wait()
+	}
+	j.flush()
+	return j.failed
+}
+
 // Close writes what is left.
 func (j *Journal) Close() error {
 	j.mu.Lock()

@@ -2,6 +2,7 @@ package pgtest
 
 import (
 	"context"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -77,13 +78,18 @@ func (s *OwnServer) Exec(t testing.TB, database string, statements ...string) {
 	}
 }
 
-// Standby copies a server and starts a streaming standby, which calls itself name.
-func (s *OwnServer) Standby(t testing.TB, name string) *OwnServer {
+// Standby copies a server and starts a streaming standby, which calls itself name. It streams from the URL via, such as
+// a proxy's; "" is the server itself.
+func (s *OwnServer) Standby(t testing.TB, name, via string) *OwnServer {
 	t.Helper()
 	c := s.config
+	c.Settings, c.Initdb = maps.Clone(c.Settings), nil
 	c.Dir = filepath.Join(openDir(t), "pg")
 	s.Give(t, c.Dir)
 	at := s.Super("postgres") + "&application_name=" + name
+	if via != "" {
+		c.Settings["primary_conninfo"] = via + "&application_name=" + name
+	}
 	out, err := s.Program(t.Context(), "pg_basebackup", "-d", at, "-D", filepath.Join(c.Dir, "data"), "-R", "-X", "stream", "-c", "fast", "--no-sync")
 	if err != nil {
 		t.Fatalf("pgtest: pg_basebackup: %v\n%s", err, out)

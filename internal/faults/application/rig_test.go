@@ -237,11 +237,19 @@ func (a *app) load(ctx context.Context, n int, stop <-chan struct{}) (open []str
 	return open, replies
 }
 
+// entries is what the clients know.
+func (g *rig) entries(t *testing.T) []*faults.Entry {
+	t.Helper()
+	require.NoError(t, g.journal.Flush())
+	entries, err := faults.ReadJournal(g.path)
+	require.NoError(t, err)
+	return entries
+}
+
 // sound holds the database against the journal and the invariants.
 func (g *rig) sound(t *testing.T) {
 	t.Helper()
-	entries, err := faults.ReadJournal(g.path)
-	require.NoError(t, err)
+	entries := g.entries(t)
 	pool := pgtest.Pool(t, g.db.URL)
 	all, err := selftest.Check(t.Context(), pool, selftest.Options{Journal: entries})
 	require.NoError(t, err)

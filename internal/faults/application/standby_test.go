@@ -34,14 +34,21 @@ func (l leastPosition) RoundTrip(r *http.Request) (*http.Response, error) {
 	return l.RoundTripper.RoundTrip(r)
 }
 
+// primary is a server with an empty database for the ledger.
+func primary(t *testing.T) *pgtest.OwnServer {
+	t.Helper()
+	server := pgtest.Cluster(t)
+	require.NoError(t, server.EnsureDatabase(t.Context(), "subledger"))
+	return server
+}
+
 // Reads go to a standby that does not replay: they say how far their rows are, and who asks for more waits and
 // is told to come again. What is decided, and who has access, does not ask there.
 func TestF42_ReadsFromAStandbyThatIsBehind(t *testing.T) {
 	t.Parallel()
-	server := pgtest.Cluster(t)
-	require.NoError(t, server.EnsureDatabase(t.Context(), "subledger"))
+	server := primary(t)
 	g := newRigOn(t, &pgtest.DB{URL: server.Super("subledger")})
-	standby := server.Standby(t, "reports")
+	standby := server.Standby(t, "reports", "")
 	a := g.start(t, "DATABASE_READER_URL="+standby.Super("subledger"))
 	const list = "/ledger/v1/products?limit=100"
 	key := uuid.NewString()
