@@ -57,7 +57,7 @@ fuzz: postgres ## run each fuzzer for FUZZTIME (20s), two at a time; finds go to
 schema: postgres ## write migrations/schema.sql, the schema as reviewers read it
 	go test ./migrations -run '^TestSchemaIsCurrent$$' -count=1 -update
 
-faults: postgres ## run the long fault tests: an hour
+faults: postgres pgbouncer strace ## run the long fault tests: an hour
 	go test -tags faults -timeout 90m -p 1 -count=1 $(TESTFLAGS) ./internal/faults/...
 	go test -tags faults -timeout 10m -count=1 -v -run '^Test(B07|B09|Limiters)' $(TESTFLAGS) ./handlers
 
@@ -71,8 +71,8 @@ mutants: postgres ## show that the tests catch every deliberate breakage: ten mi
 clean: ## remove what was built
 	rm -rf bin .tools
 
-.PHONY: postgres pgbench node curl
+.PHONY: postgres pgbench node curl pgbouncer strace
 postgres:
 	@test -n "$$DATABASE_URL" || .ci/need postgres
-pgbench node curl:
+pgbench node curl pgbouncer strace:
 	@.ci/need $@

@@ -106,10 +106,14 @@ func afterConnect(ctx context.Context, conn *pgx.Conn) error {
 	pgarray.Register(conn.TypeMap())
 	b := backend{pid: conn.PgConn().PID()}
 	// Ask in the simple protocol: nothing is prepared, so that a transaction pooler is no obstacle.
-	err := conn.QueryRow(ctx, `select backend_start from pg_stat_activity where pid = pg_backend_pid()`,
-		pgx.QueryExecModeSimpleProtocol).Scan(&b.started)
+	var pid uint32
+	err := conn.QueryRow(ctx, `select pid, backend_start from pg_stat_activity where pid = pg_backend_pid()`,
+		pgx.QueryExecModeSimpleProtocol).Scan(&pid, &b.started)
 	if err != nil {
 		return fmt.Errorf("read the backend's start: %w", err)
+	}
+	if pid != b.pid { // a pooler stands between: who served a statement is not known afterwards
+		b = backend{}
 	}
 	conn.PgConn().CustomData()[customBackend] = b
 	closeDial(conn.PgConn().Conn())
