@@ -136,6 +136,7 @@ func (x *examination) examine(ctx context.Context) {
 		make func(context.Context) error
 	}{
 		{"PostgreSQL", x.server}, {"durability", x.durability}, {"connection limit", x.limits}, {"clock", x.clock}, {"old snapshots", x.snapshots},
+		{"transaction ids", x.transactionIDs},
 	} {
 		if err := check.make(ctx); err != nil {
 			x.failed(check.name, err)
@@ -230,6 +231,33 @@ func (x *examination) snapshots(ctx context.Context) error {
 	}
 	age := time.Duration(oldest * float64(time.Second)).Round(time.Millisecond)
 	x.found("old snapshots", stateOf(age < time.Minute, weak), "Look for long transactions in pg_stat_activity and end them.", "the oldest is %s old", age)
+	return nil
+}
+
+// transactionIDs: PostgreSQL refuses to write when two billion transactions were not cleaned up behind. Cleaning begins by
+// itself long before; what is twice as old as that is held up by somebody.
+func (x *examination) transactionIDs(ctx context.Context) error {
+	var database string
+	var age, early int64
+	var held []string
+	err := x.owner.QueryRow(ctx, `select d.datname, d.age, least(2 * current_setting('autovacuum_freeze_max_age')::bigint, 1500000000), array(
+			select 'session ' || pid from pg_stat_activity where age(backend_xmin) > 10000000 and xact_start < now() - interval '1 minute'
+			union all select 'prepared transaction ' || gid from pg_prepared_xacts where age(transaction) > 10000000
+			union all select 'replication slot ' || slot_name from pg_replication_slots where greatest(age(xmin), age(catalog_xmin)) > 10000000)
+		from (select datname, greatest(age(datfrozenxid), mxid_age(datminmxid))::bigint age from pg_database order by 2 desc limit 1) d`).
+		Scan(&database, &age, &early, &held)
+	if err != nil {
+		return err
+	}
+	state := stateOf(age < early, weak)
+	if age > 2_000_000_000 {
+		state = unsound
+	}
+	do := "Run vacuumdb --all --freeze, and look why autovacuum does not."
+	if len(held) > 0 {
+		do = "End what holds old transactions: " + strings.Join(held, ", ") + ". Then: vacuumdb --all --freeze"
+	}
+	x.found("transaction ids", state, do, "the oldest are %d million old, in database %s; writing ends at 2147", age/1_000_000, database)
 	return nil
 }
 
