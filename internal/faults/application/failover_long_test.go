@@ -33,8 +33,8 @@ func TestF39_ASynchronousStandbyStops(t *testing.T) {
 	a.made(t)
 	var receiver int
 	require.NoError(t, there.QueryRow(t.Context(), "select pid from pg_stat_wal_receiver").Scan(&receiver))
-	go_on := func() { _ = syscall.Kill(receiver, syscall.SIGCONT) }
-	t.Cleanup(go_on)
+	goOn := func() { _ = syscall.Kill(receiver, syscall.SIGCONT) }
+	t.Cleanup(goOn)
 	require.NoError(t, syscall.Kill(receiver, syscall.SIGSTOP))
 
 	before := g.events(t)
@@ -89,7 +89,7 @@ func TestF39_ASynchronousStandbyStops(t *testing.T) {
 	require.Equal(t, 503, r.Status, "no standby has it: %s", dump(r))
 	require.Contains(t, server.Log(), "canceling wait for synchronous replication")
 
-	go_on()
+	goOn()
 	began := time.Now()
 	elsewhere.resolve(t, []string{key})
 	a.resolve(t, open)
