@@ -100,7 +100,10 @@ func TestEventsAreReadInBothFormats(t *testing.T) {
 	want, err := s.Page(t.Context(), ledger, 0, 10)
 	require.NoError(t, err)
 	require.NotEmpty(t, want)
-	texts, err := OpenPool(t.Context(), f.db.AppURL, func(c *pgxpool.Config) { c.ConnConfig.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol })
+	cfg, err := pgxpool.ParseConfig(f.db.AppURL)
+	require.NoError(t, err)
+	cfg.ConnConfig.DefaultQueryExecMode, cfg.AfterConnect = pgx.QueryExecModeSimpleProtocol, afterConnect // which OpenPool refuses: an append needs more
+	texts, err := pgxpool.NewWithConfig(t.Context(), cfg)
 	require.NoError(t, err)
 	t.Cleanup(texts.Close)
 	got, err := s.page(t.Context(), texts, ledger, 0, 1<<62, 10)
