@@ -135,7 +135,9 @@ func (b *batch) decide(c *call) {
 func (b *batch) decideIn(ls *ledgerState, c *call) {
 	p := b.part(ls)
 	for _, cold := range c.coldStreams {
-		ls.accept(cold)
+		if cold.erasures == b.lane.s.keys.erasures.Load() { // else it may name somebody erased meanwhile
+			ls.accept(cold)
+		}
 	}
 	c.coldLedger, c.coldStreams = nil, nil
 	if p.pending[c.key] != nil {

@@ -8,6 +8,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
+	"sync/atomic"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -45,6 +47,8 @@ type keyring struct {
 	ledgers *cache.Cache[uuid.UUID, *ledgerKey]
 	byID    *cache.Cache[keyName, *subjectKey]
 	current *cache.Cache[subjectName, *subjectKey] // which key new fields of a subject use
+
+	erasures atomic.Int64 // that this process learnt of: what was read before one may be too much
 }
 
 // keyBytes is a key in memory, most of it the cipher's tables.
@@ -135,6 +139,7 @@ func (k *keyring) fetch(ctx context.Context, db querier, ledger uuid.UUID, ids [
 	if err != nil {
 		return err
 	}
+	erasures := k.erasures.Load()
 	rows, err := db.Query(ctx, `select key_id, subject, wrapped_key from subject_keys where ledger_id = $1 and key_id = any($2)`, ledger, missing)
 	if err != nil {
 		return fmt.Errorf("read subject keys: %w", err)
@@ -157,31 +162,25 @@ func (k *keyring) fetch(ctx context.Context, db querier, ledger uuid.UUID, ids [
 	if err != nil {
 		return fmt.Errorf("read subject keys: %w", err)
 	}
-	return nil
+	if k.erasures.Load() == erasures {
+		return nil
+	}
+	for _, id := range missing { // one of them may have been destroyed while it was read
+		k.byID.Remove(keyName{ledger, id})
+	}
+	return k.fetch(ctx, db, ledger, ids)
 }
 
-// EraseSubject destroys every key of a subject: what history says of it cannot be read any more, by
-// nobody, and the chain still verifies. New events about it get a new key. Read models hold plain
-// text and must be rebuilt afterwards. It answers how many keys were destroyed.
-func (s *Store) EraseSubject(ctx context.Context, ledger uuid.UUID, subject string) (int64, error) {
-	lk, err := s.keys.load(ctx, s.pool, ledger)
-	if err != nil {
-		return 0, err
+// forget drops the subjects' keys of ledgers; without any, of all.
+func (k *keyring) forget(ledgers ...uuid.UUID) {
+	k.erasures.Add(1) // first: whoever reads keys meanwhile reads them again
+	for _, name := range k.current.Keys() {
+		if len(ledgers) == 0 || slices.Contains(ledgers, name.ledger) {
+			k.current.Remove(name)
+		}
 	}
-	hash := lk.subjectHash(subject)
-	tag, err := s.pool.Exec(ctx, `update subject_keys set wrapped_key = null, destroyed_at = $3
-		where ledger_id = $1 and subject = $2 and wrapped_key is not null`, ledger, hash, moment(s.cfg.Now()))
-	if err != nil {
-		return 0, fmt.Errorf("erase subject: %w", err)
-	}
-	s.keys.forget(ledger, subject, hash)
-	return tag.RowsAffected(), nil
-}
-
-func (k *keyring) forget(ledger uuid.UUID, subject string, hash []byte) {
-	k.current.Remove(subjectName{ledger, subject})
 	for _, name := range k.byID.Keys() {
-		if key, ok := k.byID.Peek(name); ok && name.ledger == ledger && hmac.Equal(key.subject, hash) {
+		if len(ledgers) == 0 || slices.Contains(ledgers, name.ledger) {
 			k.byID.Remove(name)
 		}
 	}

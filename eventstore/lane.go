@@ -34,6 +34,8 @@ type call struct {
 
 	counted bool // as a hit or a miss of the cached states
 
+	forget bool // no command: what the lane knows of the ledger is to be read anew
+
 	lost  int // how often another writer was faster
 	tries int // flushes that failed without a word on this command
 }
@@ -155,12 +157,16 @@ func (l *lane) turnAway(ledger uuid.UUID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	q := l.queue(ledger)
+	var kept []*call
 	for _, c := range q.calls {
-		if c.state.CompareAndSwap(callWaiting, callTaken) {
+		switch {
+		case c.forget: // what it asks for needs no ledger
+			kept = append(kept, c)
+		case c.state.CompareAndSwap(callWaiting, callTaken):
 			c.reply(outcome{err: errBusy})
 		}
 	}
-	q.calls = nil
+	q.calls = kept
 }
 
 func (l *lane) queue(ledger uuid.UUID) *queue {
@@ -296,7 +302,7 @@ func (l *lane) run(calls []*call) {
 		case !c.state.CompareAndSwap(callWaiting, callTaken): // taken back by its caller
 		case c.ctx.Err() != nil:
 			c.reply(outcome{err: errBusy})
-		case c.req.Ledger == l.s.system || c.lost >= 2 || serial[c.req.Ledger] != nil:
+		case c.req.Ledger == l.s.system || c.lost >= 2 || c.forget || serial[c.req.Ledger] != nil:
 			serial[c.req.Ledger] = append(serial[c.req.Ledger], c)
 		default:
 			b.decide(c)
@@ -304,7 +310,10 @@ func (l *lane) run(calls []*call) {
 	}
 	// What one ledger sends into the serial path goes there with all else of it in this batch.
 	for ledger, cs := range serial {
-		cs = append(b.withdraw(ledger), cs...)
+		cs = l.forgetting(ledger, append(b.withdraw(ledger), cs...))
+		if len(cs) == 0 {
+			continue
+		}
 		ls := l.ledgers[ledger]
 		l.detach(ledger, func() func() { return l.serial(ledger, ls, cs) })
 	}

@@ -32,6 +32,7 @@ type coldStream struct {
 	id       uuid.UUID
 	stream   *stream
 	position int64
+	erasures int64 // that this process knew of when it began to read
 }
 
 // loadCold reads what c lacked and hangs it on the call; the lane decides whether it still counts.
@@ -81,7 +82,7 @@ func readLedger(ctx context.Context, db querier, ledger uuid.UUID, lock string) 
 // readStream folds one stream. Events and the ledger's position come from one statement, so from one
 // snapshot.
 func (s *Store) readStream(ctx context.Context, db querier, ledger, id uuid.UUID) (*coldStream, error) {
-	cold := &coldStream{id: id, stream: &stream{}}
+	cold := &coldStream{id: id, stream: &stream{}, erasures: s.keys.erasures.Load()}
 	rows, err := db.Query(ctx, `select l.position, e.position, e.stream_id, e.version, e.event_id, e.type, e.data, e.meta,
 			e.recorded_at, e.effective_at, e.hash
 		from ledgers l left join events e on e.ledger_id = l.ledger_id and e.stream_id = $2

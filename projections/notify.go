@@ -114,7 +114,8 @@ type Listener struct {
 	Sender     string                     // this process', whose signals are left out
 	Committed  func(ledgers ...uuid.UUID) // Runner.Nudge; nil: not listened to
 	Applied    func(ledgers ...uuid.UUID) // Watcher.Nudge; nil: not listened to
-	Connected  func()                     // after each connect, since signals were missed: Runner.Rescan
+	Erased     func(ledgers ...uuid.UUID) // eventstore.Store.Forget; nil: not listened to
+	Connected  func()                     // after each connect, since signals were missed: Runner.Rescan, Store.Forget
 	Logger     *slog.Logger
 }
 
@@ -146,7 +147,8 @@ func (l *Listener) listen(ctx context.Context) error {
 		return fmt.Errorf("connect to listen: %w", err)
 	}
 	defer func() { _ = conn.Close(context.WithoutCancel(ctx)) }()
-	for channel, f := range map[string]func(...uuid.UUID){ChannelCommitted: l.Committed, ChannelApplied: l.Applied} {
+	channels := map[string]func(...uuid.UUID){ChannelCommitted: l.Committed, ChannelApplied: l.Applied, eventstore.ChannelErased: l.Erased}
+	for channel, f := range channels {
 		if f == nil {
 			continue
 		}
@@ -175,7 +177,7 @@ func (l *Listener) listen(ctx context.Context) error {
 				ledgers = append(ledgers, id)
 			}
 		}
-		if f := map[string]func(...uuid.UUID){ChannelCommitted: l.Committed, ChannelApplied: l.Applied}[n.Channel]; f != nil {
+		if f := channels[n.Channel]; f != nil {
 			f(ledgers...)
 		}
 	}

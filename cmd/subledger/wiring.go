@@ -125,7 +125,17 @@ func (s *server) startListener(ctx context.Context) error {
 			r.Nudge(ledgers...)
 		}
 	}
+	// What is queued to be forgotten is forgotten, whether or not it is waited for.
+	forget := func(ledgers ...uuid.UUID) {
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Second)
+		defer cancel()
+		if err := s.store.Forget(ctx, ledgers...); err != nil {
+			s.log.Warn("an erasure is taken over late", "error", err)
+		}
+	}
+	s.signals.Erased = forget
 	s.signals.Connected = func() {
+		forget()
 		for _, r := range s.runners {
 			r.Rescan()
 		}

@@ -20,6 +20,7 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
 
 	"github.com/subledger/subledger/domain/organisation"
@@ -40,6 +41,9 @@ type rig struct {
 	own    *handlers.API // /ledger/v1
 	store  *eventstore.Store
 	pool   *pgxpool.Pool // of the application's role
+	db     *pgtest.DB
+	master eventstore.MasterKey
+	log    *lockedBuffer // all that is logged, at debug level
 	admin  string
 	test   string // a key with all scopes
 	shop
@@ -52,6 +56,23 @@ type rig struct {
 type shop struct {
 	product, read, edit, seats, storage, option                string
 	flat, upgrade, perSeat, metered, evaluation, elsewherePlan string
+}
+
+type lockedBuffer struct {
+	mu sync.Mutex
+	b  bytes.Buffer
+}
+
+func (l *lockedBuffer) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.Write(p)
+}
+
+func (l *lockedBuffer) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.b.String()
 }
 
 func (g *rig) now() time.Time {
@@ -68,8 +89,8 @@ func (g *rig) pass(d time.Duration) {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	g := &rig{clock: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC)}
-	db, master := pgtest.New(t), eventstore.NewMasterKey()
+	g := &rig{clock: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC), db: pgtest.New(t), master: eventstore.NewMasterKey(), log: &lockedBuffer{}}
+	db, master := g.db, g.master
 	pool := func(url string) *pgxpool.Pool {
 		p, err := eventstore.OpenPool(t.Context(), url, func(c *pgxpool.Config) { c.MaxConns = 8 })
 		require.NoError(t, err)
@@ -77,7 +98,7 @@ func newRig(t testing.TB) *rig {
 		return p
 	}
 	require.NoError(t, eventstore.Bootstrap(t.Context(), pool(db.URL), master))
-	app, logger := pool(db.AppURL), slog.New(slog.DiscardHandler)
+	app, logger := pool(db.AppURL), slog.New(slog.NewJSONHandler(g.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	g.pool = app
 	var err error
 	g.store, err = eventstore.Open(t.Context(), app, master, eventstore.Vocabularies(), eventstore.Config{Now: g.now, Logger: logger})
@@ -104,7 +125,7 @@ func newRig(t testing.TB) *rig {
 	g.own = handlers.NewAPI(g.store, reads, g.now, []byte("a test's secret"), func(ctx context.Context, ledger uuid.UUID) ([]projections.Status, error) {
 		return projections.LedgerStatus(ctx, app, ledger, names)
 	})
-	g.server = handlers.NewServer(handlers.Config{Pool: app, Now: g.now, Log: logger},
+	g.server = handlers.NewServer(handlers.Config{Pool: app, Now: g.now, Log: logger, AccessLog: true, Registry: prometheus.NewRegistry()},
 		map[string]*handlers.Dialect{"": g.api.Dialect(), "/ledger/v1": g.own.Dialect()})
 	g.admin = g.adminKey(t)
 	g.test = g.key(t, g.organisation(t), "test", allScopes()...)
