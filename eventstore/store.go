@@ -296,7 +296,15 @@ func OpenImpatientPool(ctx context.Context, url string, patience time.Duration, 
 			cfg.ConnConfig.ConnectTimeout = patience / 2 // a pool goes on connecting when nobody waits for it any more
 		}
 	}
-	cfg.AfterConnect = afterConnect
+	adjusted := cfg.AfterConnect
+	cfg.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+		if adjusted != nil {
+			if err := adjusted(ctx, conn); err != nil {
+				return err
+			}
+		}
+		return afterConnect(ctx, conn)
+	}
 	cfg.ConnConfig.OnNotice = onNotice
 	pool, err := pgxpool.NewWithConfig(ctx, cfg)
 	if err != nil {

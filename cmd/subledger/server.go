@@ -11,6 +11,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/subledger/subledger/eventstore"
@@ -98,9 +99,9 @@ func relaxCollector() {
 // for the wait for a synchronous standby, which the log bounds by itself.
 const patience = 8 * time.Second
 
-func (s *server) poolOf(ctx context.Context, url, name string, most int) (*pgxpool.Pool, error) {
+func (s *server) poolOf(ctx context.Context, url, name string, most int, after func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
 	pool, err := eventstore.OpenImpatientPool(ctx, url, patience, func(c *pgxpool.Config) {
-		c.MaxConns = int32(most)
+		c.MaxConns, c.AfterConnect = int32(most), after
 		c.ConnConfig.RuntimeParams["application_name"] = name
 	})
 	if err != nil {

@@ -35,7 +35,7 @@ func (s *server) start(ctx context.Context) error {
 	// Of 48 connections: 20 for the log, 12 for reads, 10 for reactions, 6 for projections and listening.
 	s.told.NewKey = s.newKey
 	relaxCollector()
-	app, err := s.poolOf(ctx, s.app, "subledger", c.Connections*5/12)
+	app, err := s.poolOf(ctx, s.app, "subledger", c.Connections*5/12, eventstore.GenericPlans)
 	if err != nil {
 		return err
 	}
@@ -85,7 +85,7 @@ const gatherTime = 50 * time.Millisecond
 // startProjections runs the projector, or in a process without it follows the one of another process;
 // either way applied is told how far the read models are.
 func (s *server) startProjections(ctx context.Context, applied *projections.Applied, registry *prometheus.Registry) error {
-	pool, err := s.poolOf(ctx, s.app, "subledger projections", max(2, s.config.Connections/8-1))
+	pool, err := s.poolOf(ctx, s.app, "subledger projections", max(2, s.config.Connections/8-1), eventstore.GenericPlans)
 	if err != nil {
 		return err
 	}
@@ -187,7 +187,7 @@ func (s *server) startReactions(ctx context.Context, applied *projections.Applie
 	if !s.config.has("reactor") {
 		return nil
 	}
-	pool, err := s.poolOf(ctx, s.app, "subledger reactions", max(3, s.config.Connections*5/24))
+	pool, err := s.poolOf(ctx, s.app, "subledger reactions", max(3, s.config.Connections*5/24), nil)
 	if err != nil {
 		return err
 	}
@@ -206,7 +206,7 @@ func (s *server) startReactions(ctx context.Context, applied *projections.Applie
 
 // openReads prepares what answers from the read models.
 func (s *server) openReads(ctx context.Context, app *pgxpool.Pool, applied *projections.Applied, registry *prometheus.Registry) error {
-	reader, err := s.poolOf(ctx, s.reader, "subledger reads", max(1, s.config.Connections/4))
+	reader, err := s.poolOf(ctx, s.reader, "subledger reads", max(1, s.config.Connections/4), nil)
 	if err != nil {
 		return err
 	}
