@@ -25,16 +25,11 @@ import (
 func handover(ctx context.Context, tx pgx.Tx, models []*Model, events []*eventstore.Recorded) (Handover, error) {
 	var h Handover
 	for _, m := range models {
-		p := m.newPage(ctx, tx)
+		p := m.newPage()
+		if err := foldPages(ctx, tx, []*Page{p}, [][]*eventstore.Recorded{events}); err != nil {
+			return h, err
+		}
 		q := &pgx.Batch{}
-		p.rehearse(events, q)
-		if err := sendAll(ctx, tx, q); err != nil {
-			return h, err
-		}
-		if err := p.perform(events); err != nil {
-			return h, err
-		}
-		q = &pgx.Batch{}
 		if err := p.queueWrites(q); err != nil {
 			return h, err
 		}

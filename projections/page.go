@@ -1,10 +1,11 @@
 package projections
 
 import (
-	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -12,16 +13,13 @@ import (
 	"github.com/subledger/subledger/internal/pgarray"
 )
 
-// Page is a model's rows while a page of events is folded into them. Rows are loaded from tx; a
-// rebuild has nothing but what the fold itself wrote.
+// Page is a model's rows while a page of events is folded into them: the fold is tried until all rows that it
+// asks for are loaded. A rebuild has nothing but what the fold itself wrote.
 type Page struct {
-	ctx        context.Context
-	tx         pgx.Tx
-	model      *Model
-	buffers    []rowBuffer
-	whole      []wholeTable // in place of buffers: the ledger is folded from its first event, without tx
-	rehearsing bool
-	err        error
+	model   *Model
+	buffers []rowBuffer
+	whole   []wholeTable // in place of buffers: the ledger is folded from its first event, with nothing to load
+	err     error
 }
 
 // EventError is a fold that failed: the event, and why.
@@ -38,8 +36,8 @@ func (e *EventError) Error() string {
 
 func (e *EventError) Unwrap() error { return e.Err }
 
-func (m *Model) newPage(ctx context.Context, tx pgx.Tx) *Page {
-	p := &Page{ctx: ctx, tx: tx, model: m, buffers: make([]rowBuffer, len(m.tables))}
+func (m *Model) newPage() *Page {
+	p := &Page{model: m, buffers: make([]rowBuffer, len(m.tables))}
 	for i, t := range m.tables {
 		p.buffers[i] = t.newBuffer()
 	}
@@ -53,27 +51,31 @@ func (p *Page) Fail(err error) {
 	}
 }
 
-// rehearse runs the fold without rows, to learn which ones it reads, and queues the queries for them.
-// What it does with missing rows, even a panic, means nothing.
-func (p *Page) rehearse(events []*eventstore.Recorded, q *pgx.Batch) {
-	p.rehearsing = true
-	for _, e := range events {
-		_ = p.try(e)
+// attempt runs the fold on what is loaded and tells whether it asked for rows that are not. If it did, nothing
+// of the attempt counts, not even a failure: load them and try again. Otherwise the rows are what the events
+// made of them; an error is then an *EventError or the database's.
+func (p *Page) attempt(events []*eventstore.Recorded) (missing bool, err error) {
+	for _, b := range p.buffers {
+		b.begin()
 	}
-	p.rehearsing = false
+	for _, e := range events {
+		if failed := p.try(e); failed != nil && err == nil {
+			err = &EventError{Projection: p.model.name, Event: e, Err: failed}
+		}
+	}
+	for _, b := range p.buffers {
+		missing = missing || b.missing()
+	}
+	if missing {
+		return true, nil
+	}
+	return false, err
+}
+
+func (p *Page) queueLoads(q *pgx.Batch) {
 	for _, b := range p.buffers {
 		b.queueLoad(q)
 	}
-}
-
-// perform runs the fold on the loaded rows; an error is an *EventError or the database's.
-func (p *Page) perform(events []*eventstore.Recorded) error {
-	for _, e := range events {
-		if err := p.try(e); err != nil {
-			return &EventError{Projection: p.model.name, Event: e, Err: err}
-		}
-	}
-	return nil
 }
 
 func (p *Page) try(e *eventstore.Recorded) (err error) {
@@ -97,39 +99,44 @@ func (p *Page) queueWrites(q *pgx.Batch) error {
 
 // rowBuffer is a table's part of a page.
 type rowBuffer interface {
+	begin()
+	missing() bool
 	queueLoad(q *pgx.Batch)
 	queueWrite(q *pgx.Batch) error
 	written() []any
 }
 
-// held is a row as the page knows it: loaded or written, or known not to exist.
+// held is a row as the page knows it, or a key known to have none.
 type held[R any] struct {
 	row    R
 	exists bool
-	dirty  bool
 }
 
 type buffer[K comparable, R Keyed[K]] struct {
-	table   *Table[K, R]
-	entries map[K]held[R]
-	asked   []K
+	table  *Table[K, R]
+	loaded map[K]held[R] // from the database
+	wrote  map[K]held[R] // by the fold since the attempt began
+	asked  map[K]struct{}
 }
 
-// queueLoad forgets the rehearsal but for the keys that it asked for.
+// begin forgets what the attempt before made of the rows.
+func (b *buffer[K, R]) begin() { clear(b.wrote) }
+
+func (b *buffer[K, R]) missing() bool { return len(b.asked) > 0 }
+
 func (b *buffer[K, R]) queueLoad(q *pgx.Batch) {
-	asked := b.asked
-	b.asked = nil
-	clear(b.entries)
-	if len(asked) == 0 {
+	if len(b.asked) == 0 {
 		return
 	}
-	q.Queue(b.table.load, b.keyArrays(asked)...).Query(func(rows pgx.Rows) error { return b.fill(rows, asked) })
+	keys := slices.Collect(maps.Keys(b.asked))
+	clear(b.asked)
+	q.Queue(b.table.load, b.keyArrays(keys)...).Query(func(rows pgx.Rows) error { return b.fill(rows, keys) })
 }
 
 func (b *buffer[K, R]) fill(rows pgx.Rows, asked []K) error {
 	defer rows.Close()
 	for _, k := range asked {
-		b.entries[k] = held[R]{}
+		b.loaded[k] = held[R]{}
 	}
 	if err := rows.Err(); err != nil { // a failed statement of a batch has no fields to ask for
 		return err
@@ -140,7 +147,7 @@ func (b *buffer[K, R]) fill(rows pgx.Rows, asked []K) error {
 		if err := scanner.scan(rows.RawValues(), reflect.ValueOf(&e.row).Elem()); err != nil {
 			return fmt.Errorf("scan %s: %w", b.table.name, err)
 		}
-		b.entries[e.row.Key()] = e
+		b.loaded[e.row.Key()] = e
 	}
 	return rows.Err()
 }
@@ -148,11 +155,10 @@ func (b *buffer[K, R]) fill(rows pgx.Rows, asked []K) error {
 func (b *buffer[K, R]) queueWrite(q *pgx.Batch) error {
 	var put []R
 	var gone []K
-	for k, e := range b.entries {
-		switch {
-		case e.dirty && e.exists:
+	for k, e := range b.wrote {
+		if e.exists {
 			put = append(put, e.row)
-		case e.dirty:
+		} else {
 			gone = append(gone, k)
 		}
 	}
@@ -180,8 +186,8 @@ func (b *buffer[K, R]) keyArrays(keys []K) []any {
 // written lists the rows that the page wrote, as values of R. Deleted ones are left out.
 func (b *buffer[K, R]) written() []any {
 	var all []any
-	for _, e := range b.entries {
-		if e.dirty && e.exists {
+	for _, e := range b.wrote {
+		if e.exists {
 			all = append(all, e.row)
 		}
 	}

@@ -17,6 +17,7 @@ package projections
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -68,23 +69,47 @@ func (m *Model) Name() string { return m.name }
 // Apply implements Projection: what the fold will read is loaded in one query a table, and what it
 // wrote is written in one statement a table.
 func (m *Model) Apply(ctx context.Context, tx pgx.Tx, events []*eventstore.Recorded) error {
-	p := m.newPage(ctx, tx)
-	q := &pgx.Batch{}
-	p.rehearse(events, q)
-	if err := sendAll(ctx, tx, q); err != nil {
-		return fmt.Errorf("load rows of %s: %w", m.name, err)
-	}
-	if err := p.perform(events); err != nil {
+	pages := []*Page{m.newPage()}
+	if err := foldPages(ctx, tx, pages, [][]*eventstore.Recorded{events}); err != nil {
 		return err
 	}
-	q = &pgx.Batch{}
-	if err := p.queueWrites(q); err != nil {
+	q := &pgx.Batch{}
+	if err := pages[0].queueWrites(q); err != nil {
 		return err
 	}
 	if err := sendAll(ctx, tx, q); err != nil {
 		return fmt.Errorf("write rows of %s: %w", m.name, err)
 	}
 	return nil
+}
+
+// foldPages folds each page's events into its rows; nil pages have none. What the folds ask for is loaded in one
+// round trip for all of them, and again where it led to further rows.
+func foldPages(ctx context.Context, tx pgx.Tx, pages []*Page, events [][]*eventstore.Recorded) error {
+	open := slices.Clone(pages)
+	for {
+		loads := &pgx.Batch{}
+		for i, p := range open {
+			if p == nil {
+				continue
+			}
+			missing, err := p.attempt(events[i])
+			if err != nil {
+				return err
+			}
+			if !missing {
+				open[i] = nil
+				continue
+			}
+			p.queueLoads(loads)
+		}
+		if loads.Len() == 0 {
+			return nil
+		}
+		if err := sendAll(ctx, tx, loads); err != nil {
+			return fmt.Errorf("load rows: %w", err)
+		}
+	}
 }
 
 func sendAll(ctx context.Context, tx pgx.Tx, q *pgx.Batch) error {

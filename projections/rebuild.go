@@ -184,7 +184,7 @@ func (r *Rebuild) newWorker(ctx context.Context) (*worker, error) {
 	}
 	defer conn.Release()
 	for _, m := range r.Models {
-		p := &Page{ctx: ctx, model: m}
+		p := &Page{model: m}
 		for _, t := range m.tables {
 			p.whole = append(p.whole, t.newWhole())
 			c, err := newCopying(ctx, conn.Conn(), r.schema, t)
@@ -224,7 +224,7 @@ func (w *worker) fold(ctx context.Context, l end) error {
 	group.Go(func() error {
 		for events := range read {
 			for _, p := range w.pages {
-				if err := p.perform(events); err != nil {
+				if _, err := p.attempt(events); err != nil {
 					return err
 				}
 			}

@@ -70,20 +70,12 @@ func (t *Table[K, R]) Get(p *Page, key K) (R, bool) {
 		return p.whole[t.slot].(*whole[K, R]).get(key)
 	}
 	b := p.buffers[t.slot].(*buffer[K, R])
-	e, ok := b.entries[key]
-	if !ok && p.rehearsing {
-		b.asked = append(b.asked, key)
-		b.entries[key] = e
-	} else if !ok {
-		// The rehearsal took another turn and did not ask for this one.
-		rows, err := p.tx.Query(p.ctx, t.load, b.keyArrays([]K{key})...)
-		if err == nil {
-			err = b.fill(rows, []K{key})
-		}
-		if err != nil {
-			p.Fail(fmt.Errorf("load a row of %s: %w", t.name, err))
-		}
-		e = b.entries[key]
+	e, ok := b.wrote[key]
+	if !ok {
+		e, ok = b.loaded[key]
+	}
+	if !ok {
+		b.asked[key] = struct{}{}
 	}
 	return e.row, e.exists
 }
@@ -104,7 +96,7 @@ func (t *Table[K, R]) Put(p *Page, row R) {
 		p.whole[t.slot].(*whole[K, R]).put(row)
 		return
 	}
-	p.buffers[t.slot].(*buffer[K, R]).entries[row.Key()] = held[R]{row: row, exists: true, dirty: true}
+	p.buffers[t.slot].(*buffer[K, R]).wrote[row.Key()] = held[R]{row: row, exists: true}
 }
 
 // Delete removes a row if there is one.
@@ -113,12 +105,12 @@ func (t *Table[K, R]) Delete(p *Page, key K) {
 		p.whole[t.slot].(*whole[K, R]).delete(key)
 		return
 	}
-	p.buffers[t.slot].(*buffer[K, R]).entries[key] = held[R]{dirty: true}
+	p.buffers[t.slot].(*buffer[K, R]).wrote[key] = held[R]{}
 }
 
 func (t *Table[K, R]) bind(slot int) { t.slot = slot }
 func (t *Table[K, R]) newBuffer() rowBuffer {
-	return &buffer[K, R]{table: t, entries: map[K]held[R]{}}
+	return &buffer[K, R]{table: t, loaded: map[K]held[R]{}, wrote: map[K]held[R]{}, asked: map[K]struct{}{}}
 }
 func (t *Table[K, R]) newWhole() wholeTable  { return &whole[K, R]{rows: map[K]*wholeRow[R]{}} }
 func (t *Table[K, R]) rowType() reflect.Type { return reflect.TypeFor[R]() }

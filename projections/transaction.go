@@ -96,7 +96,7 @@ func (r *Runner) apart(t *track) bool {
 	return own > 0 && n > 1 && r.together()
 }
 
-// project writes the rows: all models load in one round trip and write in another.
+// project writes the rows: all models load together, mostly in one round trip, and write in another.
 func (r *Runner) project(ctx context.Context, tx pgx.Tx, entries []entry, won map[row]bool) (rows []any, err error) {
 	events := make([][]*eventstore.Recorded, len(r.Projections))
 	for _, e := range entries {
@@ -107,23 +107,19 @@ func (r *Runner) project(ctx context.Context, tx pgx.Tx, entries []entry, won ma
 		}
 	}
 	pages := make([]*Page, len(r.Projections))
-	loads, writes := &pgx.Batch{}, &pgx.Batch{}
 	for i, p := range r.Projections {
 		if m, ok := p.(*Model); ok && len(events[i]) > 0 {
-			pages[i] = m.newPage(ctx, tx)
-			pages[i].rehearse(events[i], loads)
+			pages[i] = m.newPage()
 		}
 	}
-	if err := sendAll(ctx, tx, loads); err != nil {
-		return nil, fmt.Errorf("load rows: %w", err)
+	if err := foldPages(ctx, tx, pages, events); err != nil {
+		return nil, err
 	}
+	writes := &pgx.Batch{}
 	for i, p := range r.Projections {
 		switch {
 		case len(events[i]) == 0:
 		case pages[i] != nil:
-			if err := pages[i].perform(events[i]); err != nil {
-				return nil, err
-			}
 			if err := pages[i].queueWrites(writes); err != nil {
 				return nil, err
 			}
