@@ -10,16 +10,24 @@ import (
 	"github.com/subledger/subledger/internal/mutant"
 )
 
-const eventColumns = `$2::bigint, position, stream_id, version, event_id, type, data, meta, recorded_at, effective_at, hash`
-
 // Page gives the events of a ledger after a position, decoded, in order; at most limit of them.
 func (s *Store) Page(ctx context.Context, ledger uuid.UUID, after int64, limit int) ([]*Recorded, error) {
 	return s.page(ctx, s.pool, ledger, after, 1<<62, limit)
 }
 
+// Facts is Page without what no fold needs: ID, Meta and Hash are empty.
+func (s *Store) Facts(ctx context.Context, ledger uuid.UUID, after int64, limit int) ([]*Recorded, error) {
+	return s.pageOf(ctx, s.pool, `select `+factColumns+` from events e
+		where e.ledger_id = $1 and e.position > $2 and e.position <= $3 order by e.position limit $4`, ledger, after, 1<<62, limit)
+}
+
 func (s *Store) page(ctx context.Context, db querier, ledger uuid.UUID, after, upTo int64, limit int) ([]*Recorded, error) {
-	rows, err := db.Query(ctx, `select `+eventColumns+` from events
-		where ledger_id = $1 and position > $2 and position <= $3 order by position limit $4`, ledger, after, upTo, limit)
+	return s.pageOf(ctx, db, `select `+eventColumns+` from events e
+		where e.ledger_id = $1 and e.position > $2 and e.position <= $3 order by e.position limit $4`, ledger, after, upTo, limit)
+}
+
+func (s *Store) pageOf(ctx context.Context, db querier, sql string, ledger uuid.UUID, after, upTo int64, limit int) ([]*Recorded, error) {
+	rows, err := db.Query(ctx, sql, ledger, after, upTo, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read ledger %s after %d: %w", ledger, after, err)
 	}
@@ -52,7 +60,7 @@ func (s *Store) Stream(ctx context.Context, ledger, stream uuid.UUID, after int6
 	if mutant.Active == mutant.ForeignStream {
 		whose = "(ledger_id = $1 or true)"
 	}
-	rows, err := s.pool.Query(ctx, `select `+eventColumns+` from events
+	rows, err := s.pool.Query(ctx, `select `+eventColumns+` from events e
 		where `+whose+` and version > $2 and stream_id = $3 order by version limit $4`, ledger, after, stream, limit)
 	if err != nil {
 		return nil, fmt.Errorf("read stream %s: %w", stream, err)

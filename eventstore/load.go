@@ -83,8 +83,7 @@ func readLedger(ctx context.Context, db querier, ledger uuid.UUID, lock string) 
 // snapshot.
 func (s *Store) readStream(ctx context.Context, db querier, ledger, id uuid.UUID) (*coldStream, error) {
 	cold := &coldStream{id: id, stream: &stream{}, erasures: s.keys.erasures.Load()}
-	rows, err := db.Query(ctx, `select l.position, e.position, e.stream_id, e.version, e.event_id, e.type, e.data, e.meta,
-			e.recorded_at, e.effective_at, e.hash
+	rows, err := db.Query(ctx, `select `+eventColumns+`, l.position
 		from ledgers l left join events e on e.ledger_id = l.ledger_id and e.stream_id = $2
 		where l.ledger_id = $1 order by e.version`, ledger, id)
 	if err != nil {

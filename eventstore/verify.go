@@ -197,17 +197,16 @@ func isDamaged(err error) bool {
 }
 
 func rawPage(ctx context.Context, db querier, ledger uuid.UUID, after, upTo int64, limit int) ([]storedEvent, error) {
-	rows, err := db.Query(ctx, `select `+eventColumns+` from events
-		where ledger_id = $1 and position > $2 and position <= $3 order by position limit $4`, ledger, after, upTo, limit)
+	rows, err := db.Query(ctx, `select `+eventColumns+` from events e
+		where e.ledger_id = $1 and e.position > $2 and e.position <= $3 order by e.position limit $4`, ledger, after, upTo, limit)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (storedEvent, error) {
 		e := storedEvent{Recorded: &Recorded{Ledger: ledger}}
-		var ignored int64
 		var hash []byte
 		var recorded, effective pgtype.Timestamptz
-		err := row.Scan(&ignored, &e.Position, &e.Stream, &e.Version, &e.ID, &e.Type, &e.Data, &e.Meta, &recorded, &effective, &hash)
+		err := row.Scan(&e.Position, &e.Stream, &e.Version, &e.Type, &e.Data, &recorded, &effective, &e.ID, &e.Meta, &hash)
 		if !finite(recorded) || !finite(effective) {
 			e.unreadable = fmt.Sprintf("its times are %s and %s, which the ledger never writes", show(recorded), show(effective))
 		}

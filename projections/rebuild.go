@@ -26,9 +26,15 @@ const (
 	catchUpRounds = 20
 )
 
+// Facts is a Log that also gives events without what no fold needs: their ID, Meta and Hash.
+type Facts interface {
+	Log
+	Facts(ctx context.Context, ledger uuid.UUID, after int64, limit int) ([]*eventstore.Recorded, error)
+}
+
 // RebuildConfig says what to rebuild.
 type RebuildConfig struct {
-	Log      Log
+	Log      Facts
 	Owner    *pgxpool.Pool // of the tables' owner: makes tables and swaps them
 	Models   []*Model
 	Progress func(done, total int64) // events; called from several goroutines; nil: nobody looks
@@ -205,7 +211,7 @@ func (w *worker) fold(ctx context.Context, l end) error {
 	group.Go(func() error {
 		defer close(read)
 		for after := int64(0); after < l.Position; {
-			events, err := w.Log.Page(reading, l.Ledger, after, int(min(rebuildPage, l.Position-after)))
+			events, err := w.Log.Facts(reading, l.Ledger, after, int(min(rebuildPage, l.Position-after)))
 			if err != nil {
 				return err
 			}

@@ -33,6 +33,13 @@ type UsageTotal struct {
 	Records        int64           `db:"records"`
 	LastAt         time.Time       `db:"last_at"` // the latest instant of a record
 	Touched
+	lately span // most records are of the period of the one before
+}
+
+// span is a period and the schedule that it is of. It is no column.
+type span struct {
+	period.Period
+	of usageSchedule // zero: of an ad hoc licence
 }
 
 // PeriodUse is the key of a licence's usage on a meter in a period.
@@ -93,19 +100,26 @@ func Usage() *Model {
 			total.LastAt = d.At
 		}
 		total.Touched = total.by(e)
+		var schedule usageSchedule
+		if d.SubscriptionID != nil {
+			schedule = schedules.Must(p, scheduleKey{e.Ledger, *d.SubscriptionID})
+		}
+		if total.lately.of != schedule || d.At.Before(total.lately.Start) || !d.At.Before(total.lately.End) {
+			in := period.Schedule{Interval: period.Interval{Unit: period.Month, Count: 1}}
+			if d.SubscriptionID != nil {
+				var err error
+				in, err = period.New(schedule.AnchorAt, period.Interval{Unit: period.Unit(schedule.Interval), Count: schedule.Length}, schedule.TimeZone)
+				if err != nil {
+					p.Fail(err)
+					return
+				}
+			}
+			_, of := in.At(d.At)
+			total.lately = span{of, schedule}
+		}
 		totals.Put(p, total)
 
-		in := period.Schedule{Interval: period.Interval{Unit: period.Month, Count: 1}}
-		if d.SubscriptionID != nil {
-			s := schedules.Must(p, scheduleKey{e.Ledger, *d.SubscriptionID})
-			var err error
-			in, err = period.New(s.AnchorAt, period.Interval{Unit: period.Unit(s.Interval), Count: s.Length}, s.TimeZone)
-			if err != nil {
-				p.Fail(err)
-				return
-			}
-		}
-		_, span := in.At(d.At)
+		span := total.lately
 		key := PeriodUse{e.Ledger, d.LicenseID, d.Meter, span.Start}
 		row, ok := periods.Get(p, key)
 		row.PeriodUse, row.PeriodEnd, row.SubscriptionID = key, span.End, d.SubscriptionID

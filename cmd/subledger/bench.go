@@ -33,6 +33,7 @@ type benchCommand struct {
 	Seed       uint64  `default:"1" help:"Of the order of requests and of generated history."`
 	Ledgers    int     `help:"Ledgers to spread over. Default: commands, hot and lag 1000; usage, rebuild and mixed 100; noisy 50; check 10; scale, into which events are loaded, 10000."`
 	Events     int     `help:"Events in the log. Default: rebuild 1000000, scale 10000000."`
+	Months     int     `default:"6" help:"How long the subscriptions in rebuild's log have lived: each month brings 22 events, twenty of them usage; the first day brings 17 and is all that scale loads."`
 	Compare    string  `type:"existingfile" placeholder:"FILE" help:"What an earlier run printed with -o json: say what changed."`
 	CPUProfile string  `name:"cpuprofile" type:"path" placeholder:"FILE" help:"Write a CPU profile of the rounds; what is not the product is labelled side."`
 	MemProfile string  `name:"memprofile" type:"path" placeholder:"FILE" help:"Write a profile of what was allocated until the end of the rounds."`
@@ -51,6 +52,8 @@ func (c *benchCommand) Validate() error {
 		return errors.New("--rounds is 1 or more")
 	case c.Seconds <= 0 || c.WarmUp < 0:
 		return errors.New("--seconds is more than 0, --warm-up 0 or more")
+	case c.Months < 0 || c.Months > 1200:
+		return errors.New("--months is 0 to 1200")
 	case c.Ledgers < 0 || c.Events < 0 || c.Events > 100_000_000:
 		return errors.New("--ledgers is 1 or more, --events 1 to 100000000")
 	}
@@ -65,7 +68,7 @@ func (c *benchCommand) Validate() error {
 // Run measures on a private PostgreSQL of its own, in a temporary directory, fsync on, and removes it.
 func (c *benchCommand) Run(ctx context.Context, p *process) (err error) {
 	o := bench.Options{Profile: c.Profile, Clients: c.Clients, Rate: c.Rate, Rounds: c.Rounds, Seconds: seconds(c.Seconds), WarmUp: seconds(c.WarmUp),
-		At: c.At, Seed: c.Seed, Ledgers: c.Ledgers, Events: c.Events, Say: p.say}
+		At: c.At, Seed: c.Seed, Ledgers: c.Ledgers, Events: c.Events, Months: c.Months, Say: p.say}
 	switch profile, ok := bench.Find(c.Profile); {
 	case ok:
 		if len(o.Clients) == 0 {

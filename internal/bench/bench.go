@@ -48,6 +48,7 @@ type Options struct {
 	Seed       uint64        // of the order of requests
 	Ledgers    int           // over which commands and usage are spread
 	Events     int           // in the log, for rebuild
+	Months     int           // that the subscriptions of that log lived: Loading
 	At         float64       // of the rate that a closed loop reached: where latencies are then measured, in an open loop; 0: in the closed one
 	Say        func(format string, args ...any)
 	CPUProfile io.Writer // of the rounds; what is not the product is labelled side=…

@@ -31,6 +31,7 @@ type writer struct {
 	events int
 	key    int
 	sells  uuid.UUID // a product
+	months int       // that a subscription lives
 }
 
 // do runs a command and reads its answer into out, unless that is nil.
@@ -77,7 +78,9 @@ func (w *writer) product(ctx context.Context, name string) error {
 	return err
 }
 
-// life is one subscription's.
+// life is one subscription's: it starts with four seats, three are assigned to grantees, one is added, and a
+// dozen usage records count, 17 events; then, in each month, a seat gets another grantee, one goes or comes, and
+// twenty usage records count, 22 events.
 func (w *writer) life(ctx context.Context, plan uuid.UUID) error {
 	seats := 4
 	var sub answered
@@ -94,18 +97,33 @@ func (w *writer) life(ctx context.Context, plan uuid.UUID) error {
 		return fmt.Errorf("event %d is %s, and not a start with seats", e.Position, e.Type)
 	}
 	commands := []domain.Command{}
-	for _, seat := range started.Seats[:3] {
+	assign := func(seat uuid.UUID) {
 		grantee := w.name("grantee")
-		commands = append(commands, license.Assign{Ref: license.Ref{LicenseID: seat.ID, SubscriptionID: &sub.ID}, Grantee: &grantee})
+		commands = append(commands, license.Assign{Ref: license.Ref{LicenseID: seat, SubscriptionID: &sub.ID}, Grantee: &grantee})
+	}
+	use := func(times int) {
+		records := make([]usage.Record, times)
+		for i := range records {
+			w.key++
+			records[i] = usage.Record{Key: fmt.Sprintf("h-%d", w.key), Quantity: decimal.NewFromInt(1 + w.random.Int64N(100)),
+				Ref: license.Ref{LicenseID: started.Seats[i%3].ID, SubscriptionID: &sub.ID}}
+		}
+		commands = append(commands, usage.RecordMany{Items: records})
+	}
+	for _, seat := range started.Seats[:3] {
+		assign(seat.ID)
 	}
 	commands = append(commands, subscription.AddSeats{ID: sub.ID, Count: 1})
-	records := make([]usage.Record, 12)
-	for i := range records {
-		w.key++
-		records[i] = usage.Record{Key: fmt.Sprintf("h-%d", w.key), Quantity: decimal.NewFromInt(1 + w.random.Int64N(100)),
-			Ref: license.Ref{LicenseID: started.Seats[i%3].ID, SubscriptionID: &sub.ID}}
+	use(12)
+	for month := range w.months {
+		assign(started.Seats[month%3].ID)
+		if month%2 == 0 {
+			commands = append(commands, subscription.RemoveSeats{ID: sub.ID, Count: 1})
+		} else {
+			commands = append(commands, subscription.AddSeats{ID: sub.ID, Count: 1})
+		}
+		use(20)
 	}
-	commands = append(commands, usage.RecordMany{Items: records})
 	for _, c := range commands {
 		if _, err := w.do(ctx, c, nil); err != nil {
 			return err

@@ -18,6 +18,7 @@ import (
 type Loading struct {
 	Ledgers  int // two an organisation; an odd number leaves one empty
 	Events   int // of all of them together, roughly: a ledger ends with the subscription that reaches its share
+	Months   int // that a subscription lives after its first day: writer.life
 	Seed     uint64
 	Progress func(done, total int64) // events; called from several goroutines
 }
@@ -26,8 +27,7 @@ type Loading struct {
 const loadPage = 20_000
 
 // Load makes organisations and fills their ledgers: a product and a plan, and then lives of
-// subscriptions one after the other (writer.life): started with four seats, three of them assigned to
-// grantees, one seat added, and usage recorded. Commands are decided, encoded, encrypted and chained by the
+// subscriptions (writer.life) one after the other. Commands are decided, encoded, encrypted and chained by the
 // store as always (eventstore.Bulk) and reach the log by COPY: `subledger verify` finds nothing. Read models
 // are left as they are. It gives the number of events.
 func Load(ctx context.Context, store *eventstore.Store, l Loading) (int64, error) {
@@ -67,7 +67,7 @@ func Load(ctx context.Context, store *eventstore.Store, l Loading) (int64, error
 				if err != nil {
 					return err
 				}
-				w := &writer{store: b, ledger: ledgers[i], random: rand.New(rand.NewPCG(l.Seed, uint64(i)))}
+				w := &writer{store: b, ledger: ledgers[i], months: l.Months, random: rand.New(rand.NewPCG(l.Seed, uint64(i)))}
 				if err := w.write(ctx, max(1, l.Events/l.Ledgers)); err != nil {
 					return fmt.Errorf("ledger %d: %w", i+1, err)
 				}

@@ -16,7 +16,7 @@ import (
 // then left as in a store that has been running: vacuumed, or autovacuum would work beside the first rounds.
 func rebuild(ctx context.Context, r *run) error {
 	start := time.Now()
-	loaded, err := Load(ctx, r.target.Store, Loading{Ledgers: r.Ledgers, Events: r.Events, Seed: r.Seed, Progress: func(int64, int64) {}})
+	loaded, err := Load(ctx, r.target.Store, Loading{Ledgers: r.Ledgers, Events: r.Events, Months: r.Months, Seed: r.Seed, Progress: func(int64, int64) {}})
 	if err != nil {
 		return err
 	}
@@ -38,7 +38,7 @@ func rebuild(ctx context.Context, r *run) error {
 	const name = "events/s, select"
 	r.baselines[name] = func(ctx context.Context, _ time.Duration) (sample, error) { return r.readAll(ctx, events) }
 	r.contests = append(r.contests, contest{clients: 1, unit: "events/s", product: product, baseline: name, target: 0.3,
-		note: fmt.Sprintf("%d events; latencies are of whole rebuilds", events)})
+		note: fmt.Sprintf("%d events, of subscriptions that lived %d months; latencies are of whole rebuilds", events, r.Months)})
 	return nil
 }
 
