@@ -84,7 +84,7 @@ func (c *collector) Err() error {
 }
 
 // Rule narrows what a getter takes.
-type Rule func(*rules)
+type Rule func(rules) rules
 
 type rules struct {
 	required, amount, orText, line bool
@@ -93,30 +93,30 @@ type rules struct {
 }
 
 // Required refuses an absent value, a null and an empty text.
-func Required(r *rules) { r.required = true }
+func Required(r rules) rules { r.required = true; return r }
 
 // Amount is for amounts and quantities: out of range is then amount_out_of_range.
-func Amount(r *rules) { r.amount = true }
+func Amount(r rules) rules { r.amount = true; return r }
 
 // OrText takes a number in quotes as well.
-func OrText(r *rules) { r.orText = true }
+func OrText(r rules) rules { r.orText = true; return r }
 
 // Line refuses control characters: line ends, tabs, escapes. All other text is kept byte by byte.
-func Line(r *rules) { r.line = true }
+func Line(r rules) rules { r.line = true; return r }
 
 // Min and Max bound a number, both included.
-func Min(n int64) Rule { return func(r *rules) { r.min = &n } }
-func Max(n int64) Rule { return func(r *rules) { r.max = &n } }
+func Min(n int64) Rule { return func(r rules) rules { r.min = &n; return r } }
+func Max(n int64) Rule { return func(r rules) rules { r.max = &n; return r } }
 
 // MaxBytes bounds a text in UTF-8 bytes, MaxItems a list, Places the digits after the decimal point.
-func MaxBytes(n int) Rule { return func(r *rules) { r.maxBytes = n } }
-func MaxItems(n int) Rule { return func(r *rules) { r.maxItems = n } }
-func Places(n int) Rule   { return func(r *rules) { r.places = n } }
+func MaxBytes(n int) Rule { return func(r rules) rules { r.maxBytes = n; return r } }
+func MaxItems(n int) Rule { return func(r rules) rules { r.maxItems = n; return r } }
+func Places(n int) Rule   { return func(r rules) rules { r.places = n; return r } }
 
 func rulesOf(list []Rule) rules {
 	r := rules{places: -1}
 	for _, f := range list {
-		f(&r)
+		r = f(r)
 	}
 	return r
 }
@@ -124,9 +124,11 @@ func rulesOf(list []Rule) rules {
 // Value is one value of a request, present or not. Its getters answer the zero value for what is
 // absent, null or wrong; what is wrong, and what is required and missing, is noted.
 type Value struct {
-	c       *collector
-	pointer string
-	node    *node // nil: absent
+	c    *collector
+	in   string // pointer of what holds it
+	name string // of a member
+	at   int    // -1 for a member, 1 and more for the items of a list, 0 for the document itself
+	node *node  // nil: absent
 }
 
 // Absent is true for null too.
@@ -136,10 +138,20 @@ func (v Value) Absent() bool { return v.node == nil || v.node.kind == 'n' }
 func (v Value) IsList() bool { return v.node != nil && v.node.kind == '[' }
 
 // Pointer is where the value is or would be.
-func (v Value) Pointer() string { return v.pointer }
+func (v Value) Pointer() string {
+	switch {
+	case v.at > 0:
+		return v.in + "/" + strconv.Itoa(v.at-1)
+	case v.at == 0:
+		return ""
+	case v.c.query:
+		return v.name
+	}
+	return v.in + "/" + validName(v.name)
+}
 
 // Bad notes a finding about this value.
-func (v Value) Bad(code, format string, args ...any) { v.c.Bad(v.pointer, code, format, args...) }
+func (v Value) Bad(code, format string, args ...any) { v.c.Bad(v.Pointer(), code, format, args...) }
 
 // ready notes a missing or differently typed value.
 func (v Value) ready(r rules, want string, kinds ...byte) bool {
@@ -349,9 +361,9 @@ func (v Value) List(list ...Rule) []Value {
 	if r.required && len(v.node.items) == 0 {
 		v.Bad(codeRequired, "is empty")
 	}
-	out := make([]Value, len(v.node.items))
+	out, in := make([]Value, len(v.node.items)), v.Pointer()
 	for i := range out {
-		out[i] = Value{v.c, v.pointer + "/" + strconv.Itoa(i), &v.node.items[i]}
+		out[i] = Value{c: v.c, in: in, at: i + 1, node: &v.node.items[i]}
 	}
 	return out
 }

@@ -146,7 +146,7 @@ func FuzzValues(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text string) {
 		value := func() (Value, *collector) {
 			c := &collector{}
-			return Value{c, "/a", &node{kind: '"', text: text}}, c
+			return Value{c: c, name: "a", at: -1, node: &node{kind: '"', text: text}}, c
 		}
 		v, c := value()
 		if at := v.Time(); c.Err() == nil {

@@ -13,12 +13,13 @@ import (
 // were asked for: those are the ones it knows.
 type Object struct {
 	Value
+	path    string // its pointer
 	known   []string
 	checked bool
 }
 
 // Value is the whole document.
-func (b *Body) Value() Value { return Value{b.collector, "", &b.root} }
+func (b *Body) Value() Value { return Value{c: b.collector, node: &b.root} }
 
 // Object is the document as an object; anything else, null included, is noted as wrong.
 func (b *Body) Object() *Object { return b.Value().Object(Required) }
@@ -28,9 +29,9 @@ func (b *Body) Empty() bool { return b.empty }
 
 // Object is the value as an object; an empty one when it is absent or wrong, so that reading goes on.
 func (v Value) Object(list ...Rule) *Object {
-	o := &Object{Value: v}
+	o := &Object{Value: v, path: v.Pointer(), known: make([]string, 0, 8)}
 	r := rulesOf(list)
-	if v.pointer == "" && v.Absent() {
+	if v.at == 0 && v.Absent() {
 		r.required = false
 		v.Bad(codeWrongType, "is not an object")
 	}
@@ -47,10 +48,7 @@ func (o *Object) Get(name string) Value {
 	if !slices.Contains(o.known, name) {
 		o.known = append(o.known, name)
 	}
-	v := Value{c: o.c, pointer: o.pointer + "/" + validName(name)}
-	if o.c.query {
-		v.pointer = name
-	}
+	v := Value{c: o.c, in: o.path, name: name, at: -1}
 	if o.node != nil {
 		if i := slices.Index(o.node.names, name); i >= 0 {
 			v.node = &o.node.items[i]
@@ -102,7 +100,7 @@ func (o *Object) Unknown() {
 	o.caseVariants()
 	for _, name := range o.Rest() {
 		if o.variantOf(name) == "" {
-			o.c.Bad(o.pointer+"/"+validName(name), codeUnknown, "is not a field here; there are %s", strings.Join(o.known, ", "))
+			o.c.Bad(o.path+"/"+validName(name), codeUnknown, "is not a field here; there are %s", strings.Join(o.known, ", "))
 		}
 	}
 }
@@ -115,7 +113,7 @@ func (o *Object) caseVariants() {
 	o.checked = true
 	for _, name := range o.Rest() {
 		if known := o.variantOf(name); known != "" {
-			o.c.Bad(o.pointer+"/"+validName(name), codeCase, "is spelt %s", known)
+			o.c.Bad(o.path+"/"+validName(name), codeCase, "is spelt %s", known)
 		}
 	}
 }

@@ -39,21 +39,20 @@ func ReadQuery(r *http.Request) (*Query, error) {
 		}
 	}
 	slices.Sort(q.repeated)
-	q.Object = &Object{Value: Value{&collector{query: true}, "", &n}}
+	q.Object = &Object{Value: Value{c: &collector{query: true}, node: &n}}
 	return q, nil
 }
 
 // Strict notes repeated parameters and those that no getter asked for, with the allowed list; call it
 // after all getters.
 func (q *Query) Strict() {
-	known := slices.Sorted(slices.Values(q.known))
-	allowed := "none"
-	if len(known) > 0 {
-		allowed = strings.Join(known, ", ")
-	}
 	rest := q.Rest()
 	slices.Sort(rest)
 	for _, name := range rest {
+		allowed := "none"
+		if known := slices.Sorted(slices.Values(q.known)); len(known) > 0 {
+			allowed = strings.Join(known, ", ")
+		}
 		q.c.Bad(printable(name, 100), "unknown_parameter", "is not a parameter here; allowed: %s", allowed)
 	}
 	for _, name := range q.repeated {

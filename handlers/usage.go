@@ -104,7 +104,7 @@ func inWords(e *domain.Error, item usage.Record) *domain.Error {
 // readUsageRecord reads one record by itself: what is wrong with it rejects it alone.
 func readUsageRecord(v Value, find *finder) (usage.Record, error) {
 	alone := &collector{}
-	o := Value{alone, "", v.node}.Object(Required)
+	o := Value{c: alone, node: v.node}.Object(Required)
 	item := usage.Record{
 		Key: o.String("key", Required, MaxBytes(255)), Quantity: o.Decimal("quantity", Required, Amount), At: Opt(o, "at", o.Time),
 		Meter: o.String("meter", MaxBytes(255)), Value: o.String("value", MaxBytes(255)),
