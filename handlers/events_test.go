@@ -123,7 +123,7 @@ func ids(t *testing.T, lines *bufio.Scanner, n int) (all []string) {
 	return all
 }
 
-func TestEventStream(t *testing.T) { // B59
+func TestB59_EventStream(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	url, drain := g.listen(t)

@@ -106,7 +106,7 @@ func TestB01_OtherLedgersSeeNothingOfOurs(t *testing.T) {
 	w.writesNothing(t, func() {
 		for _, rt := range w.api.Dialect().Routes {
 			if rt.Stream || rt.Scope == handlers.ScopeAdmin {
-				continue // TestEventStream, and the roles above
+				continue // TestB59_EventStream, and the roles above
 			}
 			for role, key := range map[string]string{"the other mode": w.live, "another organisation": w.keys["another organisation"]} {
 				path, body := w.path(rt.Path, w.own), bodies[rt.Method+" "+rt.Path]

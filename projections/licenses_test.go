@@ -106,9 +106,15 @@ func TestB67_HeavyQueriesEnd(t *testing.T) {
 	type row struct {
 		N int `db:"n"`
 	}
+	type limit struct {
+		Limit string `db:"statement_timeout"`
+	}
+	limits, err := query[limit](t.Context(), reads, id(900), "select current_setting('statement_timeout') as statement_timeout", nil)
+	require.NoError(t, err)
+	require.Equal(t, []limit{{"5s"}}, limits, "unless somebody says otherwise")
 	reads.timeout = 20 * time.Millisecond
 	began := time.Now()
-	_, err := query[row](t.Context(), reads, id(900), "select 1 as n from pg_sleep(10)", nil)
+	_, err = query[row](t.Context(), reads, id(900), "select 1 as n from pg_sleep(10)", nil)
 	require.Less(t, time.Since(began), 5*time.Second)
 	refused, ok := domain.AsRefusal(err)
 	require.True(t, ok, "%v", err)

@@ -3,6 +3,7 @@ package salable_test
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
@@ -116,6 +117,31 @@ func TestB11_ForeignFieldsAreIgnored(t *testing.T) {
 	for _, foreign := range []string{"2099", "__proto__", "organisation"} {
 		require.NotContains(t, events, foreign)
 	}
+}
+
+// So it is on every route that writes: with the fields and without them, the same is done, and no table has any of them.
+func TestB11_ForeignFieldsAreKeptNowhere(t *testing.T) {
+	t.Parallel()
+	a := newAttack(t)
+	a.spent = true
+	const marker = "marker-of-an-attack"
+	asked := asksFor(t)
+	for _, w := range a.bodied() {
+		var foreign []string
+		for _, field := range []string{"id", "uuid", "tenantId", "tenant_id", "ledgerUuid", "organisation", "status", "createdAt", "updatedAt", "price", "isTest", "version", "position",
+			"hash", "secret", "role", "admin", "$where", "metadata", "__proto__", "unitAmount", "quantity", "owner", "purchaser", "capabilities", "type", "paymentService"} {
+			if !slices.Contains(asked[w.name()], field) {
+				foreign = append(foreign, fmt.Sprintf("%q:%q", field, marker))
+			}
+		}
+		got := a.call(t, a.test, w.Method, w.path+"?isTest=false&tenantId="+marker, w.with(strings.Join(foreign, ",")), "unique-key", "foreign "+w.name())
+		if w.name() != "PUT /licenses/cancel" && w.name() != "PUT /licenses/{licenseUuid}" && w.name() != "PUT /usage" { // of what the routes before them have ended
+			require.Less(t, got.status, 300, "%s: %s", w.name(), got.body)
+		}
+		require.NotContains(t, string(got.body), marker)
+	}
+	require.Empty(t, a.holding(t, []string{marker}))
+	require.NotContains(t, a.log.String(), marker)
 }
 
 func TestB10_WhoMayCall(t *testing.T) {
