@@ -18,8 +18,8 @@ import (
 
 // appendSQL is the one statement that writes the log (design section 3). It is an implicit
 // transaction, so that a stalled client cannot hold the lock. Its shape: `won` locks the ledgers, each
-// once and in one order, that still stand where their part was decided and whose keys and claims are
-// free; every other part of the statement writes only for those. An unchanged position (o = n) proves
+// once and in one order, that still stand where their part was decided, by position and by hash (others may have
+// reached the position after a failover that took history back), and whose keys and claims are free; every other part of the statement writes only for those. An unchanged position (o = n) proves
 // refusals and changes nothing. What it found instead comes back with it, so that the rest can be
 // decided again without another question. A row that somebody holds for long is not waited for: the other
 // ledgers of the batch would wait too (see flushAgain).
@@ -34,9 +34,9 @@ found_claims as materialized (
 	join claims c on c.ledger_id = p.ledger_id and c.scope = p.scope and c.value = p.value),
 won as materialized (
 	select l.ledger_id, w.n, w.h, w.r, w.c
-	from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[], $6::timestamptz[]) w(ledger_id, o, n, h, r, c)
+	from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[], $6::timestamptz[], $36::bytea[]) w(ledger_id, o, n, h, r, c, oh)
 	join ledgers l on l.ledger_id = w.ledger_id
-	where l.position = w.o
+	where l.position = w.o and l.head = w.oh
 		and w.ledger_id not in (select ledger_id from found_keys)
 		and w.ledger_id not in (select ledger_id from found_claims)
 		and ` + shortWait + `
@@ -66,7 +66,8 @@ sk as (
 	insert into subject_keys (ledger_id, key_id, subject, wrapped_key, created_at)
 	select k.ledger_id, k.key_id, k.subject, k.wrapped_key, k.created_at
 	from unnest($31::uuid[], $32::uuid[], $33::bytea[], $34::bytea[], $35::timestamptz[]) k(ledger_id, key_id, subject, wrapped_key, created_at)
-	where k.ledger_id in (select ledger_id from won))
+	where k.ledger_id in (select ledger_id from won)
+	on conflict do nothing)
 select 'won', ledger_id, '', ''::bytea, 0::bigint, 0::bigint, null::json, null::uuid from won
 union all select 'key', ledger_id, key, fingerprint, first_position, last_position, answer, null from found_keys
 union all select 'claim:' || scope, ledger_id, value, ''::bytea, 0, 0, null, stream_id from found_claims`
@@ -94,8 +95,11 @@ func appendParts(ctx context.Context, db querier, parts []*part, skip bool) (*ap
 		}
 		sql = appendSQL
 	}
-	if mutant.Active == mutant.SkippedHeadCheck {
-		sql = strings.Replace(sql, "where l.position = w.o", "where true", 1)
+	switch mutant.Active {
+	case mutant.SkippedHeadCheck:
+		sql = strings.Replace(sql, "where l.position = w.o and l.head = w.oh", "where true", 1)
+	case mutant.PositionIsHistory:
+		sql = strings.Replace(sql, " and l.head = w.oh", "", 1)
 	}
 	c := columnsPool.Get().(*columns)
 	rows, err := db.Query(ctx, sql, c.lay(parts)...) // they are sent, or copied, when it returns
@@ -307,7 +311,7 @@ func (l *lane) settle(parts []*part, got *appended) {
 // confirm is what follows a commit: the cache moves on, readers hear of it, callers get their answers.
 func (l *lane) confirm(p *part) {
 	p.confirmState()
-	l.s.keys.saved(p.ls.id, p.made)
+	l.s.keys.saved(p.ls, p.made)
 	l.s.committed(p.ls.id, p.head.Position, p.events)
 	for _, d := range p.decided {
 		d.call.reply(d.answer)

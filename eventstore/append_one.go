@@ -28,7 +28,7 @@ func (p *part) alone() bool {
 // part was decided and its key is free.
 var aloneSQL = sync.OnceValue(func() (all [mostAlone + 1]string) {
 	for n := 1; n <= mostAlone; n++ {
-		at := 11
+		at := 12
 		next := func() int { at++; return at }
 		var events strings.Builder
 		for i := range n {
@@ -37,7 +37,7 @@ var aloneSQL = sync.OnceValue(func() (all [mostAlone + 1]string) {
 		}
 		all[n] = `with won as (
 				update ledgers l set position = $3, head = $4, recorded_at = $5, clock = $6
-				where l.ledger_id = $1 and l.position = $2 and not exists (select from commands c where c.ledger_id = $1 and c.key = $7)
+				where l.ledger_id = $1 and l.position = $2 and l.head = $12 and not exists (select from commands c where c.ledger_id = $1 and c.key = $7)
 					and ` + shortWait + `
 				returning l.ledger_id),
 			ev as (
@@ -61,9 +61,9 @@ func sep(i int) string {
 // appendAlone runs the statement; false when it wrote nothing, without a reason.
 func appendAlone(ctx context.Context, db querier, p *part) (bool, error) {
 	k := &p.keys[0]
-	args := make([]any, 0, 11+9*len(p.events))
+	args := make([]any, 0, 12+9*len(p.events))
 	args = append(args, p.ls.id, p.old.Position, p.head.Position, p.head.Hash[:], p.recordedAt, p.clock,
-		k.name, k.fingerprint[:], k.first, k.last, k.answer)
+		k.name, k.fingerprint[:], k.first, k.last, k.answer, p.old.Hash[:])
 	for _, e := range p.events {
 		args = append(args, e.Position, e.Stream, e.Version, e.ID, e.Type, e.Data, e.Meta, e.EffectiveAt, e.Hash[:])
 	}
@@ -85,7 +85,8 @@ func tryAlone(ctx context.Context, db querier, parts []*part) (*appended, error)
 	if len(parts) != 1 || !parts[0].alone() {
 		return nil, nil
 	}
-	if mutant.Active == mutant.SkippedHeadCheck || mutant.Active == mutant.SkippedKeyProbe {
+	switch mutant.Active {
+	case mutant.SkippedHeadCheck, mutant.PositionIsHistory, mutant.SkippedKeyProbe:
 		return nil, nil
 	}
 	won, err := appendAlone(ctx, db, parts[0])

@@ -135,6 +135,12 @@ func (b *batch) decide(c *call) {
 func (b *batch) decideIn(ls *ledgerState, c *call) {
 	p := b.part(ls)
 	for _, cold := range c.coldStreams {
+		if cold.position < cold.known && c.lost < 2 {
+			// History went back: what is known here takes in nothing that is read there. The serial path finds out.
+			c.coldStreams, c.lost = nil, 2
+			b.heldBack = append(b.heldBack, c)
+			return
+		}
 		if cold.erasures == b.lane.s.keys.erasures.Load() { // else it may name somebody erased meanwhile
 			ls.accept(cold)
 		}
@@ -215,7 +221,7 @@ func (b *batch) decideIn(ls *ledgerState, c *call) {
 func (b *batch) encode(d *decision, answer any) error {
 	p, c, ledger := d.part, d.call, d.part.ls.id
 	s := b.sealer
-	s.made = s.made[:0]
+	s.made, s.read = s.made[:0], p.ls.reading
 	if c.meta == nil {
 		m := c.req.Meta
 		m.Key = c.req.Key
@@ -361,7 +367,7 @@ func (d *decision) Load(id uuid.UUID) (domain.State, error) {
 	st, ok := ls.streams[id]
 	if !ok {
 		if d.batch.read == nil {
-			return nil, &miss{stream: id}
+			return nil, &miss{stream: id, known: ls.head.Position}
 		}
 		var err error
 		if st, err = d.batch.read(ls, id); err != nil {

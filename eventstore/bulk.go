@@ -87,7 +87,7 @@ func (s *Store) WriteBulk(ctx context.Context, bulks []*Bulk) error {
 		return fmt.Errorf("write ledgers: %w", err)
 	}
 	for _, b := range bulks {
-		s.keys.saved(b.ls.id, b.part.made)
+		s.keys.saved(b.ls, b.part.made)
 	}
 	return nil
 }

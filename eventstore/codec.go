@@ -121,6 +121,7 @@ func (p place) associated(field jsontext.Pointer) []byte {
 type sealer struct {
 	codec *codec
 	at    place
+	read  int64         // which reading of the ledger what is encoded was decided on
 	made  []*subjectKey // keys whose rows must be written with what was encoded
 	used  bool          // the last value had a personal field
 	opts  json.Options
@@ -148,7 +149,7 @@ func (s *sealer) personal(enc *jsontext.Encoder, p domain.Personal) error {
 		return enc.WriteToken(jsontext.String(p.Text)) // an answer about an erased subject: there is nothing left to hide
 	}
 	s.used = true
-	key, made, err := s.codec.keys.forSubject(s.at.ledger, p.Subject)
+	key, made, err := s.codec.keys.forSubject(s.at.ledger, p.Subject, s.read)
 	if err != nil {
 		return err
 	}

@@ -13,7 +13,7 @@ type columns struct {
 	ledgers struct {
 		id                    pgarray.UUIDs
 		old, position         pgarray.Int8s
-		head                  pgarray.Byteas
+		oldHead, head         pgarray.Byteas
 		recordedAt, clockTime pgarray.Timestamps
 	}
 	probes struct {
@@ -55,7 +55,7 @@ func newColumns() *columns {
 	c.args = []any{&l.id, &l.old, &l.position, &l.head, &l.recordedAt, &l.clockTime, &p.ledger, &p.key, &cl.ledger, &cl.scope, &cl.value,
 		&e.ledger, &e.position, &e.stream, &e.version, &e.id, &e.typ, &e.data, &e.meta, &e.recordedAt, &e.effective, &e.hash,
 		&cm.ledger, &cm.key, &cm.fingerprint, &cm.first, &cm.last, &cm.answer, &cm.recordedAt, &cl.stream,
-		&k.ledger, &k.id, &k.subject, &k.wrapped, &k.createdAt}
+		&k.ledger, &k.id, &k.subject, &k.wrapped, &k.createdAt, &l.oldHead}
 	return c
 }
 
@@ -88,6 +88,7 @@ func (c *columns) part(p *part) {
 	l.id.Add(id)
 	l.old.Add(p.old.Position)
 	l.position.Add(p.head.Position)
+	l.oldHead.Add(p.old.Hash[:])
 	l.head.Add(p.head.Hash[:])
 	l.recordedAt.Add(p.recordedAt)
 	if p.clock != nil {

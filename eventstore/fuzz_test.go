@@ -66,7 +66,7 @@ func FuzzCodec(f *testing.F) {
 		if err != nil {
 			return // a time beyond the year 9999
 		}
-		c.keys.saved(ledger, s.made)
+		c.keys.saved(&ledgerState{id: ledger}, s.made)
 		r := recorded(sealed, version)
 		require.NoError(t, c.newOpener().decode(r))
 		scansAsItDecodes(t, c, recorded(sealed, version))

@@ -26,7 +26,7 @@ type subjectKey struct {
 	aead    cipher.AEAD // nil once destroyed
 	subject []byte      // HMAC of the subject's name
 	wrapped []byte
-	saved   bool // its row is known to be in the database
+	savedIn int64 // the reading of its ledger since which its row is known to be in the database; 0: none
 }
 
 type ledgerKey struct {
@@ -88,11 +88,12 @@ func (k *keyring) load(ctx context.Context, db querier, ledger uuid.UUID) (*ledg
 }
 
 // forSubject gives the key for a subject's next field; made is true when its row must be written in
-// the same append. Without the ledger's key it is a *miss.
-func (k *keyring) forSubject(ledger uuid.UUID, subject string) (key *subjectKey, made bool, err error) {
+// the same append, unless it is there: what was saved before the ledger was read anew may be gone with the history
+// that it came with. Without the ledger's key it is a *miss.
+func (k *keyring) forSubject(ledger uuid.UUID, subject string, reading int64) (key *subjectKey, made bool, err error) {
 	name := subjectName{ledger, subject}
 	if key, ok := k.current.Get(name); ok && key.aead != nil {
-		return key, !key.saved, nil
+		return key, key.savedIn != reading, nil
 	}
 	lk, ok := k.ledgers.Get(ledger)
 	if !ok {
@@ -116,10 +117,10 @@ func (lk *ledgerKey) subjectHash(subject string) []byte {
 }
 
 // saved notes that the rows of new keys are committed: from now on others may read what they sealed.
-func (k *keyring) saved(ledger uuid.UUID, keys []*subjectKey) {
+func (k *keyring) saved(ls *ledgerState, keys []*subjectKey) {
 	for _, key := range keys {
-		key.saved = true
-		k.byID.Add(keyName{ledger, key.id}, key)
+		key.savedIn = ls.reading
+		k.byID.Add(keyName{ls.id, key.id}, key)
 	}
 }
 
@@ -147,7 +148,6 @@ func (k *keyring) fetch(ctx context.Context, db querier, ledger uuid.UUID, ids [
 	var key subjectKey
 	_, err = pgx.ForEachRow(rows, []any{&key.id, &key.subject, &key.wrapped}, func() error {
 		found := key
-		found.saved = true
 		if found.wrapped != nil {
 			raw, err := open(lk.aead, found.wrapped, found.id[:])
 			if err != nil {

@@ -104,6 +104,7 @@ type ledgerState struct {
 	written map[uuid.UUID]int64
 	floor   int64
 	elem    *list.Element
+	reading int64 // a number of its own each time that a ledger is read anew
 }
 
 const maxWritten = 4096
@@ -348,8 +349,10 @@ func (l *lane) ledger(id uuid.UUID, cold *coldLedger) *ledgerState {
 
 func newLedgerState(id uuid.UUID, cold *coldLedger) *ledgerState {
 	return &ledgerState{id: id, head: cold.head, recordedAt: cold.recordedAt, clock: cold.clock, test: cold.test,
-		streams: map[uuid.UUID]*stream{}, written: map[uuid.UUID]int64{}, floor: cold.head.Position}
+		streams: map[uuid.UUID]*stream{}, written: map[uuid.UUID]int64{}, floor: cold.head.Position, reading: readings.Add(1)}
 }
+
+var readings atomic.Int64
 
 // drop forgets a ledger: the next call reads it anew.
 func (l *lane) drop(id uuid.UUID) {

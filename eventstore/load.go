@@ -15,6 +15,7 @@ import (
 type miss struct {
 	ledger bool
 	stream uuid.UUID
+	known  int64 // the ledger's position then
 }
 
 func (m *miss) Error() string { return "not in memory: stream " + m.stream.String() }
@@ -32,6 +33,7 @@ type coldStream struct {
 	id       uuid.UUID
 	stream   *stream
 	position int64
+	known    int64 // the position that was known before it was read
 	erasures int64 // that this process knew of when it began to read
 }
 
@@ -55,6 +57,7 @@ func (s *Store) loadCold(ctx context.Context, c *call, m *miss) error {
 	if err != nil {
 		return err
 	}
+	cold.known = m.known
 	c.coldStreams = append(c.coldStreams, cold)
 	return nil
 }

@@ -54,7 +54,7 @@ func TestWhatIsEncodedIsScanned(t *testing.T) {
 		s := c.newSealer()
 		data, err := s.encode(e, place{ledger: ledger, stream: stream, version: 3})
 		require.NoError(t, err)
-		c.keys.saved(ledger, s.made)
+		c.keys.saved(&ledgerState{id: ledger}, s.made)
 		r := &Recorded{Ledger: ledger, Position: 7, Stream: stream, Version: 3, Type: name, Data: data}
 		require.True(t, scansAsItDecodes(t, c, r), "%s", data)
 		require.Equal(t, !s.used, c.plain[name], "%s: whether it has personal fields", name)

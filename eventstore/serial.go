@@ -203,7 +203,7 @@ func (t *serialTry) run(calls []*call) (rest []*call) {
 	switch f {
 	case fateHappened:
 		p.confirmState()
-		s.keys.saved(p.ls.id, p.made)
+		s.keys.saved(p.ls, p.made)
 		s.committed(p.ls.id, p.head.Position, p.events)
 		for _, d := range p.decided {
 			d.call.reply(d.answer)

@@ -123,3 +123,39 @@ func TestTheLogsConnectionsNeverCancel(t *testing.T) {
 	pool.Close() // waits for the broken connection's clean-up
 	require.Zero(t, proxy.Cancels())
 }
+
+// A key that was made for an outcome nobody could look up is in the database if it happened: the next command
+// about the same person goes through.
+func TestF47_AfterAnUnknownOutcomeTheSamePersonIsWrittenAbout(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	proxy, url := faults.NewProxy(t, f.db.AppURL)
+	ledger, stream := f.ledger(t, "live"), uuid.New()
+	armed := false
+	s := f.storeAt(t, url, Config{Lanes: 1, UnknownAfter: 300 * time.Millisecond, Fault: func(step string) error {
+		if step == "before append" && armed {
+			armed = false
+			proxy.HoldAnswers(true)
+			proxy.LoseAnswers(1 << 30) // this one, and every look-up
+		}
+		return nil
+	}})
+	_, err := s.Execute(t.Context(), Request{Ledger: ledger, Command: nameIt(stream, domain.Grantee("ada"))})
+	require.NoError(t, err)
+	armed = true
+	_, err = s.Execute(t.Context(), Request{Ledger: ledger, Key: "k", Command: nameIt(stream, domain.Grantee("grace"))})
+	require.ErrorIs(t, err, &domain.Error{Code: "outcome_unknown"})
+
+	proxy.LoseAnswers(0)
+	proxy.HoldAnswers(false)
+	require.Eventually(t, func() bool {
+		r, err := s.Execute(t.Context(), Request{Ledger: ledger, Key: "k", Command: nameIt(stream, domain.Grantee("grace"))})
+		return err == nil && r.Replayed
+	}, 5*time.Second, 20*time.Millisecond)
+	_, err = s.Execute(t.Context(), Request{Ledger: ledger, Command: nameIt(stream, domain.Grantee("grace"))})
+	require.NoError(t, err)
+	events, err := f.store(t, Config{}).Page(t.Context(), ledger, 0, 10)
+	require.NoError(t, err)
+	require.Len(t, events, 3)
+	mustVerify(t, f, ledger)
+}

@@ -6,6 +6,7 @@ package mutant
 // The breakages.
 const (
 	SkippedHeadCheck    = "skipped_head_check"   // an append writes although the ledger moved on meanwhile
+	PositionIsHistory   = "position_is_history"  // an append writes wherever the position is right, whatever stands there
 	UnconfirmedRefusal  = "unconfirmed_refusal"  // a refusal is given on a state that may be stale
 	SkippedKeyProbe     = "skipped_key_probe"    // an idempotency key is not looked for before its command is decided
 	KeptOverlay         = "kept_overlay"         // what a failed decision changed in memory stays

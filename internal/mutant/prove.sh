@@ -5,6 +5,7 @@ set -u
 cd "$(dirname "$0")/../.."
 table='
 skipped_head_check   ./eventstore
+position_is_history  ./eventstore
 unconfirmed_refusal  ./eventstore
 skipped_key_probe    ./eventstore
 kept_overlay         ./eventstore
