@@ -16,8 +16,16 @@ import (
 func (r *Rebuild) prepare(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, r.Owner, func(tx pgx.Tx) error {
 		var there bool
-		if err := tx.QueryRow(ctx, "select to_regnamespace($1) is not null", r.schema).Scan(&there); err != nil || there {
+		if err := tx.QueryRow(ctx, "select to_regnamespace($1) is not null", r.schema).Scan(&there); err != nil {
 			return err
+		}
+		if there { // a run that was killed while it made indexes had bound the owner already: COPY would be refused
+			for _, t := range r.tables() {
+				if _, err := tx.Exec(ctx, fmt.Sprintf("alter table %s.%s no force row level security", r.schema, t)); err != nil {
+					return err
+				}
+			}
+			return nil
 		}
 		if _, err := tx.Exec(ctx, fmt.Sprintf("create schema %[1]s; create table %[1]s.checkpoints (ledger_id uuid primary key, position bigint not null)", r.schema)); err != nil {
 			return err
