@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -23,60 +24,79 @@ import (
 // refusals and changes nothing. What it found instead comes back with it, so that the rest can be
 // decided again without another question. A row that somebody holds for long is not waited for: the other
 // ledgers of the batch would wait too (see flushAgain).
-const appendSQL = `
+//
+// Most batches claim nothing and name nobody new: theirs is the same statement without those parts, which
+// PostgreSQL would prepare, run through and end for nothing.
+func appendSQL(whole, skip bool) string {
+	part := func(sql string) string {
+		if !whole {
+			return ""
+		}
+		return sql
+	}
+	locked := ""
+	if skip { // takes a held ledger for a lost one
+		locked = " skip locked"
+	}
+	return `
 with found_keys as materialized (
 	select c.ledger_id, c.key, c.fingerprint, c.first_position, c.last_position, c.answer
 	from unnest($7::uuid[], $8::text[]) p(ledger_id, key)
-	join commands c on c.ledger_id = p.ledger_id and c.key = p.key),
+	join commands c on c.ledger_id = p.ledger_id and c.key = p.key),` + part(`
 found_claims as materialized (
 	select c.ledger_id, c.scope, c.value, c.stream_id
-	from unnest($9::uuid[], $10::text[], $11::text[]) p(ledger_id, scope, value)
-	join claims c on c.ledger_id = p.ledger_id and c.scope = p.scope and c.value = p.value),
+	from unnest($28::uuid[], $29::text[], $30::text[]) p(ledger_id, scope, value)
+	join claims c on c.ledger_id = p.ledger_id and c.scope = p.scope and c.value = p.value),`) + `
 won as materialized (
 	select l.ledger_id, w.n, w.h, w.r, w.c
-	from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[], $6::timestamptz[], $36::bytea[]) w(ledger_id, o, n, h, r, c, oh)
+	from unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bytea[], $5::timestamptz[], $6::timestamptz[], $27::bytea[]) w(ledger_id, o, n, h, r, c, oh)
 	join ledgers l on l.ledger_id = w.ledger_id
 	where l.position = w.o and l.head = w.oh
-		and w.ledger_id not in (select ledger_id from found_keys)
-		and w.ledger_id not in (select ledger_id from found_claims)
+		and w.ledger_id not in (select ledger_id from found_keys)` + part(`
+		and w.ledger_id not in (select ledger_id from found_claims)`) + `
 		and ` + shortWait + `
-	order by l.ledger_id for no key update of l),
+	order by l.ledger_id for no key update of l` + locked + `),
 moved as (
 	update ledgers l set position = won.n, head = won.h, recorded_at = won.r, clock = won.c
 	from won where l.ledger_id = won.ledger_id and won.n > l.position),
 ev as (
 	insert into events (ledger_id, position, stream_id, version, event_id, type, data, meta, recorded_at, effective_at, hash)
 	select e.ledger_id, e.position, e.stream_id, e.version, e.event_id, e.type, e.data, e.meta, e.recorded_at, e.effective_at, e.hash
-	from unnest($12::uuid[], $13::bigint[], $14::uuid[], $15::bigint[], $16::uuid[], $17::text[], $18::json[], $19::json[],
-		$20::timestamptz[], $21::timestamptz[], $22::bytea[])
+	from unnest($9::uuid[], $10::bigint[], $11::uuid[], $12::bigint[], $13::uuid[], $14::text[], $15::json[], $16::json[],
+		$17::timestamptz[], $18::timestamptz[], $19::bytea[])
 		e(ledger_id, position, stream_id, version, event_id, type, data, meta, recorded_at, effective_at, hash)
 	where e.ledger_id in (select ledger_id from won)),
 cm as (
 	insert into commands (ledger_id, key, fingerprint, first_position, last_position, answer, recorded_at)
 	select c.ledger_id, c.key, c.fingerprint, c.first_position, c.last_position, c.answer, c.recorded_at
-	from unnest($23::uuid[], $24::text[], $25::bytea[], $26::bigint[], $27::bigint[], $28::json[], $29::timestamptz[])
+	from unnest($20::uuid[], $21::text[], $22::bytea[], $23::bigint[], $24::bigint[], $25::json[], $26::timestamptz[])
 		c(ledger_id, key, fingerprint, first_position, last_position, answer, recorded_at)
-	where c.ledger_id in (select ledger_id from won)),
+	where c.ledger_id in (select ledger_id from won))` + part(`,
 cl as (
 	insert into claims (ledger_id, scope, value, stream_id)
 	select c.ledger_id, c.scope, c.value, c.stream_id
-	from unnest($9::uuid[], $10::text[], $11::text[], $30::uuid[]) c(ledger_id, scope, value, stream_id)
+	from unnest($28::uuid[], $29::text[], $30::text[], $31::uuid[]) c(ledger_id, scope, value, stream_id)
 	where c.ledger_id in (select ledger_id from won)),
 sk as (
 	insert into subject_keys (ledger_id, key_id, subject, wrapped_key, created_at)
 	select k.ledger_id, k.key_id, k.subject, k.wrapped_key, k.created_at
-	from unnest($31::uuid[], $32::uuid[], $33::bytea[], $34::bytea[], $35::timestamptz[]) k(ledger_id, key_id, subject, wrapped_key, created_at)
+	from unnest($32::uuid[], $33::uuid[], $34::bytea[], $35::bytea[], $36::timestamptz[]) k(ledger_id, key_id, subject, wrapped_key, created_at)
 	where k.ledger_id in (select ledger_id from won)
-	on conflict do nothing)
+	on conflict do nothing)`) + `
 select 'won', ledger_id, '', ''::bytea, 0::bigint, 0::bigint, null::json, null::uuid from won
-union all select 'key', ledger_id, key, fingerprint, first_position, last_position, answer, null from found_keys
-union all select 'claim:' || scope, ledger_id, value, ''::bytea, 0, 0, null, stream_id from found_claims`
+union all select 'key', ledger_id, key, fingerprint, first_position, last_position, answer, null from found_keys` + part(`
+union all select 'claim:' || scope, ledger_id, value, ''::bytea, 0, 0, null, stream_id from found_claims`)
+}
+
+// appendStatements are made once: by whether the batch has claims or new keys of subjects, and whether held
+// ledgers are skipped.
+var appendStatements = map[[2]bool]string{
+	{false, false}: appendSQL(false, false), {false, true}: appendSQL(false, true),
+	{true, false}: appendSQL(true, false), {true, true}: appendSQL(true, true),
+}
 
 // shortWait is true, once the statement will give up its wait for a row that is held. It bounds this transaction alone.
 const shortWait = `(select set_config('lock_timeout', '200ms', true)) is not null`
-
-// skippingSQL takes a held ledger for a lost one.
-var skippingSQL = strings.Replace(appendSQL, "for no key update of l)", "for no key update of l skip locked)", 1)
 
 // appended is what the statement answered.
 type appended struct {
@@ -88,13 +108,13 @@ type appended struct {
 // appendParts runs the statement, skipping ledgers that somebody holds or giving up on them with 55P03. All rows are
 // read before anything is believed.
 func appendParts(ctx context.Context, db querier, parts []*part, skip bool) (*appended, error) {
-	sql := skippingSQL
 	if !skip {
 		if a, err := tryAlone(ctx, db, parts); a != nil || err != nil {
 			return a, err
 		}
-		sql = appendSQL
 	}
+	whole := slices.ContainsFunc(parts, func(p *part) bool { return len(p.claims) > 0 || len(p.made) > 0 })
+	sql := appendStatements[[2]bool{whole, skip}]
 	switch mutant.Active {
 	case mutant.SkippedHeadCheck:
 		sql = strings.Replace(sql, "where l.position = w.o and l.head = w.oh", "where true", 1)
@@ -102,7 +122,7 @@ func appendParts(ctx context.Context, db querier, parts []*part, skip bool) (*ap
 		sql = strings.Replace(sql, " and l.head = w.oh", "", 1)
 	}
 	c := columnsPool.Get().(*columns)
-	rows, err := db.Query(ctx, sql, c.lay(parts)...) // they are sent, or copied, when it returns
+	rows, err := db.Query(ctx, sql, c.lay(parts, whole)...) // they are sent, or copied, when it returns
 	c.release()
 	if err != nil {
 		return nil, err

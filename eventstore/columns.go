@@ -52,10 +52,10 @@ type columns struct {
 func newColumns() *columns {
 	c := &columns{}
 	l, p, cl, e, cm, k := &c.ledgers, &c.probes, &c.claims, &c.events, &c.commands, &c.keys
-	c.args = []any{&l.id, &l.old, &l.position, &l.head, &l.recordedAt, &l.clockTime, &p.ledger, &p.key, &cl.ledger, &cl.scope, &cl.value,
+	c.args = []any{&l.id, &l.old, &l.position, &l.head, &l.recordedAt, &l.clockTime, &p.ledger, &p.key,
 		&e.ledger, &e.position, &e.stream, &e.version, &e.id, &e.typ, &e.data, &e.meta, &e.recordedAt, &e.effective, &e.hash,
-		&cm.ledger, &cm.key, &cm.fingerprint, &cm.first, &cm.last, &cm.answer, &cm.recordedAt, &cl.stream,
-		&k.ledger, &k.id, &k.subject, &k.wrapped, &k.createdAt, &l.oldHead}
+		&cm.ledger, &cm.key, &cm.fingerprint, &cm.first, &cm.last, &cm.answer, &cm.recordedAt, &l.oldHead,
+		&cl.ledger, &cl.scope, &cl.value, &cl.stream, &k.ledger, &k.id, &k.subject, &k.wrapped, &k.createdAt}
 	return c
 }
 
@@ -71,13 +71,19 @@ func (c *columns) release() {
 	columnsPool.Put(c)
 }
 
-// lay lays the parts out.
-func (c *columns) lay(parts []*part) []any {
+// mostArgs are those that every batch has; claims and keys of subjects come after them.
+const mostArgs = 27
+
+// lay lays the parts out, for the whole statement or the one without claims and keys.
+func (c *columns) lay(parts []*part, whole bool) []any {
 	for _, a := range c.args {
 		a.(interface{ Reset() }).Reset()
 	}
 	for _, p := range parts {
 		c.part(p)
+	}
+	if !whole {
+		return c.args[:mostArgs]
 	}
 	return c.args
 }

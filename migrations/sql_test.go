@@ -18,15 +18,15 @@ import (
 // built lists the functions that put SQL together, by where its parts come from. None of them may be a
 // request's: those are arguments. A new one is added here only after somebody has looked.
 var built = map[string][]string{
-	"pass on what is made of constants where they are called": {"cmd/subledger: load", "eventstore: appendParts", "eventstore: organisations", "eventstore: readLedger",
+	"pass on what is made of constants where they are called": {"cmd/subledger: load", "eventstore: appendParts", "eventstore: organisations", "eventstore: pageOf", "eventstore: readLedger",
 		"projections: queue", "projections: queryRows", "projections: todo", "projections: within"},
-	"make placeholders, as many as there are rows": {"eventstore: aloneSQL", "eventstore: appendAlone", "eventstore: Stream"},
-	"take tables and columns from the program's types": {"projections: NewTable", "projections: queueLoad", "projections: queueWrite", "projections: flush", "projections: Get",
+	"make placeholders, as many as there are rows, or leave out what has none": {"eventstore: appendSQL", "eventstore: aloneSQL", "eventstore: appendAlone", "eventstore: Stream"},
+	"take tables and columns from the program's types": {"projections: NewTable", "projections: queueLoad", "projections: queueWrite", "projections: flush",
 		"projections: queueRows", "projections: ask", "projections: item", "projections: items", "projections: dress", "projections: licensePairs", "projections: status", "projections: compare"},
 	"join conditions that are constants, with named arguments": {"projections: Subscription", "projections: Subscriptions", "projections: SubscriptionUsage", "projections: Task", "projections: UnitCount",
 		"projections: UsagePeriods", "projections: UsageTotals", "projections: CountLicenses", "projections: MeterByKey", "projections: eitherWay", "projections: from", "projections: tail"},
-	"name a schema that the program chose": {"projections: Drop", "projections: Swap", "projections: align", "projections: applyTo", "projections: catchUp", "projections: index",
-		"projections: moveCheckpoints", "projections: prepare"},
+	"name a schema that the program chose": {"projections: Drop", "projections: Swap", "projections: align", "projections: applyTo", "projections: catchUp",
+		"projections: execute", "projections: moveCheckpoints", "projections: newCopying", "projections: prepare"},
 	"name a channel or a database that the program chose": {"projections: listen", "internal/embeddedpg: EnsureDatabase"},
 	"wrap a library's SQL":                                {"internal/reactions: ExecContext", "internal/reactions: QueryContext", "internal/reactions: SelectQuery"},
 	"write a text, no SQL":                                {"handlers: follow", "internal/selftest: whole"},
