@@ -6,6 +6,8 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
+
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // ChannelErased tells processes, by NOTIFY, of ledgers in which somebody was erased: a payload is a word
@@ -42,6 +44,9 @@ func (s *Store) EraseSubject(ctx context.Context, ledger uuid.UUID, subject stri
 // before the states are gone.
 func (s *Store) Forget(ctx context.Context, ledgers ...uuid.UUID) error {
 	s.keys.forget(ledgers...)
+	if mutant.Active == mutant.KeptPersons {
+		return nil
+	}
 	if len(ledgers) == 0 {
 		for _, l := range s.lanes {
 			l.forgetAll()

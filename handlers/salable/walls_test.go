@@ -190,6 +190,12 @@ func TestB01_B10_WhoeverMayNotLearnsNothing(t *testing.T) {
 				}
 			}
 		}
+		for _, w := range a.writes { // B10: a method in a header or a query is none
+			for _, header := range []string{"X-HTTP-Method-Override", "X-HTTP-Method", "X-Method-Override"} {
+				got := a.send(t, a.test, "GET", "/products/"+a.product+"?_method="+w.Method, w.body, header, w.Method)
+				require.Equal(t, 200, got.status, "%s: %s", header, got.body)
+			}
+		}
 		for path, served := range methods {
 			for _, method := range []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"} {
 				if slices.Contains(served, method) || method == "HEAD" && slices.Contains(served, "GET") || a.served(method, path) {

@@ -27,5 +27,6 @@ const (
 	SeatOutlivesEnd     = "seat_outlives_end"    // a seat goes on after its subscription's end
 	TaskBackwards       = "task_backwards"       // a task that is done takes further reports
 	ForgottenRoom       = "forgotten_room"       // seats that open tasks will make do not count against the maximum
+	KeptPersons         = "kept_persons"         // folded states outlive an erasure
 	LazyCheck           = "lazy_check"           // a check of entitlements does not wait for what was acknowledged
 )

@@ -9,6 +9,7 @@ position_is_history  ./eventstore
 unconfirmed_refusal  ./eventstore
 skipped_key_probe    ./eventstore
 kept_overlay         ./eventstore
+kept_persons         ./eventstore
 clock_backwards      ./eventstore
 loose_ciphertext     ./eventstore
 position_is_proof    ./eventstore
