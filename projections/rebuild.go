@@ -1,7 +1,9 @@
 package projections
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"hash/fnv"
 	"log/slog"
@@ -37,12 +39,13 @@ type RebuildConfig struct {
 	Log      Facts
 	Owner    *pgxpool.Pool // of the tables' owner: makes tables and swaps them
 	Models   []*Model
+	Program  string                  // what makes the rows: only the same goes on with the shadow of a run that was killed
 	Progress func(done, total int64) // events; called from several goroutines; nil: nobody looks
 	Logger   *slog.Logger
 }
 
 // Rebuild makes read models anew beside the live ones, in a schema of its own, from position 1. It
-// works ledger by ledger: a run that was killed goes on where it was when it is run again.
+// works ledger by ledger: a run that was killed goes on where it was when the same program runs it again.
 //
 //	Run     folds all ledgers in memory, COPYs the rows, makes the indexes and catches up
 //	Check   compares the new tables with the live ones, row by row
@@ -361,6 +364,9 @@ func (r *Rebuild) applyTo(ctx context.Context, tx pgx.Tx, ledger uuid.UUID, even
 	return err
 }
 
+// errOutdated asks for another run, which begins anew.
+var errOutdated = errors.New("somebody was erased, or history was lost, since it began: run it again")
+
 // Swap puts the shadow in the place of the live tables. Runners wait for it at their next page, and
 // find their checkpoints where the shadow is; what was parked is parked no more.
 func (r *Rebuild) Swap(ctx context.Context) error {
@@ -378,6 +384,9 @@ func (r *Rebuild) Swap(ctx context.Context) error {
 		// The same order as a runner's: checkpoints first, then the tables.
 		if _, err := tx.Exec(ctx, "set local lock_timeout = '3s'; lock table public.checkpoints in share row exclusive mode"); err != nil {
 			return fmt.Errorf("wait for the runners: %w", err)
+		}
+		if usable, err := r.usable(ctx, tx); err != nil || !usable {
+			return cmp.Or(err, errOutdated)
 		}
 		if _, err := r.catchUp(ctx, tx, uuid.Nil); err != nil {
 			return err

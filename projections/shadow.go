@@ -10,16 +10,16 @@ import (
 	"golang.org/x/sync/errgroup"
 )
 
-// prepare makes the shadow schema with its tables, unless an earlier run did. The tables get all
-// that `like` does not copy: storage parameters, row-level security, policies and grants. Indexes
-// are made once the rows are there.
+// prepare makes the shadow schema with its tables, unless an earlier run of the same program did, since when
+// nobody was erased and no history was lost. The tables get all that `like` does not copy: storage parameters,
+// row-level security, policies and grants. Indexes are made once the rows are there.
 func (r *Rebuild) prepare(ctx context.Context) error {
 	return pgx.BeginFunc(ctx, r.Owner, func(tx pgx.Tx) error {
-		var there bool
-		if err := tx.QueryRow(ctx, "select to_regnamespace($1) is not null", r.schema).Scan(&there); err != nil {
+		usable, err := r.usable(ctx, tx)
+		if err != nil {
 			return err
 		}
-		if there { // a run that was killed while it made indexes had bound the owner already: COPY would be refused
+		if usable { // a run that was killed while it made indexes had bound the owner already: COPY would be refused
 			for _, t := range r.tables() {
 				if _, err := tx.Exec(ctx, fmt.Sprintf("alter table %s.%s no force row level security", r.schema, t)); err != nil {
 					return err
@@ -27,7 +27,12 @@ func (r *Rebuild) prepare(ctx context.Context) error {
 			}
 			return nil
 		}
-		if _, err := tx.Exec(ctx, fmt.Sprintf("create schema %[1]s; create table %[1]s.checkpoints (ledger_id uuid primary key, position bigint not null)", r.schema)); err != nil {
+		if _, err := tx.Exec(ctx, fmt.Sprintf(`drop schema if exists %[1]s cascade; create schema %[1]s;
+			create table %[1]s.checkpoints (ledger_id uuid primary key, position bigint not null);
+			create table %[1]s.origin (program text not null, erased bigint not null)`, r.schema)); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "insert into "+r.schema+".origin values ($1, ("+erasedKeys+"))", r.Program); err != nil {
 			return err
 		}
 		for _, t := range r.tables() {
@@ -45,6 +50,21 @@ func (r *Rebuild) prepare(ctx context.Context) error {
 		}
 		return nil
 	})
+}
+
+// erasedKeys tells by a number that only grows whether somebody was erased.
+const erasedKeys = "select count(*) from public.subject_keys where wrapped_key is null"
+
+// usable tells whether there is a shadow whose rows are those that this run would make. Those of another program may
+// be of another fold, those before an erasure hold names.
+func (r *Rebuild) usable(ctx context.Context, tx pgx.Tx) (yes bool, err error) {
+	if err := tx.QueryRow(ctx, "select to_regclass($1) is not null", r.schema+".origin").Scan(&yes); err != nil || !yes {
+		return false, err
+	}
+	err = tx.QueryRow(ctx, `select (o.program, o.erased) = ($1, (`+erasedKeys+`)) and not exists (
+			select from `+r.schema+`.checkpoints c left join public.ledgers l using (ledger_id) where l.position is null or l.position < c.position)
+		from `+r.schema+`.origin o`, r.Program).Scan(&yes)
+	return yes, err
 }
 
 // dress runs the statements that make a shadow table like the live one in all but rows and indexes.

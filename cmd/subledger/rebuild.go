@@ -71,9 +71,14 @@ func (s *session) rebuild(ctx context.Context, p *process, what string, only []s
 	if err != nil {
 		return nil, nil, nil, err
 	}
+	program, err := thisProgram()
+	if err != nil {
+		owner.Close()
+		return nil, nil, nil, err
+	}
 	bar := p.progress(what)
 	var mu sync.Mutex
-	r = projections.NewRebuild(projections.RebuildConfig{Log: s.store, Owner: owner, Models: models, Progress: func(done, total int64) {
+	r = projections.NewRebuild(projections.RebuildConfig{Log: s.store, Owner: owner, Models: models, Program: program, Progress: func(done, total int64) {
 		mu.Lock()
 		defer mu.Unlock()
 		bar.at(done, total)
