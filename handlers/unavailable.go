@@ -8,6 +8,8 @@ import (
 	"slices"
 
 	"github.com/jackc/pgx/v5/pgconn"
+
+	"github.com/subledger/subledger/eventstore"
 )
 
 // unavailable tells errors of a database that is away, full or overloaded, where a retry may help, from
@@ -28,5 +30,5 @@ func unavailable(err error) bool {
 		errors.Is(err, io.ErrUnexpectedEOF), errors.Is(err, io.EOF), errors.Is(err, net.ErrClosed):
 		return true
 	}
-	return pgconn.SafeToRetry(err)
+	return eventstore.Fenced(err) || pgconn.SafeToRetry(err)
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/subledger/subledger/domain/organisation"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
 	"github.com/subledger/subledger/handlers/salable"
@@ -31,6 +32,9 @@ type server struct {
 	listener  net.Listener
 	pools     []*pgxpool.Pool
 	store     *eventstore.Store
+	fence     *eventstore.Fence
+	witness   *witness
+	back      []organisation.TakenBack // by the witness, and accepted
 	http      *worker
 	reactor   *worker
 	projector []*worker
@@ -101,7 +105,13 @@ const patience = 8 * time.Second
 
 func (s *server) poolOf(ctx context.Context, url, name string, most int, after func(context.Context, *pgx.Conn) error) (*pgxpool.Pool, error) {
 	pool, err := eventstore.OpenImpatientPool(ctx, url, patience, func(c *pgxpool.Config) {
-		c.MaxConns, c.AfterConnect = int32(most), after
+		c.MaxConns = int32(most)
+		c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error {
+			if err := s.fence.Pass(ctx, conn, url == s.reader && url != s.app); err != nil || after == nil {
+				return err
+			}
+			return after(ctx, conn)
+		}
 		c.ConnConfig.RuntimeParams["application_name"] = name
 	})
 	if err != nil {

@@ -28,6 +28,9 @@ func (s *server) start(ctx context.Context) error {
 	s.signals.Sender = self.String()
 	s.told.Address = "http://" + s.listener.Addr().String()
 	s.told.Database = s.place()
+	if err := s.guard(ctx); err != nil {
+		return err
+	}
 	key, err := s.prepare(ctx)
 	if err != nil {
 		return err
@@ -55,6 +58,13 @@ func (s *server) start(ctx context.Context) error {
 		return explainKey(err)
 	}
 	registerCaches(registry, s.store.Caches())
+	s.witness.known.Installation = s.store.SystemLedger()
+	if err := s.acceptRestore(ctx); err != nil {
+		return err
+	}
+	s.witness.accept(s.back)
+	s.store.Subscribe(s.witness.committed)
+	s.project(ctx, "witness", func(ctx context.Context) error { return s.witness.run(ctx, s.fence) })
 	applied := projections.NewApplied()
 	if c.has("api") {
 		if err := s.openReads(ctx, app, applied, registry); err != nil {

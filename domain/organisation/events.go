@@ -9,6 +9,7 @@
 //	O2 A key opens one ledger, or with the scope `admin` the system ledger and nothing else. `admin` keys belong to no organisation.
 //	O3 Only the SHA-256 of a key's secret is kept. A key ends by revocation or expiry, never by deletion.
 //	O4 Rolling a key issues a new one with the same scopes; the old one ends after the overlap.
+//	O5 A database that went back is used again only when an operator says so, and that is recorded.
 package organisation
 
 import (
@@ -62,15 +63,32 @@ type KeyEnds struct {
 	Reason string    `json:"reason"` // revoked, rolled
 }
 
+// RestoreAcknowledged records that an operator let the installation go on although its database had gone back: a backup
+// was restored, or a standby that was behind took over. What was acknowledged in between is gone.
+type RestoreAcknowledged struct {
+	Ledgers []TakenBack `json:"ledgers"` // those that are known to have gone back
+}
+
+// TakenBack is a ledger that had gone back: what was acknowledged of it, and where it stood when that was found.
+type TakenBack struct {
+	LedgerID uuid.UUID `json:"ledger_id"`
+	Position int64     `json:"position"`
+	Hash     []byte    `json:"hash"` // of the event at Position
+	Found    int64     `json:"found"`
+}
+
 func (Created) EventType() string   { return "organisation.created.v1" }
 func (KeyIssued) EventType() string { return "organisation.key_issued.v1" }
 func (KeyEnds) EventType() string   { return "organisation.key_ends.v1" }
 
+func (RestoreAcknowledged) EventType() string { return "organisation.restore_acknowledged.v1" }
+
 // Vocabulary is for the log's codec.
 func Vocabulary() domain.Vocabulary {
 	return domain.Vocabulary{Kind: "organisation", New: func() domain.State { return &State{} },
-		Events: []domain.EventType{domain.Named[Created](), domain.Named[KeyIssued](), domain.Named[KeyEnds]()}}
+		Events: []domain.EventType{domain.Named[Created](), domain.Named[KeyIssued](), domain.Named[KeyEnds](),
+			domain.Named[RestoreAcknowledged]()}}
 }
 
-// AdminKeys is the stream of the installation's admin keys.
+// AdminKeys is the stream of the installation's admin keys, and of its restores.
 var AdminKeys = uuid.MustParse("00000000-0000-8000-8000-000000000001")

@@ -13,9 +13,9 @@ import (
 )
 
 // ours are the names that may stand in a directory which is about to become the supervisor's.
-// pgbin is where the Makefile puts npm's programs, before the first start; master.key and users.lock
-// are the command line's, which may have used another server before.
-var ours = []string{"data", "data.new", "run", "postgres.log", "postgres.log.1", lockName, "pgbin", "master.key", "users.lock", ".DS_Store"}
+// pgbin is where the Makefile puts npm's programs, before the first start; master.key, users.lock and
+// witness.json are the command line's, which may have used another server before.
+var ours = []string{"data", "data.new", "run", "postgres.log", "postgres.log.1", lockName, "pgbin", "master.key", "users.lock", "witness.json", ".DS_Store"}
 
 // prepare makes dir, mode 0700 and the account's. A directory that holds other people's files
 // keeps its owner and mode, and is refused.
