@@ -106,7 +106,10 @@ func TestEveryCommandIsWalked(t *testing.T) {
 			}
 			name := file.Name.Name + "." + f.Recv.List[0].Type.(*ast.Ident).Name
 			commands++
-			if name != "organisation.Create" { // the keeper makes it, with keys of its own
+			switch name {
+			case "organisation.Create": // the keeper makes it, with keys of its own
+			case "organisation.AcknowledgeRestore": // any database that went back may be accepted: there is nothing to decide
+			default:
 				require.True(t, drawn[name], "no step draws %s", name)
 			}
 		}
