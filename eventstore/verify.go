@@ -54,6 +54,11 @@ func Verify(ctx context.Context, db querier, only []uuid.UUID, progress func(don
 		var id uuid.UUID
 		err := db.QueryRow(ctx, `select ledger_id from ledgers
 			where ledger_id > $1 and (cardinality($2::uuid[]) = 0 or ledger_id = any($2)) order by ledger_id limit 1`, after, nonNil(only)).Scan(&id)
+		if isNoRows(err) && len(only) == 0 {
+			lost, err := lostLedgers(ctx, db)
+			report.Findings = append(report.Findings, lost...)
+			return report, err
+		}
 		if isNoRows(err) {
 			return report, nil
 		}
@@ -76,6 +81,23 @@ func Verify(ctx context.Context, db querier, only []uuid.UUID, progress func(don
 		}
 		after = id
 	}
+}
+
+// lostLedgers finds events whose ledger was deleted, a look-up for each ledger that has events.
+func lostLedgers(ctx context.Context, db querier) (found []Finding, err error) {
+	rows, err := db.Query(ctx, `with recursive of (ledger_id) as (
+			(select ledger_id from events order by ledger_id limit 1)
+			union all select (select e.ledger_id from events e where e.ledger_id > of.ledger_id order by e.ledger_id limit 1) from of where of.ledger_id is not null)
+		select ledger_id, (select min(position) from events e where e.ledger_id = of.ledger_id) from of
+		where ledger_id is not null and not exists (select from ledgers l where l.ledger_id = of.ledger_id) limit 100`)
+	if err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	f := Finding{Problem: "there are events, and their ledger is missing"}
+	if _, err := pgx.ForEachRow(rows, []any{&f.Ledger, &f.Position}, func() error { found = append(found, f); return nil }); err != nil {
+		return nil, fmt.Errorf("verify: %w", err)
+	}
+	return found, nil
 }
 
 func nonNil(ids []uuid.UUID) []uuid.UUID {
@@ -137,7 +159,7 @@ func verifyLedger(ctx context.Context, db querier, ledger uuid.UUID, progress fu
 			case e.Version != versions[e.Stream]+1:
 				return at.Position, bad(e.Position, "stream %s goes from version %d to %d", e.Stream, versions[e.Stream], e.Version), nil
 			case e.RecordedAt.Before(recorded):
-				return at.Position, bad(e.Position, "it was recorded at %s, before its predecessor at %s", e.RecordedAt, recorded), nil
+				return at.Position, bad(e.Position, "it was recorded at %s, before its predecessor at %s", e.RecordedAt.UTC().Format(time.RFC3339Nano), recorded.UTC().Format(time.RFC3339Nano)), nil
 			}
 			if e.Type == (domain.ClockMoved{}).EventType() {
 				var moved domain.ClockMoved
@@ -156,7 +178,7 @@ func verifyLedger(ctx context.Context, db querier, ledger uuid.UUID, progress fu
 	case at.Hash != end.head.Hash:
 		return at.Position, bad(at.Position, "the ledger's head is %x, its last event's hash %x", end.head.Hash, at.Hash), nil
 	case at.Position > 0 && (!finite(end.recordedAt) || !end.recordedAt.Time.Equal(recorded)):
-		return at.Position, bad(at.Position, "the ledger says that it was last recorded at %s, its last event at %s", show(end.recordedAt), recorded), nil
+		return at.Position, bad(at.Position, "the ledger says that it was last recorded at %s, its last event at %s", show(end.recordedAt), recorded.UTC().Format(time.RFC3339Nano)), nil
 	case end.clock.Valid != (clock != nil) || clock != nil && (!finite(end.clock) || !end.clock.Time.Equal(*clock)):
 		return at.Position, bad(at.Position, "the ledger's clock is %s, which no event says", show(end.clock)), nil
 	}

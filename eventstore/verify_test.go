@@ -89,4 +89,10 @@ func TestVerifyWalksAllLedgers(t *testing.T) {
 	require.Equal(t, int64(15), last)
 	require.Equal(t, []int64{2}, []int64{report.Findings[0].Position})
 	require.Equal(t, bad, report.Findings[0].Ledger)
+
+	_, err = f.owner.Exec(t.Context(), `delete from ledgers where ledger_id = $1`, bad)
+	require.NoError(t, err)
+	report, err = Verify(t.Context(), f.owner, nil, nil)
+	require.NoError(t, err)
+	require.Equal(t, []Finding{{bad, 1, "there are events, and their ledger is missing"}}, report.Findings)
 }

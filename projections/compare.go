@@ -1,9 +1,13 @@
 package projections
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -14,8 +18,38 @@ import (
 type Difference struct {
 	Table  string
 	Ledger uuid.UUID
+	Key    []string // names of the columns that are its key within the ledger
 	Live   string
 	Shadow string
+}
+
+// Columns names the row by its key and says what the columns hold in which the two differ. A row that one
+// of them lacks differs in none.
+func (d Difference) Columns() (key, live, shadow string) {
+	var l, s map[string]json.RawMessage
+	if d.Live != "" && json.Unmarshal([]byte(d.Live), &l) != nil || d.Shadow != "" && json.Unmarshal([]byte(d.Shadow), &s) != nil {
+		return "", d.Live, d.Shadow
+	}
+	list := func(names []string, of map[string]json.RawMessage) string {
+		var all []string
+		for _, name := range names {
+			all = append(all, name+" "+string(of[name]))
+		}
+		return strings.Join(all, ", ")
+	}
+	switch {
+	case l == nil:
+		return list(d.Key, s), "", ""
+	case s == nil:
+		return list(d.Key, l), "", ""
+	}
+	var differ []string
+	for _, name := range slices.Sorted(maps.Keys(l)) {
+		if !bytes.Equal(l[name], s[name]) {
+			differ = append(differ, name)
+		}
+	}
+	return list(d.Key, l), list(differ, l), list(differ, s)
 }
 
 // Sizes of a comparison.
@@ -24,6 +58,9 @@ const (
 	compareMost = 100  // differences that are told
 	liveTries   = 100  // waits of firstBackOff for a live projection to catch up with the shadow
 )
+
+// ErrAhead is told of a live projection that has applied more than the log has: events were lost under it.
+var ErrAhead = errors.New("the live projection is ahead of the log")
 
 var errLiveBehind = errors.New("the live projection is behind the shadow")
 
@@ -79,8 +116,9 @@ func (r *Rebuild) Check(ctx context.Context) ([]Difference, error) {
 // compare pages through one table of a ledger.
 func (r *Rebuild) compare(ctx context.Context, conn *pgx.Conn, ledger uuid.UUID, model string, t table) ([]Difference, error) {
 	keys := t.columnList()[1:t.keyCount()]
-	var list, text, cursor, upTo []string
+	var keyNames, list, text, cursor, upTo []string
 	for i, k := range keys {
+		keyNames = append(keyNames, k.name)
 		list = append(list, fmt.Sprintf("%q", k.name))
 		text = append(text, fmt.Sprintf("%q::text", k.name))
 		cursor = append(cursor, fmt.Sprintf("$%d::text::%s", i+2, k.sql))
@@ -129,7 +167,7 @@ func (r *Rebuild) compare(ctx context.Context, conn *pgx.Conn, ledger uuid.UUID,
 			if err != nil {
 				return err
 			}
-			d := Difference{Table: t.Name(), Ledger: ledger}
+			d := Difference{Table: t.Name(), Ledger: ledger, Key: keyNames}
 			_, err = pgx.ForEachRow(rows, []any{&d.Live, &d.Shadow}, func() error {
 				found = append(found, d)
 				return nil
@@ -163,7 +201,7 @@ func (r *Rebuild) align(ctx context.Context, tx pgx.Tx, ledger uuid.UUID, model 
 			return err
 		}
 		if len(events) == 0 {
-			return fmt.Errorf("the log ends at %d, the live projection %s is at %d", shadow, model, live)
+			return fmt.Errorf("%w: %s is at %d, the log ends at %d", ErrAhead, model, live, shadow)
 		}
 		if err := r.applyTo(ctx, tx, ledger, events); err != nil {
 			return err

@@ -108,6 +108,18 @@ type difference struct {
 	Should string    `json:"should"` // the same
 }
 
+// inColumns tells which row differs, and in what.
+func inColumns(d projections.Difference) (row, live, should string) {
+	row, live, should = d.Columns()
+	switch {
+	case d.Live == "":
+		return row, "no row", "a row"
+	case d.Shadow == "":
+		return row, "a row", "no row"
+	}
+	return row, live, should
+}
+
 func (c *projectionsCheck) Run(ctx context.Context, p *process) (err error) {
 	s, err := c.session(ctx)
 	if err != nil {
@@ -119,14 +131,19 @@ func (c *projectionsCheck) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	defer done()
-	found := []difference{}
+	found, rows := []difference{}, [][]string{}
 	err = s.project(ctx, s.store, func(*projections.Applied) error { // the live ones may be behind
 		all, err := r.Check(ctx)
 		for _, d := range all {
 			found = append(found, difference{d.Table, d.Ledger, d.Live, d.Shadow})
+			row, live, should := inColumns(d)
+			rows = append(rows, []string{d.Table, d.Ledger.String(), shorten(row, 100), shorten(live, 100), shorten(should, 100)})
 		}
 		return err
 	})
+	if errors.Is(err, projections.ErrAhead) {
+		err = &status{code: exitBad, err: err, next: "Events were lost under it: see subledger verify."}
+	}
 	if err = errors.Join(err, r.Drop(context.WithoutCancel(ctx))); err != nil {
 		return err
 	}
@@ -136,11 +153,7 @@ func (c *projectionsCheck) Run(ctx context.Context, p *process) (err error) {
 			Differences []difference `json:"differences"`
 		}{names, found})
 	} else if len(found) > 0 {
-		var rows [][]string
-		for _, d := range found {
-			rows = append(rows, []string{d.Table, d.Ledger.String(), shorten(or(d.Live, "no row"), 100), shorten(or(d.Should, "no row"), 100)})
-		}
-		p.writeTable([]string{"table", "ledger", "live", "should be"}, rows)
+		p.writeTable([]string{"table", "ledger", "row", "live", "should be"}, rows)
 	} else {
 		_, err = fmt.Fprintf(p.stdout, "as the log says, row by row: %s\n", count(int64(len(names)), "read model"))
 	}

@@ -33,6 +33,9 @@ func (c *selftestCheck) Run(ctx context.Context, p *process) (err error) {
 		if err != nil {
 			return &status{code: exitUsage, err: err, next: "A journal has one line of JSON for each command sent and for each answer."}
 		}
+		if len(entries) == 0 {
+			return &status{code: exitUsage, err: fmt.Errorf("--journal: %s has no command", file), next: "A journal has one line of JSON for each command sent and for each answer."}
+		}
 		o.Journal = append(append([]*faults.Entry{}, o.Journal...), entries...)
 	}
 	s, err := c.session(ctx)
@@ -45,12 +48,18 @@ func (c *selftestCheck) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	defer owner.Close()
+	if err := known(ctx, owner, c.Ledger); err != nil {
+		return err
+	}
 	bar := p.progress("selftest")
 	o.Progress = bar.at
 	o.Projections = func(ctx context.Context) ([]selftest.Breach, int64, error) { return s.replay(ctx, p) }
 	all, err := selftest.Check(ctx, owner, o)
 	bar.end()
 	if err != nil {
+		if !c.json() && selftest.Broken(all) > 0 { // what was found until then
+			c.tell(p, all)
+		}
 		return err
 	}
 	if c.json() {
@@ -81,6 +90,13 @@ func (c *selftestCheck) tell(p *process, all []selftest.Finding) {
 		rows = append(rows, []string{strconv.Itoa(f.Number), f.Name, checked, result})
 	}
 	p.writeTable([]string{"no", "invariant", "looked at", "result"}, rows)
+	hold := 0
+	for _, f := range all {
+		if f.Skipped == "" && len(f.Breaches) == 0 {
+			hold++
+		}
+	}
+	fmt.Fprintf(p.stdout, "\n%d hold, %d broken, %d not checked\n", hold, selftest.Broken(all), len(all)-hold-selftest.Broken(all))
 	for _, f := range all {
 		if len(f.Breaches) == 0 {
 			continue
@@ -107,10 +123,13 @@ func (s *session) replay(ctx context.Context, p *process) ([]selftest.Breach, in
 	err = s.project(ctx, s.store, func(*projections.Applied) error {
 		all, err := r.Check(ctx)
 		for _, d := range all {
-			found = append(found, selftest.Breach{Ledger: d.Ledger, Problem: fmt.Sprintf("%s is %s, and should be %s",
-				d.Table, shorten(or(d.Live, "no row"), 300), shorten(or(d.Shadow, "no row"), 300))})
+			row, live, should := inColumns(d)
+			found = append(found, selftest.Breach{Ledger: d.Ledger, Problem: fmt.Sprintf("%s %s: there is %s, and should be %s", d.Table, row, shorten(live, 300), shorten(should, 300))})
 		}
 		return err
 	})
+	if errors.Is(err, projections.ErrAhead) {
+		found, err = append(found, selftest.Breach{Problem: err.Error()}), nil
+	}
 	return found, int64(len(names)), errors.Join(err, r.Drop(context.WithoutCancel(ctx)))
 }

@@ -108,6 +108,17 @@ func (c Ledger) find(ctx context.Context, s *session) (uuid.UUID, error) {
 	return org.Live, nil
 }
 
+// known refuses ledgers that do not exist: nothing is wrong with them, and nothing was looked at.
+func known(ctx context.Context, owner *pgxpool.Pool, ledgers []uuid.UUID) error {
+	var unknown []uuid.UUID
+	err := owner.QueryRow(ctx, `select coalesce(array_agg(id), '{}') from unnest($1::uuid[]) id where not exists (select from ledgers where ledger_id = id)`,
+		append([]uuid.UUID{}, ledgers...)).Scan(&unknown)
+	if err == nil && len(unknown) > 0 {
+		err = refused("See: subledger keys list -o json", "there is no ledger %s", unknown[0])
+	}
+	return err
+}
+
 // organisation reads one, or the only one when id is zero.
 func (s *session) organisation(ctx context.Context, id uuid.UUID) (organisation.View, error) {
 	if id == uuid.Nil {

@@ -145,6 +145,7 @@ func whole(ctx context.Context, x *run, f *Finding) error {
 	f.What = "commands"
 	return x.ledgers(ctx, func(id uuid.UUID, end int64) error {
 		claimed := make([]uint64, end/64+1)
+		furthest, by := end, ""
 		for after := ""; ; {
 			rows, err := x.pool.Query(ctx, `select key, first_position, last_position from commands
 				where ledger_id = $1 and key > $2 order by key limit 5000`, id, after)
@@ -161,6 +162,9 @@ func whole(ctx context.Context, x *run, f *Finding) error {
 					f.breach(Breach{Ledger: id, Position: first, Problem: fmt.Sprintf("command %q claims the events from %d to %d", key, first, last)})
 					return nil
 				}
+				if last > furthest {
+					furthest, by = last, key
+				}
 				for at := first; own && at <= min(last, end); at++ {
 					if claimed[at/64]&(1<<(at%64)) != 0 {
 						f.breach(Breach{Ledger: id, Position: at, Problem: fmt.Sprintf("two commands claim the event, %q is one of them", key)})
@@ -176,6 +180,15 @@ func whole(ctx context.Context, x *run, f *Finding) error {
 			f.Checked += int64(n)
 			if n == 0 {
 				break
+			}
+		}
+		if by != "" { // the ledger may have gone on since
+			var now int64
+			if err := x.pool.QueryRow(ctx, "select position from ledgers where ledger_id = $1", id).Scan(&now); err != nil {
+				return err
+			}
+			if furthest > now {
+				f.breach(Breach{Ledger: id, Position: furthest, Problem: fmt.Sprintf("command %q claims events up to there, and the ledger ends at %d", by, now)})
 			}
 		}
 		for at := int64(1); at <= end; at++ {

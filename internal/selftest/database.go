@@ -43,10 +43,41 @@ func walls(ctx context.Context, x *run, f *Finding) error {
 	}
 	var strong bool
 	err = x.pool.QueryRow(ctx, `select exists (select from pg_roles where rolname = 'subledger_reader' and (rolsuper or rolbypassrls))`).Scan(&strong)
-	if err == nil && strong {
+	if err != nil {
+		return err
+	}
+	if strong {
 		f.breach(Breach{Problem: "the role subledger_reader steps over row-level security"})
 	}
-	return err
+	return owners(ctx, x, f)
+}
+
+// owners: each ledger is the one that its organisation has for its mode, and each API key opens that one.
+func owners(ctx context.Context, x *run, f *Finding) error {
+	const of = `with own as (select o.organisation_id, m.mode, m.ledger_id from organisations o
+			cross join lateral (values ('live', o.live_ledger_id), ('test', o.test_ledger_id)) m(mode, ledger_id)) `
+	for _, wrong := range []string{
+		of + `select l.ledger_id, 'the ledger calls itself the ' || l.mode || ' one of organisation ' || l.organisation_id || ', which '
+				|| coalesce('has ' || w.ledger_id, 'does not exist')
+			from ledgers l left join own w using (organisation_id, mode) where l.mode <> 'system' and w.ledger_id is distinct from l.ledger_id`,
+		of + `select w.ledger_id, 'the ' || w.mode || ' ledger of organisation ' || w.organisation_id || ' does not exist'
+			from own w where not exists (select from ledgers l where l.ledger_id = w.ledger_id)`,
+		of + `select k.ledger_id, 'the API key ' || k.key_id || ' opens this ledger, and is a ' || k.mode || ' key of '
+				|| coalesce('organisation ' || k.organisation_id, 'the installation')
+			from api_keys k left join own w using (organisation_id, mode)
+			where k.ledger_id is distinct from case k.mode when 'system' then (select system_ledger_id from installation) else w.ledger_id end`,
+	} {
+		rows, err := x.pool.Query(ctx, "select ledger_id, problem from ("+wrong+") w(ledger_id, problem) where cardinality($1::uuid[]) = 0 or ledger_id = any($1) order by 1, 2 limit 100",
+			append([]uuid.UUID{}, x.Ledgers...))
+		if err != nil {
+			return err
+		}
+		var b Breach
+		if _, err := pgx.ForEachRow(rows, []any{&b.Ledger, &b.Problem}, func() error { f.breach(b); return nil }); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // outbox: an outside task that is open has a row to be called from, or a message that makes one; one that

@@ -54,12 +54,7 @@ type stored struct {
 }
 
 // read decodes an event's data, whose personal fields are ciphertext: there or not is all that is asked.
-func (e *stored) read(into any) error {
-	if err := json.Unmarshal(e.data, into); err != nil {
-		return fmt.Errorf("ledger %s position %d: %s: %w", e.ledger, e.position, e.kind, err)
-	}
-	return nil
-}
+func (e *stored) read(into any) error { return json.Unmarshal(e.data, into) }
 
 const page = 5000
 
@@ -79,12 +74,18 @@ func business(ctx context.Context, x *run, f *Finding) error {
 			n := 0
 			_, err = pgx.ForEachRow(rows, []any{&e.position, &e.stream, &e.kind, &e.data}, func() error {
 				n, after = n+1, e.position
-				return l.apply(&e)
+				if l.apply(&e) != nil { // what was altered need not be JSON of that type: the other invariants are looked at all the same
+					l.wrong(&e, "its data is not that of %s", e.kind)
+				}
+				return nil
 			})
 			if err != nil {
 				return err
 			}
 			f.Checked += int64(n)
+			if err := l.keep(ctx, x); err != nil {
+				return err
+			}
 			if n == 0 {
 				break // invariant 5 tells of the hole
 			}
@@ -100,7 +101,14 @@ type book struct {
 	seats         map[uuid.UUID]uuid.UUID // to their subscription, those that were removed too
 	used          map[counter]*count
 	keys          map[string]bool
+	page          []recorded // of the page that is being read
 	f             *Finding
+}
+
+// recorded is a usage record's key and where it counts.
+type recorded struct {
+	key string
+	at  int64
 }
 
 type bought struct {
@@ -263,6 +271,7 @@ func (l *book) record(e *stored) error {
 		l.wrong(e, "the usage record %q counts a second time", d.Key)
 	}
 	l.keys[d.Key] = true
+	l.page = append(l.page, recorded{d.Key, e.position})
 	at := counter{d.LicenseID, d.Meter}
 	c := l.used[at]
 	if c == nil {
@@ -274,6 +283,30 @@ func (l *book) record(e *stored) error {
 		l.wrong(e, "the total is %s and the records add up to %s", d.Total, c.total)
 	}
 	return nil
+}
+
+// keep looks for the row that keeps each usage record of a page from counting again.
+func (l *book) keep(ctx context.Context, x *run) error {
+	if len(l.page) == 0 {
+		return nil
+	}
+	var keys []string
+	var at []int64
+	for _, r := range l.page {
+		keys, at = append(keys, "usage:"+r.key), append(at, r.at)
+	}
+	l.page = l.page[:0]
+	rows, err := x.pool.Query(ctx, `select substr(w.key, 7), w.at from unnest($2::text[], $3::bigint[]) w(key, at)
+		where not exists (select from commands c where c.ledger_id = $1 and c.key = w.key) order by w.at`, l.ledger, keys, at)
+	if err != nil {
+		return err
+	}
+	var r recorded
+	_, err = pgx.ForEachRow(rows, []any{&r.key, &r.at}, func() error {
+		l.f.breach(Breach{Ledger: l.ledger, Position: r.at, Problem: fmt.Sprintf("nothing keeps the usage record %q from counting again: its key has no row in commands", r.key)})
+		return nil
+	})
+	return err
 }
 
 // compare holds the read model's totals against the records, where it has got as far as these.

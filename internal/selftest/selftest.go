@@ -90,9 +90,9 @@ var checks = []check{
 	{2, "nothing is there that nobody sent", "Somebody else writes to these ledgers, or a command was split: compare the keys that are told with the clients' own records.", nothingExtra},
 	{3, "streams, positions and chains are whole", "History was changed or is damaged: restore from a backup made before; `subledger verify --against` tells how far an earlier checkpoint still holds.", chains},
 	{4, "every event belongs to one command", "Half of a command is missing, or events were added by hand: restore from a backup made before.", whole},
-	{6, "read models are what a full replay makes", "If the log is right: subledger projections rebuild", replay},
-	{8, "seats, periods and usage add up", "The rules were broken when these events were written: that is a defect of the program; keep the database and report it.", business},
-	{9, "tenants are walled off", "Run: subledger migrate up. A table that stays open was changed by hand.", walls},
+	{6, "read models are what a full replay makes", "If nothing is wrong with the log, 3 and 4: subledger projections rebuild", replay},
+	{8, "seats, periods and usage add up", "With 3 or 6 broken too, see there first. Otherwise the rules were broken when these events were written: that is a defect of the program; keep the database and report it.", business},
+	{9, "tenants are walled off", "Run: subledger migrate up. A table that stays open, or a ledger or key of another organisation, was changed by hand: restore it from a backup.", walls},
 	{10, "outside work is neither lost nor doubled", "A provider's call has no row to be made from: restart the reactor; when it stays, report the task.", outbox},
 	{14, "nothing is left open", "End the sessions that are named, or find out who holds them: they keep old rows from being cleaned up.", resources},
 }

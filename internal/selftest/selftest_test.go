@@ -128,6 +128,7 @@ func (s *shop) do(t *testing.T, c domain.Command, out any) eventstore.Result {
 
 func (s *shop) check(t *testing.T) []selftest.Finding {
 	t.Helper()
+	require.NoError(t, s.journal.Flush())
 	entries, err := faults.ReadJournal(s.path)
 	require.NoError(t, err)
 	all, err := selftest.Check(t.Context(), s.owner, selftest.Options{Ledgers: []uuid.UUID{s.ledger}, Journal: entries,
@@ -211,6 +212,9 @@ func TestEachBreachIsTold(t *testing.T) {
 		"4 two commands for an event": {4, func(t *testing.T, s *shop) {
 			s.sabotage(t, `update commands set first_position = first_position - 1 where ledger_id = $1 and first_position = 3`, s.ledger)
 		}, "two commands claim the event"},
+		"4 a command beyond the end": {4, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update commands set last_position = last_position + 100 where ledger_id = $1 and first_position = 3`, s.ledger)
+		}, "claims events up to there"},
 		"6 a row that is not what the log says": {6, func(t *testing.T, s *shop) {
 			s.sabotage(t, `update subscriptions set quantity = quantity + 1 where ledger_id = $1`, s.ledger)
 		}, "subscriptions"},
@@ -224,6 +228,22 @@ func TestEachBreachIsTold(t *testing.T) {
 		"8 a usage total that the log does not have": {8, func(t *testing.T, s *shop) {
 			s.sabotage(t, `update usage_totals set total = 22 where ledger_id = $1`, s.ledger)
 		}, "usage_totals counts 22 in 3 records"},
+		"8 a usage record that may count again": {8, func(t *testing.T, s *shop) {
+			s.sabotage(t, `delete from commands where ledger_id = $1 and key = 'usage:u1'`, s.ledger)
+		}, `nothing keeps the usage record "u1" from counting again`},
+		"8 an event that is not of its type": {8, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update events set data = '[]' where ledger_id = $1 and type = 'subscription.started.v1'`, s.ledger)
+		}, "its data is not that of subscription.started.v1"},
+		"9 a ledger of another organisation": {9, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update ledgers set organisation_id = gen_random_uuid() where ledger_id = $1`, s.ledger)
+		}, "which does not exist"},
+		"9 a ledger that calls itself live": {9, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update organisations set live_ledger_id = test_ledger_id, test_ledger_id = live_ledger_id where $1 in (live_ledger_id, test_ledger_id)`, s.ledger)
+		}, "the ledger calls itself the test one of organisation"},
+		"9 a key that opens another ledger": {9, func(t *testing.T, s *shop) {
+			s.sabotage(t, `insert into api_keys (hash, key_id, organisation_id, ledger_id, mode, name, hint, scopes, created_at)
+				values ('\x01', gen_random_uuid(), gen_random_uuid(), $1, 'test', 'k', 'h', '{}', now())`, s.ledger)
+		}, "opens this ledger, and is a test key of organisation"},
 		"9 a table without its wall": {9, func(t *testing.T, s *shop) { s.sabotage(t, `alter table licenses no force row level security`) }, "licenses: row-level security is not forced"},
 		"9 a policy that looks away": {9, func(t *testing.T, s *shop) {
 			s.sabotage(t, `drop policy reader on plans`)
