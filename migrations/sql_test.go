@@ -26,7 +26,7 @@ var built = map[string][]string{
 	"join conditions that are constants, with named arguments": {"projections: Subscription", "projections: Subscriptions", "projections: SubscriptionUsage", "projections: Task", "projections: UnitCount",
 		"projections: UsagePeriods", "projections: UsageTotals", "projections: CountLicenses", "projections: MeterByKey", "projections: eitherWay", "projections: from", "projections: tail"},
 	"name a schema that the program chose": {"projections: Drop", "projections: Swap", "projections: align", "projections: applyTo", "projections: catchUp",
-		"projections: execute", "projections: moveCheckpoints", "projections: newCopying", "projections: prepare"},
+		"projections: execute", "projections: moveCheckpoints", "projections: newCopying", "projections: prepare", "projections: usable"},
 	"name a channel or a database that the program chose": {"projections: listen", "internal/embeddedpg: EnsureDatabase"},
 	"wrap a library's SQL":                                {"internal/reactions: ExecContext", "internal/reactions: QueryContext", "internal/reactions: SelectQuery"},
 	"write a text, no SQL":                                {"handlers: follow", "internal/selftest: whole"},
