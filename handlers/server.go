@@ -80,6 +80,7 @@ type Server struct {
 	cfg       Config
 	keys      *Keys
 	limits    *limits
+	writes    *gate
 	metrics   *metrics
 	mounts    []*mount // longest prefix first
 	operators *mount
@@ -105,7 +106,7 @@ func NewServer(cfg Config, dialects map[string]*Dialect) *Server {
 		cfg.MaxIdle = 2000
 	}
 	s := &Server{cfg: cfg, keys: NewKeys(cfg.Pool, cfg.Now), limits: newLimits(cfg.RateLimit, cfg.Now),
-		metrics: newMetrics(cfg.Registry), closing: make(chan struct{})}
+		writes: newGate(), metrics: newMetrics(cfg.Registry), closing: make(chan struct{})}
 	if cfg.Registry != nil {
 		cache.Register(cfg.Registry, "api_keys", s.keys.known.Stats)
 		cache.Register(cfg.Registry, "wrong_api_keys", s.keys.wrong.Stats)
@@ -224,6 +225,14 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, m *mount) {
 	case headerBytes(r) > maxHeaderBytes:
 		s.fail(w, r, s.nobody(w, r, domain.Refuse(HeadersTooLarge, "headers_too_large", "headers have at most %d bytes", maxHeaderBytes)))
 	default:
+		if r.Method != http.MethodGet && r.Method != http.MethodHead {
+			leave, ok := s.writes.enter(r)
+			if !ok {
+				s.fail(w, r, errOverloaded)
+				return
+			}
+			defer leave()
+		}
 		if hot := m.hot[r.Method+" "+r.URL.Path]; hot != nil {
 			hot(w, r)
 			return

@@ -45,9 +45,12 @@ func TestMain(m *testing.M) {
 
 // rig is a database with a demo organisation, and clients that keep a journal.
 type rig struct {
-	db      *pgtest.DB
-	dir     string
-	key     string // of the test ledger
+	db  *pgtest.DB
+	dir string
+	key string // of the test ledger
+
+	subscription string // of a private database's demo
+
 	ledger  uuid.UUID
 	journal *faults.Journal
 	path    string
@@ -88,7 +91,10 @@ func (g *rig) command(args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "DATABASE_URL="+g.db.URL, "SUBLEDGER_DATA_DIR="+g.dir)
+	cmd.Env = append(cmd.Env, "SUBLEDGER_DATA_DIR="+g.dir)
+	if g.db != nil { // else a private one
+		cmd.Env = append(cmd.Env, "DATABASE_URL="+g.db.URL)
+	}
 	return cmd
 }
 
@@ -120,8 +126,14 @@ func (g *rig) startWith(t *testing.T, cmd *exec.Cmd, env ...string) *app {
 	require.NoError(t, cmd.Start())
 	told := make(chan string, 1)
 	go func() {
-		var s struct{ Address string }
+		var s struct {
+			Address string
+			Keys    struct{ Test string }
+		}
 		_ = json.NewDecoder(out).Decode(&s)
+		if a.key == "" {
+			a.key = s.Keys.Test // of a private database's demo
+		}
 		told <- s.Address
 		_ = cmd.Wait()
 		close(a.ended)

@@ -1,0 +1,89 @@
+package handlers
+
+import (
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// keyed is a write with an API key.
+func keyed(key string) *http.Request {
+	r := httptest.NewRequest(http.MethodPost, "/ledger/v1/products", strings.NewReader("{"))
+	r.Header.Set("X-Api-Key", key)
+	return r
+}
+
+func TestGate(t *testing.T) {
+	t.Parallel()
+	now := time.Unix(0, 0)
+	g := newGate()
+	g.now = func() time.Time { return now }
+	fill := func(key string) (leave []func()) {
+		for {
+			l, ok := g.enter(keyed(key))
+			if !ok {
+				return leave
+			}
+			leave = append(leave, l)
+		}
+	}
+	pass := func(all []func(), after time.Duration) {
+		now = now.Add(after)
+		for _, leave := range all {
+			leave()
+		}
+	}
+	ann, bob := fill("ann"), fill("bob")
+	require.Len(t, ann, firstWrites/2, "no key has more than half")
+	require.Len(t, bob, firstWrites/2)
+	require.Empty(t, fill("cy"), "it is full")
+	pass(append(ann, bob...), writeTime+1)
+	require.Equal(t, firstWrites*3/4, g.most, "those who came in together are too many once")
+	for range 50 {
+		pass(fill("ann"), writeTime+1)
+	}
+	require.Equal(t, fewestWrites, g.most)
+	pass(fill("ann")[:1], writeTime/2-1)
+	require.Equal(t, fewestWrites+1, g.most, "quick while there was no room: more")
+	clear(g.of)
+	g.inside = 0
+	for range 2 * mostWrites {
+		pass(fill("ann"), time.Millisecond)
+	}
+	require.Equal(t, mostWrites, g.most)
+	pass(fill("ann")[:1], time.Millisecond)
+	one, ok := g.enter(keyed("bob"))
+	require.True(t, ok)
+	pass([]func(){one}, time.Second)
+	require.Less(t, g.most, mostWrites)
+	pass(fill("nobody"), 0)
+	require.NotContains(t, g.of, "bob", "what is over is forgotten")
+}
+
+// A write without room is refused before anything is known of it; reads and probes are not asked.
+func TestOverloadedWritesAreRefused(t *testing.T) {
+	t.Parallel()
+	serve := func(http.ResponseWriter, *http.Request) error { panic("it was let in") }
+	server := NewServer(Config{Now: time.Now, Log: slog.New(slog.DiscardHandler)}, map[string]*Dialect{"/ledger/v1": {Name: "ledger", Refuse: Problem,
+		Routes: []Route{{Method: http.MethodPost, Path: "/products", Serve: serve}, {Method: http.MethodGet, Path: "/products", Serve: serve}}}})
+	server.writes.most = 0
+	w := httptest.NewRecorder()
+	r := keyed("no key at all")
+	server.ServeHTTP(w, r)
+	require.Equal(t, http.StatusServiceUnavailable, w.Code)
+	require.Equal(t, "1", w.Header().Get("Retry-After"))
+	require.Contains(t, w.Body.String(), `"overloaded"`)
+	rest := make([]byte, 1)
+	n, _ := r.Body.Read(rest)
+	require.Equal(t, 1, n, "the body was not read")
+	for path, want := range map[string]int{"/healthz": 200, "/ledger/v1/products": 401} {
+		w := httptest.NewRecorder()
+		server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
+		require.Equal(t, want, w.Code, path)
+	}
+}
