@@ -5,5 +5,6 @@ package application
 import "time"
 
 func init() {
-	rounds, overloadTime, faultTime, idleClients = 200, 30*time.Second, time.Minute, 10_000
+	rounds, overloadTime, overloadShare, faultTime, idleClients = 200, 30*time.Second, 0.8, time.Minute, 10_000
+	soakTime, soakMemory = time.Hour, 1.05
 }

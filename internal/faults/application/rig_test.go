@@ -50,6 +50,7 @@ type rig struct {
 	key string // of the test ledger
 
 	subscription string // of a private database's demo
+	product      string // that F10 changes
 
 	ledger  uuid.UUID
 	journal *faults.Journal
