@@ -93,7 +93,7 @@ func (o offered) rate() float64 { return float64(o.good) / o.took.Seconds() }
 func (o offered) worth() float64 { return float64(o.good) / o.cpu.Seconds() }
 
 func (o offered) String() string {
-	return fmt.Sprintf("%.0f/s succeeded, the slowest in %s; %.0f/s were refused, %d were late, %d broken", o.rate(), o.slowest.Round(time.Millisecond), float64(o.refused)/o.took.Seconds(), o.late, o.broken)
+	return fmt.Sprintf("%.0f/s succeeded with %s of the processor, the slowest in %s; %.0f/s were refused, %d were late, %d broken", o.rate(), o.cpu, o.slowest.Round(time.Millisecond), float64(o.refused)/o.took.Seconds(), o.late, o.broken)
 }
 
 // tally counts answers.
@@ -241,8 +241,8 @@ func TestOverload(t *testing.T) {
 		after := a.closedLoop(16, overloadTime)
 		sustained := offered{good: before.good + after.good, cpu: before.cpu + after.cpu}
 		share := under.worth() / sustained.worth()
-		t.Logf("sustained %.0f/s; at five times that %s; %.0f %% of the worth of a second of the processor; health answered %d times, at the slowest in %s; %.0f/s afterwards",
-			before.rate(), under, 100*share, healthy, slowest.Round(time.Millisecond), after.rate())
+		t.Logf("sustained %.0f/s with %s of the processor; at five times that %s; %.0f %% of the worth of a second of the processor; health answered %d times, at the slowest in %s; %.0f/s afterwards",
+			before.rate(), before.cpu, under, 100*share, healthy, slowest.Round(time.Millisecond), after.rate())
 		require.Zero(t, under.broken+under.nobody, "every refusal is a 429 or 503 with Retry-After, not %s", under.odd)
 		require.Zero(t, after.broken+after.late+after.refused+after.nobody, "it recovers: %+v", after)
 		require.NotZero(t, under.refused, "nothing was refused: that was no overload")
