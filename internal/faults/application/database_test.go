@@ -59,11 +59,10 @@ func TestF11_PostmasterAndBackendsKilled(t *testing.T) {
 	open, replies := a.load(t.Context(), 16, stop)
 	only(t, replies, 201, 503)
 	at := <-killed
-	require.NotEqual(t, before, server.Pid(), "it was not killed")
-	require.Eventually(t, func() bool {
+	require.Eventually(t, func() bool { // on a busy machine it may not be started again yet
 		r, err := a.send(t.Context(), uuid.NewString())
-		return err == nil && r.Status == 201
-	}, 10*time.Second, 50*time.Millisecond, "%s", a.said())
+		return err == nil && r.Status == 201 && server.Pid() != before
+	}, 30*time.Second, 50*time.Millisecond, "%s", a.said())
 	t.Logf("writes again %s after the kill", time.Since(at).Round(time.Millisecond))
 	a.resolve(t, open)
 	g.sound(t)
