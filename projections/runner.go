@@ -158,6 +158,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		case err != nil:
 			r.Logger.WarnContext(ctx, "projections: retrying", "error", err, "in", backOff)
 			r.metrics.faults.Inc()
+			r.disbelieve()
 			if err := pause(ctx, backOff); err != nil {
 				return err
 			}
@@ -306,6 +307,17 @@ func (r *Runner) list(t *track) {
 	if !t.listed {
 		t.listed = true
 		r.dirty = append(r.dirty, t)
+	}
+}
+
+// disbelieve forgets what was handed over, which the log is read for then: after a fault another server may
+// answer, a standby that never got the last of it.
+func (r *Runner) disbelieve() {
+	r.mu.Lock()
+	r.inbox, r.came = nil, 0 // the scan that follows finds whose they were
+	r.mu.Unlock()
+	for _, t := range r.ledgers {
+		r.drop(t, len(t.queue))
 	}
 }
 

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -345,4 +346,39 @@ func BenchmarkPages(b *testing.B) {
 			b.ReportMetric(1000*float64(b.N)/b.Elapsed().Seconds(), "events/s")
 		})
 	}
+}
+
+// A standby that was behind takes over after an event was handed over and before it was applied: what is applied
+// then is what stands in the log, never the event that was lost.
+func TestF38_AnEventThatWasLostIsNotApplied(t *testing.T) {
+	t.Parallel()
+	h, db, ledger := newHistory(), pgtest.New(t), id(900)
+	pool, owner := pgtest.Pool(t, db.AppURL), pgtest.Pool(t, db.URL)
+	name := func(n string) catalog.ProductCreated {
+		return catalog.ProductCreated{ProductFields: catalog.ProductFields{Name: n, DisplayName: n, PaymentIntegration: "free"}}
+	}
+	h.add(ledger, id(1), day(1), name("first"))
+	h.publish(t, owner)
+	applied, takenOver := NewApplied(), false
+	var armed atomic.Bool
+	r := running(t, Config{Log: h, Pool: pool, Applied: applied, Logger: slog.New(slog.DiscardHandler), Fault: func(step string) error {
+		if step != "gathered" || !armed.Load() || takenOver {
+			return nil
+		}
+		takenOver = true
+		h.mu.Lock()
+		h.events[ledger] = h.events[ledger][:1]
+		h.mu.Unlock()
+		h.add(ledger, id(3), day(2), name("there"))
+		h.publish(t, owner)
+		return errors.New("the server is gone")
+	}}, nil)
+	waitFor(t, applied, ledger, 1)
+	lost := h.add(ledger, id(2), day(2), name("lost"))
+	armed.Store(true)
+	r.Committed(lost)
+	waitFor(t, applied, ledger, 2)
+	var names []string
+	require.NoError(t, owner.QueryRow(t.Context(), "select array_agg(name order by id) from products").Scan(&names))
+	require.Equal(t, []string{"first", "there"}, names)
 }
