@@ -49,7 +49,7 @@ type Route struct {
 	Open   bool   // counted by address, like all that comes without a valid key
 	Probe  bool   // with Open: not counted, since who watches over the process may share an address with anybody
 	Stream bool   // answers for as long as the client listens: no deadline
-	Hot    bool   // exact path, found before the router is asked
+	Hot    bool   // exact path, found before the router is asked; no deadline for the whole request
 	Serve  func(w http.ResponseWriter, r *http.Request) error
 }
 
@@ -93,7 +93,8 @@ func (s *Server) serve(d *Dialect, rt *Route, pattern string) http.HandlerFunc {
 		call := CallOf(r)
 		call.Route = pattern
 		trace.SpanFromContext(r.Context()).SetName(r.Method + " " + pattern)
-		if !rt.Stream {
+		// A hot route answers from memory; where it has to ask the database, that bounds itself.
+		if !rt.Stream && !rt.Hot {
 			ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
 			defer cancel()
 			r = r.WithContext(ctx)

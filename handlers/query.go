@@ -24,13 +24,11 @@ func ReadQuery(r *http.Request) (*Query, error) {
 	if err != nil {
 		return nil, domain.Refuse(domain.Malformed, "bad_query", "the query cannot be decoded")
 	}
-	n := node{kind: '{'}
+	n := node{kind: '{', names: make([]string, 0, len(values)), items: make([]node, 0, len(values))}
 	q := &Query{}
 	for name, list := range values {
-		for _, s := range append(list, name) {
-			if !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 {
-				return nil, domain.Refuse(domain.Malformed, "bad_query", "the query holds text that is not UTF-8, or U+0000")
-			}
+		if badText(name) || slices.ContainsFunc(list, badText) {
+			return nil, domain.Refuse(domain.Malformed, "bad_query", "the query holds text that is not UTF-8, or U+0000")
 		}
 		n.names = append(n.names, name)
 		n.items = append(n.items, node{kind: '"', text: list[0]})
@@ -42,6 +40,8 @@ func ReadQuery(r *http.Request) (*Query, error) {
 	q.Object = &Object{Value: Value{c: &collector{query: true}, node: &n}}
 	return q, nil
 }
+
+func badText(s string) bool { return !utf8.ValidString(s) || strings.IndexByte(s, 0) >= 0 }
 
 // Strict notes repeated parameters and those that no getter asked for, with the allowed list; call it
 // after all getters.

@@ -176,6 +176,9 @@ func (s *Server) mountOf(path string) *mount {
 	return s.operators
 }
 
+// Values of headers that every answer has; shared, since nobody changes a value in place.
+var noStore, noSniff = []string{"no-store"}, []string{"nosniff"}
+
 // receive is the outermost step of every request.
 func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 	began := time.Now()
@@ -189,9 +192,8 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
 	rw := &reply{ResponseWriter: w}
 	h := rw.Header()
-	h.Set("Request-Id", call.ID)
-	h.Set("Cache-Control", "no-store")
-	h.Set("X-Content-Type-Options", "nosniff")
+	h["Request-Id"] = []string{call.ID}
+	h["Cache-Control"], h["X-Content-Type-Options"] = noStore, noSniff
 	defer func() {
 		if v := recover(); v != nil {
 			if v == http.ErrAbortHandler { //nolint:errorlint // what was panicked with, not an error that may be wrapped
