@@ -7,14 +7,14 @@ import (
 )
 
 // ScaleProfiles are those that Scale measures on both stores.
-func ScaleProfiles() []string { return []string{"commands", "hot", "check", "usage"} }
+func ScaleProfiles() []string { return []string{"commands", "hot", "check", "usage", "mixed"} }
 
 const scaleTarget = 0.9
 
 // Scale measures profiles on a loaded store against the same ones on an empty one, in the same rounds: a
 // ratio is loaded over empty. The profile's own ledgers are made anew in both; what differs is everything
 // else that the loaded one holds. o.Ledgers bounds those that a profile makes; 0: as many as it has alone.
-// Last, the noisy neighbour of the loaded store, against itself.
+// Last, the lag and the noisy neighbour of the loaded store, which have targets of their own.
 func Scale(ctx context.Context, empty, loaded Target, o Options, about string) ([]Result, error) {
 	var all []Result
 	for _, name := range ScaleProfiles() {
@@ -24,12 +24,17 @@ func Scale(ctx context.Context, empty, loaded Target, o Options, about string) (
 		}
 		all = append(all, lines...)
 	}
-	lines, err := Run(ctx, loaded, forProfile(o, "noisy"))
-	for _, l := range lines {
-		l.Profile, l.Note = "scale noisy", about+"; "+l.Note
-		all = append(all, l)
+	for _, name := range []string{"lag", "noisy"} {
+		lines, err := Run(ctx, loaded, forProfile(o, name))
+		for _, l := range lines {
+			l.Profile, l.Note = "scale "+name, about+"; "+l.Note
+			all = append(all, l)
+		}
+		if err != nil {
+			return all, fmt.Errorf("%s: %w", name, err)
+		}
 	}
-	return all, err
+	return all, nil
 }
 
 func forProfile(o Options, name string) Options {
