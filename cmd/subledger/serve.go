@@ -24,7 +24,7 @@ type serveCommand struct {
 	Listen        string        `env:"SUBLEDGER_LISTEN" default:"127.0.0.1:8080" help:"Address and port of the API, of health and of metrics. Port 0 takes a free one."`
 	Roles         []string      `env:"SUBLEDGER_ROLES" default:"api,projector,reactor" enum:"api,projector,reactor" help:"What this process does: api, projector, reactor."`
 	Connections   int           `env:"SUBLEDGER_CONNECTIONS" default:"48" help:"Connections to the database at most, all pools together; at least 6."`
-	RateLimit     float64       `env:"SUBLEDGER_RATE_LIMIT" default:"0" help:"Requests per second and API key; 0 for no limit."`
+	RateLimit     float64       `env:"SUBLEDGER_RATE_LIMIT" default:"1000" help:"Requests per second and API key; 0 for no limits, of keys and addresses."`
 	Drain         time.Duration `env:"SUBLEDGER_DRAIN" default:"20s" help:"How long running requests may take to finish at the end."`
 	LogLevel      slog.Level    `env:"SUBLEDGER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 	AccessLog     bool          `env:"SUBLEDGER_ACCESS_LOG" help:"Log every request."`

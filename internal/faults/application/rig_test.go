@@ -92,7 +92,7 @@ func (g *rig) command(args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "SUBLEDGER_DATA_DIR="+g.dir)
+	cmd.Env = append(cmd.Env, "SUBLEDGER_DATA_DIR="+g.dir, "SUBLEDGER_RATE_LIMIT=0")
 	if g.db != nil { // else a private one
 		cmd.Env = append(cmd.Env, "DATABASE_URL="+g.db.URL)
 	}
