@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/jedib0t/go-pretty/v6/text"
 
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/internal/bench"
@@ -24,15 +25,15 @@ import (
 type benchCommand struct {
 	Output
 	Profile    string  `arg:"" enum:"commands,hot,check,usage,rebuild,lag,mixed,noisy,scale" help:"What to measure: commands, hot, check, usage, rebuild, lag, mixed, noisy; scale: what a store full of events changes of these."`
-	Clients    []int   `placeholder:"N,…" help:"Keep-alive clients, one line each. Default: commands 1,32,128; hot 128; others 32."`
-	Rate       float64 `help:"Requests per second, sent when they are due (open loop). Default: each client sends when it has its answer (closed loop)."`
+	Clients    []int   `placeholder:"N" help:"Keep-alive clients, one line each. Default: commands 1,32,128; hot 128; others 32."`
+	Rate       float64 `placeholder:"N" help:"Requests per second, sent when they are due (open loop). Default: each client sends when it has its answer (closed loop)."`
 	Rounds     int     `default:"5" help:"Rounds; in each the product and its baseline work in turn."`
 	Seconds    float64 `default:"3" help:"Seconds that each of them works in a round."`
 	WarmUp     float64 `default:"2" help:"Seconds that each of them works before the first round."`
 	At         float64 `default:"0.5" help:"Part of the highest rate at which latencies are then measured, with requests sent when they are due; 0: at that rate, while it is found."`
 	Seed       uint64  `default:"1" help:"Of the order of requests and of generated history."`
-	Ledgers    int     `help:"Ledgers to spread over. Default: commands, hot and lag 1000; usage, rebuild and mixed 100; noisy 50; check 10; scale, into which events are loaded, 10000."`
-	Events     int     `help:"Events in the log. Default: rebuild 1000000, scale 10000000."`
+	Ledgers    int     `placeholder:"N" help:"Ledgers to spread over. Default: commands, hot and lag 1000; usage, rebuild and mixed 100; noisy 50; check 10; scale, into which events are loaded, 10000."`
+	Events     int     `placeholder:"N" help:"Events in the log. Default: rebuild 1000000, scale 10000000."`
 	Months     int     `default:"6" help:"How long the subscriptions in rebuild's log have lived: each month brings 22 events, twenty of them usage; the first day brings 17 and is all that scale loads."`
 	Compare    string  `type:"existingfile" placeholder:"FILE" help:"What an earlier run printed with -o json: say what changed."`
 	CPUProfile string  `name:"cpuprofile" type:"path" placeholder:"FILE" help:"Write a CPU profile of the rounds; what is not the product is labelled side."`
@@ -54,6 +55,8 @@ func (c *benchCommand) Validate() error {
 		return errors.New("--seconds is more than 0, --warm-up 0 or more")
 	case c.Months < 0 || c.Months > 1200:
 		return errors.New("--months is 0 to 1200")
+	case c.Events > 0 && c.Profile != "rebuild" && c.Profile != "scale":
+		return errors.New("--events is for rebuild and scale")
 	case c.Ledgers < 0 || c.Events < 0 || c.Events > 100_000_000:
 		return errors.New("--ledgers is 1 or more, --events 1 to 100000000")
 	}
@@ -82,16 +85,19 @@ func (c *benchCommand) Run(ctx context.Context, p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	for path, to := range map[string]*io.Writer{c.CPUProfile: &o.CPUProfile, c.MemProfile: &o.MemProfile} {
-		if path == "" {
+	for _, profile := range []struct {
+		flag, path string
+		to         *io.Writer
+	}{{"--cpuprofile", c.CPUProfile, &o.CPUProfile}, {"--memprofile", c.MemProfile, &o.MemProfile}} {
+		if profile.path == "" {
 			continue
 		}
-		f, err := os.Create(path)
-		if err != nil {
-			return fmt.Errorf("profile: %w", err)
+		f, failed := os.Create(profile.path)
+		if failed != nil {
+			return &status{code: exitUsage, err: fmt.Errorf("%s: %w", profile.flag, failed)}
 		}
 		defer func() { err = errors.Join(err, f.Close()) }()
-		*to = f
+		*profile.to = f
 	}
 	results, err := c.measure(ctx, p, o)
 	if errors.Is(err, bench.ErrNoPgbench) {
@@ -109,6 +115,18 @@ func (c *benchCommand) Run(ctx context.Context, p *process) (err error) {
 	return nil
 }
 
+// turned makes columns of rows.
+func turned(header []string, rows [][]string) (first []string, rest [][]string) {
+	for i, name := range header {
+		line := []string{name}
+		for _, row := range rows {
+			line = append(line, row[i])
+		}
+		rest = append(rest, line)
+	}
+	return rest[0], rest[1:]
+}
+
 func seconds(n float64) time.Duration { return time.Duration(n * float64(time.Second)) }
 
 func (c *benchCommand) earlier() ([]bench.Result, error) {
@@ -120,7 +138,11 @@ func (c *benchCommand) earlier() ([]bench.Result, error) {
 		return nil, err
 	}
 	defer f.Close()
-	return bench.ReadResults(f)
+	old, err := bench.ReadResults(f)
+	if err != nil {
+		err = &status{code: exitUsage, err: fmt.Errorf("--compare: %s: %w", c.Compare, err)}
+	}
+	return old, err
 }
 
 func (c *benchCommand) tell(p *process, results, old []bench.Result) error {
@@ -138,10 +160,14 @@ func (c *benchCommand) tell(p *process, results, old []bench.Result) error {
 	for _, r := range results {
 		rows = append(rows, r.Row())
 	}
-	p.writeTable(bench.Header(), rows)
+	header := bench.Header()
+	if width := p.width(); width > 0 && text.LongestLineLen(strings.Join(tableLines(header, rows, 0), "\n")) > width {
+		header, rows = turned(header, rows) // no figure is cut: a column for each line
+	}
+	p.writeTable(header, rows)
 	for _, r := range results {
 		if r.Note != "" {
-			fmt.Fprintf(p.stdout, "%s at %d clients: %s\n", r.Profile, r.Clients, r.Note)
+			fmt.Fprintf(p.stdout, "%s, %s: %s\n", r.Profile, count(int64(r.Clients), "client"), r.Note)
 		}
 	}
 	for _, line := range changes {

@@ -92,7 +92,8 @@ func TestBenchComparesAndProfiles(t *testing.T) {
 
 func TestBenchRefusesWrongUsage(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"nothing"}, {"check", "--rounds", "0"}, {"check", "--clients", "0"}, {"rebuild", "--events", "200000000"}, {"check", "--rate", "-1"}} {
+	for _, args := range [][]string{{"nothing"}, {"check", "--rounds", "0"}, {"check", "--clients", "0"}, {"rebuild", "--events", "200000000"}, {"check", "--rate", "-1"},
+		{"check", "--events", "5"}, {"check", "--compare", "bench.go"}, {"check", "--cpuprofile", "/nowhere/profile"}} {
 		err := newCLI(t).command(t.Context(), append([]string{"bench"}, args...)...).Run()
 		var exit *exec.ExitError
 		require.ErrorAs(t, err, &exit)

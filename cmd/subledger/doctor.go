@@ -109,8 +109,9 @@ func (p *process) writeFindings(all []finding) {
 	}
 	lines := tableLines([]string{"check", "state", "found"}, rows, 0)
 	fmt.Fprintln(p.stdout, lines[0])
+	indent := strings.Index(lines[0], "found")
 	for i, f := range all {
-		fmt.Fprintln(p.stdout, lines[i+1])
+		fmt.Fprintln(p.stdout, hang(lines[i+1], indent, p.width()))
 		if f.Do != "" {
 			fmt.Fprintf(p.stdout, "  to do: %s\n", strings.ReplaceAll(printable(f.Do), "\n", "\n  "))
 		}

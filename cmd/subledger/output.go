@@ -17,7 +17,7 @@ import (
 
 // Output says how a subcommand answers.
 type Output struct {
-	Format string `name:"output" short:"o" enum:"table,json" default:"table" help:"How to answer: table for people, json for scripts."`
+	Format string `name:"output" short:"o" enum:"table,json" default:"table" placeholder:"table|json" help:"How to answer: table for people, which is the default, or json for scripts."`
 }
 
 func (o Output) json() bool { return o.Format == "json" }
@@ -44,6 +44,16 @@ func (p *process) writeTable(header []string, rows [][]string) {
 	for _, line := range tableLines(header, rows, width) {
 		fmt.Fprintln(p.stdout, line)
 	}
+}
+
+// hang breaks a table's line after its columns up to indent, at words, so that its last one is read whole.
+func hang(line string, indent, width int) string {
+	const least = 20
+	if width-indent < least || text.StringWidthWithoutEscSequences(line) <= width || len(line) <= indent {
+		return line
+	}
+	wrapped := strings.ReplaceAll(text.WrapSoft(line[indent:], width-indent), " \n", "\n")
+	return line[:indent] + strings.ReplaceAll(wrapped, "\n", "\n"+strings.Repeat(" ", indent))
 }
 
 // width is the terminal's, 0 without one.

@@ -36,6 +36,19 @@ func TestTablesFitTheTerminal(t *testing.T) {
 	require.Equal(t, "a b", printable("a\tb"))
 }
 
+func TestTheLastColumnIsReadWhole(t *testing.T) {
+	t.Parallel()
+	require.Equal(t, "disk  what is found there\n      is long", hang("disk  what is found there is long", 6, 26))
+	require.Equal(t, "disk  what is found there is long", hang("disk  what is found there is long", 6, 0), "without a terminal")
+	require.Equal(t, "disk  short", hang("disk  short", 6, 26))
+}
+
+func TestATurnedTableHasAColumnForEachRow(t *testing.T) {
+	t.Parallel()
+	header, rows := turned([]string{"clients", "rate"}, [][]string{{"1", "10/s"}, {"32", "99/s"}})
+	require.Equal(t, []string{"clients  1     32", "rate     10/s  99/s"}, tableLines(header, rows, 0))
+}
+
 func TestProgressWithoutATerminalIsPlain(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer

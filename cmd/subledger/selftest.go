@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -76,20 +77,19 @@ func (c *selftestCheck) Run(ctx context.Context, p *process) (err error) {
 func (c *selftestCheck) tell(p *process, all []selftest.Finding) {
 	var rows [][]string
 	for _, f := range all {
-		result := "holds"
+		state, name, checked := "holds", f.Name, strconv.FormatInt(f.Checked, 10)+" "+f.What
 		switch {
 		case f.Skipped != "":
-			result = "not checked: " + f.Skipped
+			state, name, checked = "not checked", name+": "+f.Skipped, ""
 		case len(f.Breaches) > 0:
-			result = "BROKEN"
+			state = "BROKEN"
 		}
-		checked := ""
-		if f.Skipped == "" {
-			checked = strconv.FormatInt(f.Checked, 10) + " " + f.What
-		}
-		rows = append(rows, []string{strconv.Itoa(f.Number), f.Name, checked, result})
+		rows = append(rows, []string{strconv.Itoa(f.Number), state, checked, name})
 	}
-	p.writeTable([]string{"no", "invariant", "looked at", "result"}, rows)
+	lines := tableLines([]string{"no", "state", "looked at", "invariant"}, rows, 0)
+	for _, line := range lines {
+		fmt.Fprintln(p.stdout, hang(line, strings.Index(lines[0], "invariant"), p.width()))
+	}
 	hold := 0
 	for _, f := range all {
 		if f.Skipped == "" && len(f.Breaches) == 0 {

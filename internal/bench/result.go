@@ -142,7 +142,7 @@ func number(ms float64) string { return strconv.FormatFloat(ms, 'f', 2, 64) }
 func ReadResults(from io.Reader) ([]Result, error) {
 	var all []Result
 	if err := json.NewDecoder(from).Decode(&all); err != nil {
-		return nil, fmt.Errorf("read earlier results: %w", err)
+		return nil, fmt.Errorf("it is not what bench -o json prints: %w", err)
 	}
 	return all, nil
 }
@@ -157,12 +157,19 @@ func Compare(old, now []Result) []string {
 			continue
 		}
 		o := old[i]
+		more, less := "better", "worse"
+		if n.Most > 0 { // its ratio is one of latencies
+			more, less = less, more
+		}
 		verdict := "within the spread"
 		switch {
 		case n.Ratio.Min > o.Ratio.Max:
-			verdict = "better"
+			verdict = more
 		case n.Ratio.Max < o.Ratio.Min:
-			verdict = "worse"
+			verdict = less
+		}
+		if n.Rounds == 1 || o.Rounds == 1 {
+			verdict += "; one round has no spread: run more"
 		}
 		change := ""
 		if o.Ratio.Median > 0 {

@@ -53,6 +53,11 @@ func TestCompareCallsAChangeOnlyWhatLeavesTheSpread(t *testing.T) {
 	require.True(t, strings.HasSuffix(got[0], "+10 %, within the spread"), got[0])
 	require.True(t, strings.HasSuffix(got[1], "+60 %, better"), got[1])
 	require.True(t, strings.HasSuffix(got[2], "-60 %, worse"), got[2])
+
+	latencies, once := line(1, 2, 1.9, 2.1), line(1, 2, 1.9, 2.1)
+	latencies.Most, once.Rounds = 1.5, 1
+	require.True(t, strings.HasSuffix(Compare(old, []Result{latencies})[0], "+300 %, worse"), "more is not better where a ratio may be so much at most")
+	require.True(t, strings.HasSuffix(Compare(old, []Result{once})[0], "no spread: run more"))
 }
 
 func TestReadPgbench(t *testing.T) {
