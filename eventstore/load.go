@@ -46,9 +46,13 @@ func (s *Store) loadCold(ctx context.Context, c *call, m *miss) error {
 		return err
 	}
 	if m.ledger {
+		acknowledged := s.acknowledged.position(c.req.Ledger)
 		cold, err := readLedger(ctx, s.pool, c.req.Ledger, "")
 		if isNoRows(err) {
 			return errNoLedger
+		}
+		if err == nil && cold.head.Position < acknowledged { // the lane forgot where it stood, but not that it stood further
+			s.historyLost(c.req.Ledger, Head{Position: acknowledged}, cold.head)
 		}
 		c.coldLedger = cold
 		return err

@@ -4,9 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -293,6 +295,30 @@ func TestALedgerThatWentBackIsReadAnew(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, total{4, 4}, answerOf[total](t, r))
 	mustVerify(t, f, ledger)
+}
+
+// Rule 1. A lane that had to forget where a ledger stood still reports that it stood further.
+func TestF38_ALossIsReportedAfterTheLaneForgot(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	var said strings.Builder
+	s, ledger, stream := f.store(t, Config{Logger: slog.New(slog.NewTextHandler(&said, nil))}), f.ledger(t, "live"), uuid.New()
+	for range 5 {
+		_, err := s.Execute(t.Context(), Request{Ledger: ledger, Command: add{Stream: stream, N: 1}})
+		require.NoError(t, err)
+	}
+	for _, sql := range []string{
+		`delete from commands where ledger_id = $1 and last_position > 3`,
+		`delete from events where ledger_id = $1 and position > 3`,
+		`update ledgers l set position = 3, head = e.hash from events e where l.ledger_id = $1 and e.ledger_id = $1 and e.position = 3`,
+	} {
+		_, err := f.owner.Exec(t.Context(), sql, ledger)
+		require.NoError(t, err)
+	}
+	c := newCall(t.Context(), Request{Ledger: ledger})
+	require.NoError(t, s.loadCold(t.Context(), c, &miss{ledger: true}))
+	require.Contains(t, said.String(), "history was lost")
+	require.Equal(t, int64(3), s.Acknowledged(ledger))
 }
 
 // Rule 1. A restored backup that others have written on since is longer than what is known, and no
