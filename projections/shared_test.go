@@ -4,6 +4,7 @@ import (
 	"context"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -171,4 +172,28 @@ func TestSkippedEventsAreSavedLater(t *testing.T) {
 	require.NotEmpty(t, again)
 	require.EqualValues(t, 10, again[len(again)-1])
 	require.Greater(t, again[0], int64(6), "from the saved checkpoint on")
+}
+
+// A read model that came later is folded into ledgers whose shared checkpoint is at their end, though nobody
+// writes to them any more.
+func TestTheScanFindsAModelThatCameLater(t *testing.T) {
+	t.Parallel()
+	h, db, ledger := newHistory(), pgtest.New(t), id(900)
+	pool, owner := pgtest.Pool(t, db.AppURL), pgtest.Pool(t, db.URL)
+	h.add(ledger, id(1), day(1), started(2, 10, "dora"))
+	h.publish(t, owner)
+	project := func(models ...Projection) {
+		t.Helper()
+		applied := NewApplied()
+		ctx, cancel := context.WithCancel(t.Context())
+		done := make(chan error, 1)
+		go func() { done <- NewRunner(Config{Log: h, Pool: pool, Projections: models, Applied: applied}).Run(ctx) }()
+		defer func() { cancel(); <-done }()
+		require.Eventually(t, func() bool { return applied.Position(ledger) == 1 }, 20*time.Second, 5*time.Millisecond) // asks nobody to look
+	}
+	project(Subscriptions(), Usage())
+	project(Subscriptions(), Usage(), Licenses())
+	var seats int
+	require.NoError(t, owner.QueryRow(t.Context(), "select count(*) from licenses").Scan(&seats))
+	require.Equal(t, 1, seats)
 }
