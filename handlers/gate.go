@@ -12,7 +12,7 @@ import (
 // key is looked up or its body read. Without a bound each write waits for all others, until none is answered
 // while its client still listens. Reads have a bound already: the connections that they wait for.
 const (
-	fewestWrites = 32 // under way at once
+	fewestWrites = 128 // under way at once: a quarter of a second for a server that does 500 a second
 	firstWrites  = 256
 	mostWrites   = 2048
 	writeTime    = 400 * time.Millisecond // when one takes longer there are too many

@@ -24,8 +24,9 @@ func TestGate(t *testing.T) {
 	g := newGate()
 	g.now = func() time.Time { return now }
 	fill := func(key string) (leave []func()) {
+		r := keyed(key)
 		for {
-			l, ok := g.enter(keyed(key))
+			l, ok := g.enter(r)
 			if !ok {
 				return leave
 			}
