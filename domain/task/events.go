@@ -5,7 +5,7 @@
 //
 // Rules:
 //
-//	T1 pending → success | failed | incomplete; pending ⇄ retrying; incomplete → pending | failed. success and failed are for ever.
+//	T1 pending → success | failed | incomplete; pending ⇄ retrying; incomplete → pending | retrying | success | failed. success and failed are for ever.
 //	T2 A task that needs no provider is done by the event that it asks for, in the same append, and has no stream.
 //	T3 Attempts are counted; the same attempt reported twice counts once.
 package task
