@@ -245,7 +245,7 @@ func TestNewRefuses(t *testing.T) {
 }
 
 // Fault F59: neither ZONEINFO nor the machine's files have a say.
-func TestZonesComeWithTheProgram(t *testing.T) {
+func TestF59_ZonesComeWithTheProgram(t *testing.T) {
 	t.Setenv("ZONEINFO", t.TempDir())
 	berlin := zone(t, "Europe/Berlin")
 	require.Same(t, berlin, zone(t, "Europe/Berlin"))

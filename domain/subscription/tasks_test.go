@@ -129,7 +129,7 @@ func TestChangeThatBecameImpossible(t *testing.T) {
 }
 
 // Every task status with every report (rules T1 to T3).
-func TestTaskStateMachine(t *testing.T) {
+func TestF62_EveryReportInEveryStatus(t *testing.T) {
 	const next = 3 // an attempt after all that were reported
 	reports := map[string]func(uuid.UUID) domain.Command{
 		"complete": func(id uuid.UUID) domain.Command { return subscription.CompleteTask{TaskID: id, Attempt: next} },

@@ -121,7 +121,7 @@ func TestCrashBetweenAnyTwoSteps(t *testing.T) {
 }
 
 // While nothing is known of an answer the same key is asked again; a definite answer makes the next key.
-func TestKeysOfCalls(t *testing.T) {
+func TestF63_AnUnknownAnswerIsAskedForUnderTheSameKey(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	sub := f.subscribed(t, f.test)
@@ -185,7 +185,7 @@ func TestPanicInAHandlerPoisonsItsMessageAlone(t *testing.T) {
 	require.Equal(t, 1.0, p.gauge(t, "poisoned_messages_total"))
 }
 
-func TestDuplicateMessagesAreHarmless(t *testing.T) {
+func TestF62_DuplicateMessagesAreHarmless(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
 	sub := f.subscribed(t, f.test)
