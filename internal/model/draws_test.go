@@ -33,6 +33,7 @@ func (w *walk) draws() map[string]func(*rapid.T) step {
 	}
 }
 
+// pick draws one of n. Without any it ends the step, not the test: rapid draws another step in its place.
 func pick(t *rapid.T, n int, what string) int {
 	if n == 0 {
 		t.Skip("there is none yet")
