@@ -20,36 +20,6 @@ import (
 // for each projection, whichever checkpoint stands for it.
 const shared = "*"
 
-// scan finds ledgers whose end lies beyond a checkpoint: the net below all signals.
-func (r *Runner) scan(ctx context.Context) error {
-	if err := r.saveSkipped(ctx); err != nil {
-		return err
-	}
-	var ledger uuid.UUID
-	var head int64
-	// Ledgers whose shared checkpoint is at their end, which are nearly all, cost one look; only of the
-	// others is it asked where each projection stands.
-	err := queryRows(ctx, r.Pool, `select l.ledger_id, l.position from ledgers l
-		left join checkpoints s on s.ledger_id = l.ledger_id and s.projection = '*' and s.covers @> $1::text[]
-		where l.position > 0 and l.position is distinct from s.position
-			and exists (select from unnest($1::text[]) p(projection)
-				left join projection_positions c on c.ledger_id = l.ledger_id and c.projection = p.projection
-				where c.position is null or c.position < l.position and c.parked_at is null)`,
-		[]any{r.names}, []any{&ledger, &head}, func() {
-			t := r.track(ledger)
-			t.head = max(t.head, head)
-			if !t.listed { // whoever moved or unparked it, it was not us
-				t.known = false
-				r.list(t)
-			}
-		})
-	if err != nil {
-		return fmt.Errorf("scan for dirty ledgers: %w", err)
-	}
-	r.metrics.scanned(ctx, r)
-	return nil
-}
-
 // lookUp reads the ends and checkpoints of some ledgers.
 func (r *Runner) lookUp(ctx context.Context, ids []uuid.UUID) error {
 	var ledger uuid.UUID
@@ -159,7 +129,7 @@ func (r *Runner) take(id uuid.UUID, rows []checkpoint) {
 			at[i], common[i] = c.position, true
 		}
 	}
-	t.at, t.saved, t.parked, t.shared = at, slices.Clone(at), parked, common
+	t.at, t.saved, t.parked, t.shared, t.moved = at, slices.Clone(at), parked, common, time.Now()
 	r.publish(t)
 }
 
@@ -347,7 +317,7 @@ func (r *Runner) saveSkipped(ctx context.Context) error {
 	for t := range r.skipped {
 		for i := range t.at {
 			if won[row{t.ledger, r.rowOf(t, i)}] {
-				t.saved[i] = t.at[i]
+				t.saved[i], t.moved = t.at[i], time.Now()
 			} else {
 				t.known = false
 			}

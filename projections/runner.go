@@ -22,10 +22,9 @@ type Log interface {
 
 // Sizes and times of the runner.
 const (
-	pageEvents   = 1000            // of all ledgers together, in one transaction
-	queueEvents  = 20000           // handed over and not yet applied; what exceeds it is read from the log
-	scanEvery    = 5 * time.Second // for ledgers that no signal told of
-	maxTracks    = 1 << 17         // ledgers whose progress is in memory: some 300 bytes each
+	pageEvents   = 1000    // of all ledgers together, in one transaction
+	queueEvents  = 20000   // handed over and not yet applied; what exceeds it is read from the log
+	maxTracks    = 1 << 17 // ledgers whose progress is in memory: some 300 bytes each
 	firstBackOff = 100 * time.Millisecond
 	lastBackOff  = 5 * time.Second
 )
@@ -57,7 +56,8 @@ type Runner struct {
 	inbox  [][]*eventstore.Recorded
 	came   int // events in inbox
 	nudged []uuid.UUID
-	rescan bool
+	found  *findings // of the last scan
+	rescan chan struct{}
 	wake   chan struct{}
 	full   chan struct{} // a page's worth of events came in
 
@@ -67,6 +67,7 @@ type Runner struct {
 	skipped map[*track]bool // at is ahead of saved
 	queued  int
 	paged   time.Time // when the last page began
+	save    bool      // what was skipped: it is time
 }
 
 // track is what the runner knows of a ledger.
@@ -78,6 +79,7 @@ type track struct {
 	saved  []int64 // as the checkpoint says: behind at while events that mean nothing were skipped
 	parked []bool
 	shared []bool                 // the shared checkpoint stands for it
+	moved  time.Time              // when the above was read or written: an older scan knows less
 	queue  []*eventstore.Recorded // handed over, without a hole
 	listed bool                   // in dirty
 }
@@ -87,7 +89,8 @@ func NewRunner(c Config) *Runner {
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
-	r := &Runner{Config: c, wake: make(chan struct{}, 1), full: make(chan struct{}, 1), ledgers: map[uuid.UUID]*track{}, skipped: map[*track]bool{}}
+	r := &Runner{Config: c, rescan: make(chan struct{}, 1), wake: make(chan struct{}, 1),
+		full: make(chan struct{}, 1), ledgers: map[uuid.UUID]*track{}, skipped: map[*track]bool{}}
 	for _, p := range c.Projections {
 		r.names = append(r.names, p.Name())
 	}
@@ -124,12 +127,7 @@ func (r *Runner) Nudge(ledgers ...uuid.UUID) {
 }
 
 // Rescan looks for dirty ledgers at once: after a listener connected again.
-func (r *Runner) Rescan() {
-	r.mu.Lock()
-	r.rescan = true
-	r.mu.Unlock()
-	r.signal()
-}
+func (r *Runner) Rescan() { wakeUp(r.rescan) }
 
 func (r *Runner) signal() { wakeUp(r.wake) }
 
@@ -146,7 +144,11 @@ func (r *Runner) Run(ctx context.Context) error {
 	defer r.saveAtEnd(ctx)
 	ticker := time.NewTicker(scanEvery)
 	defer ticker.Stop()
-	r.Rescan()
+	scans, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { r.scanning(scans) })
+	defer wg.Wait()
+	defer stop()
 	backOff := firstBackOff
 	for {
 		worked, err := r.round(ctx)
@@ -170,7 +172,7 @@ func (r *Runner) Run(ctx context.Context) error {
 		if worked && len(r.dirty) > 0 {
 			select {
 			case <-ticker.C:
-				r.Rescan()
+				r.save = true
 			default:
 			}
 			continue
@@ -183,7 +185,7 @@ func (r *Runner) Run(ctx context.Context) error {
 				return err
 			}
 		case <-ticker.C:
-			r.Rescan()
+			r.save = true
 		}
 	}
 }
@@ -247,8 +249,8 @@ func (r *Runner) round(ctx context.Context) (worked bool, err error) {
 // takeOver moves what came in into the tracks.
 func (r *Runner) takeOver(ctx context.Context) error {
 	r.mu.Lock()
-	inbox, nudged, rescan := r.inbox, r.nudged, r.rescan
-	r.inbox, r.came, r.nudged, r.rescan = nil, 0, nil, false
+	inbox, nudged, found := r.inbox, r.nudged, r.found
+	r.inbox, r.came, r.nudged, r.found = nil, 0, nil, nil
 	r.mu.Unlock()
 	for _, events := range inbox {
 		t := r.track(events[0].Ledger)
@@ -264,11 +266,14 @@ func (r *Runner) takeOver(ctx context.Context) error {
 		}
 		r.list(t)
 	}
-	if rescan {
-		if err := r.scan(ctx); err != nil {
-			r.Rescan()
+	if found != nil {
+		r.believe(found)
+	}
+	if r.save {
+		if err := r.saveSkipped(ctx); err != nil {
 			return err
 		}
+		r.save = false
 	}
 	if len(nudged) > 0 {
 		if err := r.lookUp(ctx, nudged); err != nil {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -64,7 +65,7 @@ func (r *Runner) apply(ctx context.Context, entries []entry) error {
 				r.metrics.lost.Inc()
 				continue
 			}
-			e.track.at[i], e.track.saved[i] = e.to(), e.to()
+			e.track.at[i], e.track.saved[i], e.track.moved = e.to(), e.to(), time.Now()
 			handover.Moves = append(handover.Moves, Move{e.track.ledger, r.names[i], e.from, e.to()})
 		}
 	}

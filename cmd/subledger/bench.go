@@ -24,23 +24,25 @@ import (
 
 type benchCommand struct {
 	Output
-	Profile    string  `arg:"" enum:"commands,hot,check,usage,rebuild,lag,mixed,noisy,scale" help:"What to measure: commands, hot, check, usage, rebuild, lag, mixed, noisy; scale: what a store full of events changes of these."`
-	Clients    []int   `placeholder:"N" help:"Keep-alive clients, one line each. Default: commands 1,32,128; hot 128; others 32."`
-	Rate       float64 `placeholder:"N" help:"Requests per second, sent when they are due (open loop). Default: each client sends when it has its answer (closed loop)."`
-	Rounds     int     `default:"5" help:"Rounds; in each the product and its baseline work in turn."`
-	Seconds    float64 `default:"3" help:"Seconds that each of them works in a round."`
-	WarmUp     float64 `default:"2" help:"Seconds that each of them works before the first round."`
-	At         float64 `default:"0.5" help:"Part of the highest rate at which latencies are then measured, with requests sent when they are due; 0: at that rate, while it is found."`
-	Seed       uint64  `default:"1" help:"Of the order of requests and of generated history."`
-	Ledgers    int     `placeholder:"N" help:"Ledgers to spread over. Default: commands, hot and lag 1000; usage, rebuild and mixed 100; noisy 50; check 10; scale, into which events are loaded, 10000."`
-	Events     int     `placeholder:"N" help:"Events in the log. Default: rebuild 1000000, scale 10000000."`
-	Months     int     `default:"6" help:"How long the subscriptions in rebuild's log have lived: each month brings 22 events, twenty of them usage; the first day brings 17 and is all that scale loads."`
-	Compare    string  `type:"existingfile" placeholder:"FILE" help:"What an earlier run printed with -o json: say what changed."`
-	CPUProfile string  `name:"cpuprofile" type:"path" placeholder:"FILE" help:"Write a CPU profile of the rounds; what is not the product is labelled side."`
-	MemProfile string  `name:"memprofile" type:"path" placeholder:"FILE" help:"Write a profile of what was allocated until the end of the rounds."`
-	PGBin      string  `name:"pg-bin" hidden:"" env:"SUBLEDGER_PG_BIN"`
-	PGCache    string  `name:"pg-cache" hidden:"" env:"SUBLEDGER_PG_CACHE"`
-	PGUser     string  `name:"pg-user" hidden:"" env:"SUBLEDGER_PG_USER"`
+	Profile    string   `arg:"" enum:"commands,hot,check,usage,rebuild,lag,mixed,noisy,scale" help:"What to measure: commands, hot, check, usage, rebuild, lag, mixed, noisy; scale: what a store full of events changes of these."`
+	Clients    []int    `placeholder:"N" help:"Keep-alive clients, one line each. Default: commands 1,32,128; hot 128; others 32."`
+	Rate       float64  `placeholder:"N" help:"Requests per second, sent when they are due (open loop). Default: each client sends when it has its answer (closed loop)."`
+	Rounds     int      `default:"5" help:"Rounds; in each the product and its baseline work in turn."`
+	Seconds    float64  `default:"3" help:"Seconds that each of them works in a round."`
+	WarmUp     float64  `default:"2" help:"Seconds that each of them works before the first round."`
+	At         float64  `default:"0.5" help:"Part of the highest rate at which latencies are then measured, with requests sent when they are due; 0: at that rate, while it is found."`
+	Seed       uint64   `default:"1" help:"Of the order of requests and of generated history."`
+	Ledgers    int      `placeholder:"N" help:"Ledgers to spread over. Default: commands, hot and lag 1000; usage, rebuild and mixed 100; noisy 50; check 10; scale, into which events are loaded, 10000."`
+	Events     int      `placeholder:"N" help:"Events in the log. Default: rebuild 1000000, scale 10000000."`
+	Months     int      `default:"6" help:"How long the subscriptions in rebuild's log have lived: each month brings 22 events, twenty of them usage; the first day brings 17 and is all that scale loads."`
+	Only       []string `enum:"commands,hot,check,usage,mixed,lag,noisy" placeholder:"PROFILE" help:"Of scale's profiles, these."`
+	Store      string   `type:"path" placeholder:"DIR" help:"Keep the store that scale loads in this directory; a later run that names it measures scale, or any other profile, on what is there."`
+	Compare    string   `type:"existingfile" placeholder:"FILE" help:"What an earlier run printed with -o json: say what changed."`
+	CPUProfile string   `name:"cpuprofile" type:"path" placeholder:"FILE" help:"Write a CPU profile of the rounds; what is not the product is labelled side."`
+	MemProfile string   `name:"memprofile" type:"path" placeholder:"FILE" help:"Write a profile of what was allocated until the end of the rounds."`
+	PGBin      string   `name:"pg-bin" hidden:"" env:"SUBLEDGER_PG_BIN"`
+	PGCache    string   `name:"pg-cache" hidden:"" env:"SUBLEDGER_PG_CACHE"`
+	PGUser     string   `name:"pg-user" hidden:"" env:"SUBLEDGER_PG_USER"`
 }
 
 func (c *benchCommand) Validate() error {
@@ -57,6 +59,10 @@ func (c *benchCommand) Validate() error {
 		return errors.New("--months is 0 to 1200")
 	case c.Events > 0 && c.Profile != "rebuild" && c.Profile != "scale":
 		return errors.New("--events is for rebuild and scale")
+	case len(c.Only) > 0 && c.Profile != "scale":
+		return errors.New("--only is for scale")
+	case c.Store != "" && c.Profile == "rebuild":
+		return errors.New("--store is for every profile but rebuild, which loads what it needs")
 	case c.Ledgers < 0 || c.Events < 0 || c.Events > 100_000_000:
 		return errors.New("--ledgers is 1 or more, --events 1 to 100000000")
 	}
@@ -71,7 +77,7 @@ func (c *benchCommand) Validate() error {
 // Run measures on a private PostgreSQL of its own, in a temporary directory, fsync on, and removes it.
 func (c *benchCommand) Run(ctx context.Context, p *process) (err error) {
 	o := bench.Options{Profile: c.Profile, Clients: c.Clients, Rate: c.Rate, Rounds: c.Rounds, Seconds: seconds(c.Seconds), WarmUp: seconds(c.WarmUp),
-		At: c.At, Seed: c.Seed, Ledgers: c.Ledgers, Events: c.Events, Months: c.Months, Say: p.say}
+		At: c.At, Seed: c.Seed, Only: c.Only, Ledgers: c.Ledgers, Events: c.Events, Months: c.Months, Say: p.say}
 	switch profile, ok := bench.Find(c.Profile); {
 	case ok:
 		if len(o.Clients) == 0 {
@@ -193,7 +199,13 @@ func (c *benchCommand) measure(ctx context.Context, p *process, o bench.Options)
 	if c.Profile == "rebuild" {
 		roles = []string{"api"} // a projector would begin to apply what is loaded, and a reactor to read it
 	}
-	b, err := c.start(ctx, filepath.Join(dir, "subledger"), roles...)
+	store := cmp.Or(c.Store, filepath.Join(dir, "subledger"))
+	if c.Store != "" {
+		if _, err := os.Stat(filepath.Join(store, aboutFile)); err != nil {
+			return nil, &status{code: exitUsage, err: fmt.Errorf("--store: %s holds no store that scale loaded: %w", printable(store), err)}
+		}
+	}
+	b, err := c.start(ctx, store, roles...)
 	if err != nil {
 		return nil, err
 	}
@@ -203,11 +215,12 @@ func (c *benchCommand) measure(ctx context.Context, p *process, o bench.Options)
 
 // scale loads one of two stores and compares them.
 func (c *benchCommand) scale(ctx context.Context, p *process, dir string, o bench.Options) (results []bench.Result, err error) {
-	about, err := c.load(ctx, p, filepath.Join(dir, "loaded"), o)
+	store := cmp.Or(c.Store, filepath.Join(dir, "loaded"))
+	about, err := c.loaded(ctx, p, store, o)
 	if err != nil {
 		return nil, err
 	}
-	loaded, err := c.start(ctx, filepath.Join(dir, "loaded"))
+	loaded, err := c.start(ctx, store)
 	if err != nil {
 		return nil, err
 	}
@@ -224,6 +237,22 @@ func (c *benchCommand) scale(ctx context.Context, p *process, dir string, o benc
 	}
 	defer func() { err = errors.Join(err, empty.stop(ctx)) }()
 	return bench.Scale(ctx, empty.target(nil), loaded.target(nil), o, about)
+}
+
+// aboutFile lies in a store that scale has loaded, and tells what it holds.
+const aboutFile = "loaded.txt"
+
+// loaded is what a store holds that was loaded now or by an earlier run.
+func (c *benchCommand) loaded(ctx context.Context, p *process, store string, o bench.Options) (string, error) {
+	if about, err := os.ReadFile(filepath.Join(store, aboutFile)); err == nil {
+		p.say("%s: %s", printable(store), about)
+		return string(about), nil
+	}
+	about, err := c.load(ctx, p, store, o)
+	if err == nil {
+		err = os.WriteFile(filepath.Join(store, aboutFile), []byte(about), 0o600)
+	}
+	return about, err
 }
 
 // load fills a store and builds its read models, in a process without a projector, which would begin to
@@ -261,7 +290,12 @@ func (c *benchCommand) load(ctx context.Context, p *process, dir string, o bench
 	}
 	p.say("built the read models in %s, %.0f/s", building.Round(time.Millisecond), rate(building))
 	// As in a store that has been running: or autovacuum would work beside the first profiles.
-	for _, statement := range []string{"vacuum (analyze)", "checkpoint"} {
+	// Vacuum offers what is left at the end of each page, too little for the row that came next, to any smaller
+	// one. In a store that grew by commands that room was used long ago, but for the last of it; in one that was
+	// loaded all of it would be offered at once, and each command would log a whole old page: with another fill
+	// factor it is too little for any row.
+	for _, statement := range []string{"vacuum (analyze)", "alter table commands set (fillfactor = 90)",
+		"alter table events set (fillfactor = 90)", "checkpoint"} {
 		if _, err := b.owner.Exec(ctx, statement); err != nil {
 			return "", fmt.Errorf("%s: %w", statement, err)
 		}

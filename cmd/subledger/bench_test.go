@@ -74,6 +74,35 @@ func TestBenchProfiles(t *testing.T) {
 	}
 }
 
+// A store that was loaded once is measured again and again.
+func TestBenchKeepsAStore(t *testing.T) {
+	t.Parallel()
+	store := filepath.Join(dataDir(t), "store")
+	bench := func(args ...string) (profiles []string, stderr string) {
+		cmd := newCLI(t).command(t.Context(), append([]string{"bench", "--rounds", "1", "--seconds", "0.2", "--warm-up", "0", "--clients", "2",
+			"--store", store, "-o", "json"}, args...)...)
+		var said bytes.Buffer
+		cmd.Stderr = &said
+		out, err := cmd.Output()
+		require.NoError(t, err, "%s\n%s", out, &said)
+		var results []benchResult
+		require.NoError(t, json.Unmarshal(out, &results), "%s", out)
+		for _, r := range results {
+			profiles = append(profiles, r.Profile)
+		}
+		return profiles, said.String()
+	}
+	profiles, said := bench("scale", "--only", "usage", "--ledgers", "10", "--events", "2000")
+	require.Equal(t, []string{"scale usage"}, profiles)
+	require.Contains(t, said, "loaded 2")
+	profiles, said = bench("scale", "--only", "hot,lag")
+	require.Equal(t, []string{"scale hot", "scale lag"}, profiles)
+	require.NotContains(t, said, "built the read models")
+	require.Contains(t, said, "events in 10 ledgers")
+	profiles, _ = bench("check")
+	require.Equal(t, []string{"check"}, profiles)
+}
+
 func TestBenchComparesAndProfiles(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
@@ -93,7 +122,7 @@ func TestBenchComparesAndProfiles(t *testing.T) {
 func TestBenchRefusesWrongUsage(t *testing.T) {
 	t.Parallel()
 	for _, args := range [][]string{{"nothing"}, {"check", "--rounds", "0"}, {"check", "--clients", "0"}, {"rebuild", "--events", "200000000"}, {"check", "--rate", "-1"},
-		{"check", "--events", "5"}, {"check", "--compare", "bench.go"}, {"check", "--cpuprofile", "/nowhere/profile"}} {
+		{"check", "--events", "5"}, {"check", "--only", "hot"}, {"rebuild", "--store", "x"}, {"check", "--store", "/nowhere"}, {"check", "--compare", "bench.go"}, {"check", "--cpuprofile", "/nowhere/profile"}} {
 		err := newCLI(t).command(t.Context(), append([]string{"bench"}, args...)...).Run()
 		var exit *exec.ExitError
 		require.ErrorAs(t, err, &exit)

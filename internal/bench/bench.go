@@ -40,6 +40,7 @@ type Target struct {
 // Options of a run. All but Say and the profiles have to be set.
 type Options struct {
 	Profile    string
+	Only       []string // of the profiles that Scale measures; none: all
 	Clients    []int
 	Rate       float64 // requests per second of all clients together; 0: closed loop
 	Rounds     int

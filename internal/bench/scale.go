@@ -3,6 +3,7 @@ package bench
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -18,6 +19,9 @@ const scaleTarget = 0.9
 func Scale(ctx context.Context, empty, loaded Target, o Options, about string) ([]Result, error) {
 	var all []Result
 	for _, name := range ScaleProfiles() {
+		if !o.wants(name) {
+			continue
+		}
 		lines, err := scaleOne(ctx, empty, loaded, forProfile(o, name), about)
 		if err != nil {
 			return all, fmt.Errorf("%s: %w", name, err)
@@ -25,6 +29,9 @@ func Scale(ctx context.Context, empty, loaded Target, o Options, about string) (
 		all = append(all, lines...)
 	}
 	for _, name := range []string{"lag", "noisy"} {
+		if !o.wants(name) {
+			continue
+		}
 		lines, err := Run(ctx, loaded, forProfile(o, name))
 		for _, l := range lines {
 			l.Profile, l.Note = "scale "+name, about+"; "+l.Note
@@ -35,6 +42,10 @@ func Scale(ctx context.Context, empty, loaded Target, o Options, about string) (
 		}
 	}
 	return all, nil
+}
+
+func (o *Options) wants(profile string) bool {
+	return len(o.Only) == 0 || slices.Contains(o.Only, profile)
 }
 
 func forProfile(o Options, name string) Options {

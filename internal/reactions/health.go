@@ -20,14 +20,14 @@ type Lag struct {
 	MessageAge   time.Duration // of the oldest of them
 	Calls        int64         // open calls of providers, those in flight and those put off included
 	CallOverdue  time.Duration // since the earliest call that nobody took was due
-	DueLedgers   int64         // with something due by the system clock that did not happen
+	DueLedgers   int64         // with something due by the system clock when the scheduler last looked at all of them
 	DueOverdue   time.Duration // since the earliest of it
 	MeasuredAt   time.Time
 	topicBacklog map[string]int64
 }
 
 // measure reads the lag. It uses no lock that a stuck subscriber holds.
-func measure(ctx context.Context, cfg *Config) (Lag, error) {
+func measure(ctx context.Context, cfg *Config, due overdue) (Lag, error) {
 	now := cfg.Now()
 	l := Lag{MeasuredAt: now, topicBacklog: map[string]int64{}}
 	relays, err := projections.OverallStatus(ctx, cfg.Pool, []string{(*relay)(nil).Name()})
@@ -56,18 +56,15 @@ func measure(ctx context.Context, cfg *Config) (Lag, error) {
 		return l, fmt.Errorf("measure the messages: %w", err)
 	}
 
-	var call, due *time.Time
+	var call *time.Time
 	err = cfg.Pool.QueryRow(ctx, `select count(*), min(due_at) filter (where lease is null or due_at <= $1) from provider_calls`, now).Scan(&l.Calls, &call)
 	if err != nil {
 		return l, fmt.Errorf("measure the calls: %w", err)
 	}
-	err = cfg.Pool.QueryRow(ctx, `select count(*), min(d.due_at) from ledgers l cross join lateral (
-			select due_at from due where ledger_id = l.ledger_id and asleep is null order by due_at limit 1) d
-		where l.clock is null and d.due_at <= $1`, now).Scan(&l.DueLedgers, &due)
-	if err != nil {
-		return l, fmt.Errorf("measure what is due: %w", err)
+	l.CallOverdue = since(now, call)
+	if due.ledgers > 0 {
+		l.DueLedgers, l.DueOverdue = due.ledgers, since(now, &due.since)
 	}
-	l.CallOverdue, l.DueOverdue = since(now, call), since(now, due)
 	return l, nil
 }
 
@@ -84,6 +81,7 @@ func since(now time.Time, at *time.Time) time.Duration {
 type watch struct {
 	cfg     *Config
 	metrics *instruments
+	due     func() overdue
 
 	mu   sync.Mutex
 	last Lag
@@ -106,7 +104,7 @@ func (w *watch) run(ctx context.Context) error {
 }
 
 func (w *watch) look(ctx context.Context) {
-	lag, err := measure(ctx, w.cfg)
+	lag, err := measure(ctx, w.cfg, w.due())
 	if ctx.Err() != nil {
 		return
 	}

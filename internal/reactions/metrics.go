@@ -39,7 +39,7 @@ func newInstruments(to prometheus.Registerer) (*instruments, error) {
 		messageAge:     gauge("unprocessed_message_seconds", "Age of the oldest message that is not acknowledged."),
 		openCalls:      gauge("open_calls", "Provider calls whose task is not done: waiting, in flight, put off."),
 		callOverdue:    gauge("call_overdue_seconds", "Time since the earliest provider call that nobody took was due."),
-		dueLedgers:     gauge("due_ledgers", "Ledgers with something due by the system clock that did not happen yet."),
+		dueLedgers:     gauge("due_ledgers", "Ledgers in which something was due by the system clock when the scheduler last looked at all of them."),
 		dueOverdue:     gauge("due_overdue_seconds", "Time since the earliest of it was due."),
 		inFlight:       gauge("calls_in_flight", "Provider calls that this process is making."),
 		measuredAt:     gauge("measured_timestamp_seconds", "When the lag was last measured; one that stands still is a fault."),

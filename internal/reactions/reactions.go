@@ -157,7 +157,7 @@ func New(cfg Config) (*Reactions, error) {
 	r.calls = &workers{cfg: &r.cfg, metrics: r.metrics, wake: newSignal(), busy: map[uuid.UUID]int{}}
 	r.scheduler = &scheduler{cfg: &r.cfg, metrics: r.metrics, wake: newSignal(), moved: map[uuid.UUID]int64{}, failing: map[dueKey]failure{}}
 	r.relay = &relay{fault: cfg.Fault, told: newSignal(), clockMoved: r.scheduler.lookAt}
-	r.watch = &watch{cfg: &r.cfg, metrics: r.metrics}
+	r.watch = &watch{cfg: &r.cfg, metrics: r.metrics, due: r.scheduler.overdue}
 	// What publishes has a runner of its own: read models do not wait for a topic's row.
 	r.runner = projections.NewRunner(projections.Config{Log: cfg.Store, Pool: cfg.Pool, Projections: []projections.Projection{r.relay},
 		Follow: r.relay.committed, Logger: cfg.Logger})
@@ -214,4 +214,6 @@ func (r *Reactions) Ready() error {
 }
 
 // Lag measures now.
-func (r *Reactions) Lag(ctx context.Context) (Lag, error) { return measure(ctx, &r.cfg) }
+func (r *Reactions) Lag(ctx context.Context) (Lag, error) {
+	return measure(ctx, &r.cfg, r.scheduler.overdue())
+}

@@ -23,7 +23,7 @@ const (
 	duePage    = 200 // rows
 	shortest   = 100 * time.Millisecond
 	rounds     = 100 // of one ledger, before the others have their turn again
-	restShare  = 20  // a pass looks at all ledgers: rest so many times as long as that took
+	restShare  = 50  // a pass looks at all ledgers: rest so many times as long as that took
 	firstRetry = time.Second
 	lastRetry  = time.Hour
 )
@@ -39,6 +39,13 @@ type scheduler struct {
 	mu      sync.Mutex
 	moved   map[uuid.UUID]int64 // ledgers to look at now, once the read models are there: their clock moved
 	failing map[dueKey]failure
+	seen    overdue
+}
+
+// overdue is what a look at all ledgers found due by the system's clock.
+type overdue struct {
+	ledgers int64
+	since   time.Time // the earliest
 }
 
 // dueKey is a row at the instant at which it is due.
@@ -132,25 +139,44 @@ func (s *scheduler) look(ctx context.Context, now time.Time) (ledgers []uuid.UUI
 	rows, err := s.cfg.Pool.Query(ctx, `with first as materialized (
 			select l.ledger_id, l.clock, d.due_at from ledgers l cross join lateral (
 				select due_at from due where ledger_id = l.ledger_id and asleep is null order by due_at limit 1) d)
-		select ledger_id, due_at from first where due_at <= coalesce(clock, $1)
+		select ledger_id, due_at, clock is null from first where due_at <= coalesce(clock, $1)
 		union all
-		select null, min(due_at) from first where clock is null and due_at > $1
+		select null, min(due_at), true from first where clock is null and due_at > $1
 		order by due_at`, now)
 	if err != nil {
 		return nil, next, err
 	}
 	var id *uuid.UUID
 	var at *time.Time
-	_, err = pgx.ForEachRow(rows, []any{&id, &at}, func() error {
+	var bySystem bool
+	var seen overdue
+	_, err = pgx.ForEachRow(rows, []any{&id, &at, &bySystem}, func() error {
 		switch {
 		case id != nil:
 			ledgers = append(ledgers, *id)
+			if bySystem {
+				if seen.ledgers++; seen.ledgers == 1 {
+					seen.since = *at
+				}
+			}
 		case at != nil && at.Before(next):
 			next = *at
 		}
 		return nil
 	})
+	if err == nil {
+		s.mu.Lock()
+		s.seen = seen
+		s.mu.Unlock()
+	}
 	return ledgers, next, err
+}
+
+// overdue is what the last look found.
+func (s *scheduler) overdue() overdue {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.seen
 }
 
 // catchUp does all that is due in a ledger, in order of the instants. What was advanced may be due
