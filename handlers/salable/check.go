@@ -34,7 +34,7 @@ func (a *API) checkLicenses(w http.ResponseWriter, r *http.Request) error {
 	c, version := handlers.CallerOf(r), versionOf(r)
 	ask := projections.Question{Ledger: c.Ledger, Product: q.UUID("productUuid", handlers.Required),
 		Grantees: readGrantees(q), GraceDays: int(q.Int("grace", handlers.Min(1), handlers.Max(maxGraceDays))), Encoding: "salable " + version}
-	p1363 := version == v2 && q.Enum("sigEncode", []string{"DER", "P1363"}) == "P1363"
+	p1363 := version >= v2 && q.Enum("sigEncode", []string{"DER", "P1363"}) == "P1363"
 	if err := q.Err(); err != nil {
 		return err
 	}
@@ -48,7 +48,7 @@ func (a *API) checkLicenses(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer, err := sought(r.Context(), a, c.Ledger, func() (projections.Encoded, error) {
-		if version == v2 {
+		if version >= v2 {
 			return a.checkV2(r.Context(), ask, keys, p1363)
 		}
 		return a.entitlements.Signed(r.Context(), ask, a.now(), encodeCheck)

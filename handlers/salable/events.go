@@ -9,6 +9,13 @@ import (
 	"github.com/subledger/subledger/projections"
 )
 
+func (a *API) eventRoutes() []route {
+	events := handlers.ScopeEventsRead
+	return []route{
+		{handlers.Route{Method: "GET", Path: "/events/{eventUuid}", Scope: events, Serve: a.readEvent}, always},
+	}
+}
+
 // event is Salable's Event: how far an asynchronous change got.
 type event struct {
 	UUID         uuid.UUID `json:"uuid"`

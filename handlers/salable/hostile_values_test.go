@@ -162,7 +162,7 @@ func TestB35_Queries(t *testing.T) {
 		for _, when := range []string{"soon", "", "NOW", "now%00", "now,end"} {
 			require.Equal(t, 400, a.send(t, a.test, "PUT", "/subscriptions/"+a.sub+"/cancel?when="+when, "").status, when)
 		}
-		for _, version := range []string{"v3", "v0", "V1", "1", "v1,v2", "\xff", "v1 ", strings.Repeat("v", 5000)} {
+		for _, version := range []string{"v4", "v0", "V1", "1", "v1,v2", "\xff", "v1 ", strings.Repeat("v", 5000)} {
 			got := a.send(t, a.test, "GET", "/products", "", "version", version)
 			require.Equal(t, 400, got.status, "%.20q", version)
 		}

@@ -10,6 +10,26 @@ import (
 	"github.com/subledger/subledger/projections"
 )
 
+// licenseRoutes are in order: fixed names stand before {licenseUuid}.
+func (a *API) licenseRoutes() []route {
+	licenses, grant := handlers.ScopeLicensesRead, scopeLicensesWrite
+	return []route{
+		{handlers.Route{Method: "GET", Path: "/licenses/check", Scope: licenses, Serve: a.checkLicenses, Hot: true}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/licenses", Scope: licenses, Serve: a.listLicenses, Stream: true}, untilV2},
+		{handlers.Route{Method: "POST", Path: "/licenses", Scope: grant, Serve: a.createLicenses}, untilV2},
+		{handlers.Route{Method: "PUT", Path: "/licenses", Scope: grant, Serve: a.updateLicenses}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/licenses/count", Scope: licenses, Serve: a.countLicenses}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/licenses/purchaser", Scope: licenses, Serve: a.licensesOfPurchaser, Stream: true}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/licenses/granteeId/{granteeId}", Scope: licenses, Serve: a.licensesOfGrantee, Stream: true}, untilV2},
+		{handlers.Route{Method: "POST", Path: "/licenses/cancel", Scope: grant, Serve: a.cancelLicenses}, untilV2},
+		{handlers.Route{Method: "PUT", Path: "/licenses/cancel", Scope: grant, Serve: a.cancelLicenses}, untilV2}, // as an old page of the docs has it
+		{handlers.Route{Method: "GET", Path: "/licenses/{licenseUuid}", Scope: licenses, Serve: a.readLicense}, untilV2},
+		{handlers.Route{Method: "PUT", Path: "/licenses/{licenseUuid}", Scope: grant, Serve: a.updateLicense}, untilV2},
+		{handlers.Route{Method: "DELETE", Path: "/licenses/{licenseUuid}", Scope: grant, Serve: a.cancelLicense}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/licenses/{licenseUuid}/usage", Scope: licenses, Serve: a.readLicenseUsage}, untilV2},
+	}
+}
+
 // license is Salable's License: a seat of a subscription, or an ad hoc one.
 type license struct {
 	UUID              uuid.UUID               `json:"uuid"`

@@ -10,6 +10,13 @@ import (
 	"github.com/subledger/subledger/projections"
 )
 
+func (a *API) planRoutes() []route {
+	plans := handlers.ScopePlansRead
+	return []route{
+		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}", Scope: plans, Serve: a.readPlan}, untilV2},
+	}
+}
+
 // plan is Salable's Plan.
 type plan struct {
 	UUID                   uuid.UUID                  `json:"uuid"`

@@ -9,6 +9,14 @@ import (
 	"github.com/subledger/subledger/projections"
 )
 
+func (a *API) productRoutes() []route {
+	products := handlers.ScopeProductsRead
+	return []route{
+		{handlers.Route{Method: "GET", Path: "/products", Scope: products, Serve: a.listProducts, Stream: true}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/products/{productUuid}", Scope: products, Serve: a.readProduct}, untilV2},
+	}
+}
+
 // product is Salable's Product.
 type product struct {
 	UUID                uuid.UUID                   `json:"uuid"`

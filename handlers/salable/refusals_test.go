@@ -29,7 +29,7 @@ func TestBadInputs(t *testing.T) {
 		want               []string // properties; nil: a plain error
 	}{
 		"version":                   {"GET", "/products", "", []string{"version", "v7"}, []string{"version"}},
-		"version v3, not yet":       {"GET", "/products", "", []string{"version", "v3"}, []string{"version"}},
+		"two versions":              {"GET", "/products", "", []string{"version", "v1,v3"}, []string{"version"}},
 		"expand":                    {"GET", "/products/" + g.product + "?expand=plans,nope", "", nil, []string{"expand"}},
 		"expand, in another case":   {"GET", "/plans/" + g.flat + "?expand=Features", "", nil, []string{"expand"}},
 		"a query that is not UTF-8": {"GET", "/licenses?status=%ff", "", nil, nil},
@@ -180,6 +180,9 @@ func TestB78_UnknownRoutes(t *testing.T) {
 		got.want(404)
 		require.Equal(t, `{"error":"not found"}`, string(got.body), call)
 	}
+	got := g.call(t, g.test, "GET", "/licenses", "", "version", "v3")
+	got.want(404)
+	require.Equal(t, `{"error":"not found"}`, string(got.body), "v3 has no licences")
 	require.Equal(t, 400, g.call(t, g.test, "TRACE", "/products", "").status)
 }
 

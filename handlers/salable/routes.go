@@ -2,6 +2,7 @@ package salable
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/subledger/subledger/domain"
@@ -10,65 +11,66 @@ import (
 
 const scopeLicensesWrite = "licenses:write"
 
-// routes are in order: the first pattern that matches serves, so fixed names stand before {licenseUuid}.
-func (a *API) routes() []handlers.Route {
-	products, plans, events := handlers.ScopeProductsRead, handlers.ScopePlansRead, handlers.ScopeEventsRead
-	subscriptions, change := handlers.ScopeSubscriptionsRead, handlers.ScopeSubscriptionsWrite
-	licenses, grant := handlers.ScopeLicensesRead, scopeLicensesWrite
-	all := []handlers.Route{
-		{Method: "GET", Path: "/licenses/check", Scope: licenses, Serve: a.checkLicenses, Hot: true},
+// route is served in some versions; in the others its path leads nowhere.
+type route struct {
+	handlers.Route
+	in []string
+}
 
-		{Method: "GET", Path: "/products", Scope: products, Serve: a.listProducts, Stream: true},
-		{Method: "GET", Path: "/products/{productUuid}", Scope: products, Serve: a.readProduct},
+// Versions of the API, by the request's header `version`; without one it is v1. They compare as texts.
+const (
+	v1 = "v1"
+	v2 = "v2"
+	v3 = "v3"
+)
 
-		{Method: "GET", Path: "/plans/{planUuid}", Scope: plans, Serve: a.readPlan},
+var (
+	always  = []string{v1, v2, v3}
+	untilV2 = []string{v1, v2} // among them all of licences, which v3 has none of
+)
 
-		{Method: "PUT", Path: "/subscriptions", Scope: change, Serve: a.changePlanOldest},
-		{Method: "GET", Path: "/subscriptions/{subscriptionUuid}", Scope: subscriptions, Serve: a.readSubscription},
-		{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/change-plan", Scope: change, Serve: a.changePlan},
-		{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/updateplan/{planUuid}", Scope: change, Serve: a.changePlanByPath},
-		{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/cancel", Scope: change, Serve: a.cancelSubscription},
-		{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/reactivate", Scope: change, Serve: a.reactivateSubscription},
-		{Method: "POST", Path: "/subscriptions/{subscriptionUuid}/seats", Scope: change, Serve: a.addSeats},
-		{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/seats", Scope: change, Serve: a.removeSeats},
+// routes are in order: the first pattern that matches serves.
+func (a *API) routes() []route {
+	return slices.Concat(a.licenseRoutes(), a.productRoutes(), a.planRoutes(), a.subscriptionRoutes(), a.usageRoutes(), a.eventRoutes())
+}
 
-		{Method: "GET", Path: "/licenses", Scope: licenses, Serve: a.listLicenses, Stream: true},
-		{Method: "POST", Path: "/licenses", Scope: grant, Serve: a.createLicenses},
-		{Method: "PUT", Path: "/licenses", Scope: grant, Serve: a.updateLicenses},
-		{Method: "GET", Path: "/licenses/count", Scope: licenses, Serve: a.countLicenses},
-		{Method: "GET", Path: "/licenses/purchaser", Scope: licenses, Serve: a.licensesOfPurchaser, Stream: true},
-		{Method: "GET", Path: "/licenses/granteeId/{granteeId}", Scope: licenses, Serve: a.licensesOfGrantee, Stream: true},
-		{Method: "POST", Path: "/licenses/cancel", Scope: grant, Serve: a.cancelLicenses},
-		{Method: "PUT", Path: "/licenses/cancel", Scope: grant, Serve: a.cancelLicenses}, // as an old page of the docs has it
-		{Method: "GET", Path: "/licenses/{licenseUuid}", Scope: licenses, Serve: a.readLicense},
-		{Method: "PUT", Path: "/licenses/{licenseUuid}", Scope: grant, Serve: a.updateLicense},
-		{Method: "DELETE", Path: "/licenses/{licenseUuid}", Scope: grant, Serve: a.cancelLicense},
-		{Method: "GET", Path: "/licenses/{licenseUuid}/usage", Scope: licenses, Serve: a.readLicenseUsage},
+// Route is one route as documents tell of it.
+type Route struct {
+	Method, Path, Scope string
+	In                  []string // versions
+}
 
-		{Method: "PUT", Path: "/usage", Scope: handlers.ScopeUsageWrite, Serve: a.recordUsage},
-
-		{Method: "GET", Path: "/events/{eventUuid}", Scope: events, Serve: a.readEvent},
-	}
-	for i, route := range all {
-		all[i].Serve = versioned(route.Serve)
+// Versions lists the routes with the versions that have them, in their order.
+func (a *API) Versions() []Route {
+	var all []Route
+	for _, r := range a.routes() {
+		all = append(all, Route{r.Method, r.Path, r.Scope, r.in})
 	}
 	return all
 }
 
-// Versions of the API, by the request's header `version`; without one it is v1.
-const (
-	v1 = "v1"
-	v2 = "v2"
-)
+// mounted are the routes as the server takes them.
+func (a *API) mounted() []handlers.Route {
+	var all []handlers.Route
+	for _, r := range a.routes() {
+		r.Serve = versioned(r.Serve, r.in)
+		all = append(all, r.Route)
+	}
+	return all
+}
 
-// versioned refuses versions that are not served.
-func versioned(serve func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+// versioned refuses versions that there are not, and is unknown to those that do not have the route.
+func versioned(serve func(http.ResponseWriter, *http.Request) error, in []string) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
-		if v := versionOf(r); v != v1 && v != v2 {
-			return &domain.Error{Kind: domain.Malformed, Code: "unknown_version",
-				Fields: []domain.Field{{Pointer: "version", Code: "unknown_version", Detail: "want v1 or v2"}}}
+		v := versionOf(r)
+		switch {
+		case slices.Contains(in, v):
+			return serve(w, r)
+		case slices.Contains(always, v):
+			return domain.Refuse(domain.NotFound, "not_found", "there is nothing here in version %s", v)
 		}
-		return serve(w, r)
+		return &domain.Error{Kind: domain.Malformed, Code: "unknown_version",
+			Fields: []domain.Field{{Pointer: "version", Code: "unknown_version", Detail: "want v1, v2 or v3"}}}
 	}
 }
 

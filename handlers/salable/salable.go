@@ -1,4 +1,4 @@
-// Package salable serves the HTTP API of Salable, versions v1 and v2, at the root: a client written for
+// Package salable serves the HTTP API of Salable, versions v1, v2 and v3, at the root: a client written for
 // api.salable.app works unchanged. It owns paths, shapes, ids on the wire and statuses, and no rule.
 //
 // Vocabulary, where it differs from the core's: a licence's purchaser is `member` in requests; a task is
@@ -51,7 +51,7 @@ func (a *API) Caches() map[string]func() cache.Stats {
 // Dialect is the API as the server mounts it, at "".
 func (a *API) Dialect() *handlers.Dialect {
 	return &handlers.Dialect{
-		Name: "salable", Refuse: refuse, Routes: a.routes(),
+		Name: "salable", Refuse: refuse, Routes: a.mounted(),
 		// Widgets in browsers call it from their customers' sites, with the key in a header.
 		CORS: &handlers.CORS{Origins: []string{"*"}, Headers: []string{"x-api-key", "authorization", "version", "content-type", "unique-key", "idempotency-key"}},
 	}

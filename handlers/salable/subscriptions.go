@@ -10,6 +10,20 @@ import (
 	"github.com/subledger/subledger/projections"
 )
 
+func (a *API) subscriptionRoutes() []route {
+	subscriptions, change := handlers.ScopeSubscriptionsRead, handlers.ScopeSubscriptionsWrite
+	return []route{
+		{handlers.Route{Method: "PUT", Path: "/subscriptions", Scope: change, Serve: a.changePlanOldest}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}", Scope: subscriptions, Serve: a.readSubscription}, always},
+		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/change-plan", Scope: change, Serve: a.changePlan}, always},
+		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/updateplan/{planUuid}", Scope: change, Serve: a.changePlanByPath}, untilV2},
+		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/cancel", Scope: change, Serve: a.cancelSubscription}, always},
+		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/reactivate", Scope: change, Serve: a.reactivateSubscription}, always},
+		{handlers.Route{Method: "POST", Path: "/subscriptions/{subscriptionUuid}/seats", Scope: change, Serve: a.addSeats}, always},
+		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/seats", Scope: change, Serve: a.removeSeats}, untilV2},
+	}
+}
+
 // subscription is Salable's Subscription.
 type subscription struct {
 	UUID                  uuid.UUID           `json:"uuid"`

@@ -12,6 +12,12 @@ import (
 	"github.com/subledger/subledger/handlers"
 )
 
+func (a *API) usageRoutes() []route {
+	return []route{
+		{handlers.Route{Method: "PUT", Path: "/usage", Scope: handlers.ScopeUsageWrite, Serve: a.recordUsage}, always},
+	}
+}
+
 // recordUsage serves PUT /usage. The header unique-key makes a record count once, for ever: sent again it
 // answers as it did at first, whoever holds the licence by then; with another body it is refused.
 //
