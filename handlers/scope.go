@@ -14,6 +14,7 @@ const (
 	ScopeSubscriptionsRead  = "subscriptions:read"
 	ScopeSubscriptionsWrite = "subscriptions:write"
 	ScopeLicensesRead       = "licenses:read"
+	ScopeEntitlementsCheck  = "entitlements:check"
 	ScopeUsageRead          = "usage:read"
 	ScopeUsageWrite         = "usage:write"
 	ScopeEventsRead         = "events:read"

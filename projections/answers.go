@@ -5,7 +5,6 @@ import (
 	"encoding/binary"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,21 +16,17 @@ import (
 type Question struct {
 	Ledger, Product uuid.UUID
 	Grantees        []string // in the order of the question
-	GraceDays       int
-	Encoding        string // which encoder's answer: "salable v1"
+	GraceDays       int      // of 24 hours
+	Catalog         bool     // Answer.Granted is asked for
+	Encoding        string   // which encoder's answer: "salable v1"
 }
 
-// Signature is over the names of the capabilities, joined by commas.
-type Signature struct {
-	CapsHashed string // what was signed
-	Hex        string
-	PublicHash string // hex
-}
+func (q Question) grace() time.Duration { return time.Duration(q.GraceDays) * 24 * time.Hour }
 
-// Encode makes a dialect's body of an answer; without any capability there is no signature, and it may
-// give no body. It is called once for as long as the answer stays the same, so the body must depend
-// on nothing else, such as the catalog, and must not hold the answer's position.
-type Encode func(Answer, Signature) ([]byte, error)
+// Encode makes a dialect's body of an answer, signed where it is; nil: there is nothing to say. It is called
+// once for as long as the answer stays the same, so the body must depend on nothing else and must not hold the
+// answer's position.
+type Encode func(Answer) ([]byte, error)
 
 // Encoded is a check's answer on the wire.
 type Encoded struct {
@@ -41,8 +36,7 @@ type Encoded struct {
 
 // answers keeps encoded answers until they change or time makes them void.
 type answers struct {
-	bodies     *cache.Cache[string, body]
-	signatures *cache.Cache[string, Signature] // of a ledger's lists of capabilities, which are few
+	bodies *cache.Cache[string, body]
 }
 
 type body struct {
@@ -54,15 +48,15 @@ type body struct {
 
 func newAnswers(bytes int) *answers {
 	return &answers{
-		bodies: cache.New(bytes*3/4, func(key string, b body) int {
+		bodies: cache.New(bytes, func(key string, b body) int {
 			n := 300 + len(key) + len(b.encoded) + 64*len(b.answer.Plans)
+			for _, g := range b.answer.Granted {
+				n += 64 + 56*len(g.Features)
+			}
 			for _, c := range b.answer.Capabilities {
 				n += 2*(16+len(c)) + 48
 			}
 			return n
-		}),
-		signatures: cache.New(bytes/4, func(key string, s Signature) int {
-			return 64 + len(key) + len(s.CapsHashed) + len(s.Hex) + len(s.PublicHash)
 		}),
 	}
 }
@@ -78,8 +72,8 @@ func (q Question) key() string {
 	return string(b)
 }
 
-// Signed is Check with the answer signed and encoded. It refuses as Check does.
-func (x *Entitlements) Signed(ctx context.Context, q Question, now time.Time, encode Encode) (Encoded, error) {
+// Encoded is Check with the answer encoded. It refuses as Check does.
+func (x *Entitlements) Encoded(ctx context.Context, q Question, now time.Time, encode Encode) (Encoded, error) {
 	index, err := x.fresh(ctx, q.Ledger)
 	if err != nil {
 		return Encoded{}, err
@@ -94,14 +88,17 @@ func (x *Entitlements) Signed(ctx context.Context, q Question, now time.Time, en
 		index.mu.RUnlock()
 		return Encoded{kept.encoded, position}, nil
 	}
-	a, index, generation, err := x.check(ctx, q.Ledger, q.Product, q.Grantees, q.GraceDays, now)
+	a, index, generation, err := x.check(ctx, q, now)
 	if err != nil {
 		return Encoded{}, err
 	}
 	encoded := kept.encoded
 	if !ok || !same(a, kept.answer) {
-		if encoded, err = x.encode(q.Ledger, a, encode); err != nil {
-			return Encoded{}, err
+		encoded = nil
+		if len(a.Plans) > 0 {
+			if encoded, err = encode(a); err != nil {
+				return Encoded{}, err
+			}
 		}
 	}
 	if index != nil {
@@ -113,26 +110,5 @@ func (x *Entitlements) Signed(ctx context.Context, q Question, now time.Time, en
 // same leaves position and validity aside, which no body holds.
 func same(a, b Answer) bool {
 	return slices.Equal(a.Capabilities, b.Capabilities) && maps.EqualFunc(a.EndDates, b.EndDates, time.Time.Equal) &&
-		maps.EqualFunc(a.Plans, b.Plans, time.Time.Equal)
-}
-
-func (x *Entitlements) encode(ledger uuid.UUID, a Answer, encode Encode) ([]byte, error) {
-	switch {
-	case len(a.Plans) == 0:
-		return nil, nil
-	case len(a.Capabilities) == 0:
-		return encode(a, Signature{})
-	}
-	caps := strings.Join(a.Capabilities, ",")
-	key := string(ledger[:]) + caps
-	s, ok := x.answers.signatures.Get(key)
-	if !ok {
-		signature, public, err := x.Sign(ledger, caps)
-		if err != nil {
-			return nil, err
-		}
-		s = Signature{CapsHashed: caps, Hex: signature, PublicHash: public}
-		x.answers.signatures.Add(key, s)
-	}
-	return encode(a, s)
+		maps.EqualFunc(a.Plans, b.Plans, time.Time.Equal) && equalGrants(a.Granted, b.Granted)
 }

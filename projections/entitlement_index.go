@@ -18,6 +18,7 @@ type Answer struct {
 	Capabilities []string                // distinct, in alphabetical order; none: nothing is granted
 	EndDates     map[string]time.Time    // of each capability: the latest, grace included
 	Plans        map[uuid.UUID]time.Time // whose licences give access: the latest end of each, grace included
+	Granted      []PlanGrant             // those plans and their features, if the question asks for them
 	Position     int64                   // of the ledger, up to which events are considered
 	ValidUntil   time.Time               // from then on the answer is another one even without an event; zero: never
 }
@@ -107,6 +108,7 @@ type ledgerIndex struct {
 	mu            sync.RWMutex
 	position      int64
 	products      map[uuid.UUID]struct{}
+	catalog       catalogTerms
 	subscriptions map[uuid.UUID]*Subscription
 	licenses      map[uuid.UUID]*LicenseRow
 	byGrantee     map[granted][]*LicenseRow
@@ -121,7 +123,7 @@ type granted struct {
 }
 
 func newLedgerIndex(ledger uuid.UUID) *ledgerIndex {
-	return &ledgerIndex{ledger: ledger, products: map[uuid.UUID]struct{}{}, subscriptions: map[uuid.UUID]*Subscription{},
+	return &ledgerIndex{ledger: ledger, products: map[uuid.UUID]struct{}{}, catalog: newCatalogTerms(), subscriptions: map[uuid.UUID]*Subscription{},
 		licenses: map[uuid.UUID]*LicenseRow{}, byGrantee: map[granted][]*LicenseRow{}, capabilities: map[string][]catalog.CapabilityRef{}, bytes: indexBytes}
 }
 
@@ -142,6 +144,10 @@ func (x *ledgerIndex) put(row any) {
 			x.products[row.ID] = struct{}{}
 			x.bytes += productBytes
 		}
+	case Plan:
+		x.bytes += x.catalog.putPlan(row)
+	case Feature:
+		x.bytes += x.catalog.putFeature(row)
 	case Subscription:
 		if _, ok := x.subscriptions[row.ID]; !ok {
 			x.bytes += subscriptionBytes
@@ -216,6 +222,10 @@ func positionOf(row any) int64 {
 	switch row := row.(type) {
 	case Product:
 		return row.Position
+	case Plan:
+		return row.Position
+	case Feature:
+		return row.Position
 	case Subscription:
 		return row.Position
 	case LicenseRow:
@@ -225,15 +235,15 @@ func positionOf(row any) int64 {
 }
 
 // check answers; known is false for an unknown product.
-func (x *ledgerIndex) check(product uuid.UUID, grantees []string, grace time.Duration, at time.Time) (a Answer, known bool, generation uint64) {
+func (x *ledgerIndex) check(q Question, at time.Time) (a Answer, known bool, generation uint64) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	if _, ok := x.products[product]; !ok {
+	if _, ok := x.products[q.Product]; !ok {
 		return Answer{Position: x.position}, false, 0
 	}
-	sum := answering{at: at, grace: grace, ends: map[string]time.Time{}}
-	for _, g := range grantees {
-		for _, l := range x.byGrantee[granted{product, g}] {
+	sum := answering{at: at, grace: q.grace(), ends: map[string]time.Time{}}
+	for _, g := range q.Grantees {
+		for _, l := range x.byGrantee[granted{q.Product, g}] {
 			var s *Subscription
 			if l.SubscriptionID != nil {
 				s = x.subscriptions[*l.SubscriptionID]
@@ -241,5 +251,9 @@ func (x *ledgerIndex) check(product uuid.UUID, grantees []string, grace time.Dur
 			sum.add(l, s)
 		}
 	}
-	return sum.answer(x.position), true, x.generation.Load()
+	a = sum.answer(x.position)
+	if q.Catalog {
+		a.Granted = x.catalog.granted(a.Plans)
+	}
+	return a, true, x.generation.Load()
 }

@@ -79,6 +79,8 @@ func (x *Entitlements) load(ctx context.Context, ledger uuid.UUID) (*ledgerIndex
 	queuePosition(q, ledger, &index.position)
 	q.Queue(tables).QueryRow(func(row pgx.Row) error { return row.Scan(&index.tables) })
 	queueRows[Product](q, &rows, "select %s from products r where r.ledger_id = $1", ledger)
+	queueRows[Plan](q, &rows, "select %s from plans r where r.ledger_id = $1", ledger)
+	queueRows[Feature](q, &rows, "select %s from features r where r.ledger_id = $1", ledger)
 	queueRows[Subscription](q, &rows, "select %s from subscriptions r where r.ledger_id = $1", ledger)
 	queueRows[LicenseRow](q, &rows, `select %s from licenses r where r.ledger_id = $1 and r.grantee is not null
 		and r.end_reason is distinct from 'canceled'`, ledger)
@@ -109,6 +111,8 @@ func (x *Entitlements) refresh(ctx context.Context, index *ledgerIndex) error {
 		q := &pgx.Batch{}
 		queuePosition(q, index.ledger, &to)
 		queueRows[Product](q, &rows, "select %s from products r where r.ledger_id = $1 and r.position > $2", index.ledger, after)
+		queueRows[Plan](q, &rows, "select %s from plans r where r.ledger_id = $1 and r.position > $2", index.ledger, after)
+		queueRows[Feature](q, &rows, "select %s from features r where r.ledger_id = $1 and r.position > $2", index.ledger, after)
 		queueRows[Subscription](q, &rows, `select %s from subscriptions r where r.ledger_id = $1 and r.id in
 			(select stream_id from events where ledger_id = $1 and position > $2)`, index.ledger, after)
 		queueRows[LicenseRow](q, &rows, `select %s from licenses r where r.ledger_id = $1 and r.id in
@@ -126,28 +130,41 @@ func (x *Entitlements) refresh(ctx context.Context, index *ledgerIndex) error {
 }
 
 // ask answers from the database alone.
-func (x *Entitlements) ask(ctx context.Context, ledger, product uuid.UUID, grantees []string, grace time.Duration, at time.Time) (Answer, bool, error) {
+func (x *Entitlements) ask(ctx context.Context, ask Question, at time.Time) (Answer, bool, error) {
 	var position int64
 	known := false
 	var pairs []licensePair
 	q := &pgx.Batch{}
-	queuePosition(q, ledger, &position)
-	q.Queue("select exists (select from products where ledger_id = $1 and id = $2)", ledger, product).QueryRow(func(row pgx.Row) error {
+	queuePosition(q, ask.Ledger, &position)
+	q.Queue("select exists (select from products where ledger_id = $1 and id = $2)", ask.Ledger, ask.Product).QueryRow(func(row pgx.Row) error {
 		return row.Scan(&known)
 	})
 	q.Queue("select "+quoted(licenseColumns, "l.")+", "+quoted(subscriptionColumns, "s.")+` from licenses l
 		left join subscriptions s on s.ledger_id = l.ledger_id and s.id = l.subscription_id
 		where l.ledger_id = $1 and l.product_id = $2 and l.grantee = any($3) and l.end_reason is distinct from 'canceled'`,
-		ledger, product, grantees).Query(func(rows pgx.Rows) (err error) {
+		ask.Ledger, ask.Product, ask.Grantees).Query(func(rows pgx.Rows) (err error) {
 		pairs, err = collectPairs(rows)
 		return err
 	})
-	if err := x.snapshot(ctx, q); err != nil {
-		return Answer{}, false, fmt.Errorf("check entitlements of %s: %w", ledger, err)
+	var catalog []any
+	if ask.Catalog { // of the whole product, which is what a snapshot can ask for at once
+		queueRows[Plan](q, &catalog, "select %s from plans r where r.ledger_id = $1 and r.product_id = $2", ask.Ledger, ask.Product)
+		queueRows[Feature](q, &catalog, "select %s from features r where r.ledger_id = $1 and r.product_id = $2", ask.Ledger, ask.Product)
 	}
-	sum := answering{at: at, grace: grace, ends: map[string]time.Time{}}
+	if err := x.snapshot(ctx, q); err != nil {
+		return Answer{}, false, fmt.Errorf("check entitlements of %s: %w", ask.Ledger, err)
+	}
+	sum := answering{at: at, grace: ask.grace(), ends: map[string]time.Time{}}
 	for _, p := range pairs {
 		sum.add(&p.license, p.subscription)
 	}
-	return sum.answer(position), known, nil
+	a := sum.answer(position)
+	if ask.Catalog {
+		index := newLedgerIndex(ask.Ledger)
+		for _, row := range catalog {
+			index.put(row)
+		}
+		a.Granted = index.catalog.granted(a.Plans)
+	}
+	return a, known, nil
 }

@@ -24,17 +24,14 @@ const (
 	confirmUsed  = 30 * time.Second // ledgers asked for since then are confirmed
 )
 
-// EntitlementConfig sizes an entitlement index. Sign may be nil when nobody asks for signed answers.
+// EntitlementConfig sizes an entitlement index.
 type EntitlementConfig struct {
 	Reads       *Reads
-	Pool        *pgxpool.Pool // role subledger_app, to find what changed
-	Bytes       int64         // of all ledgers in memory together, roughly; zero: 256 MiB
-	AnswerBytes int           // of encoded answers, roughly; zero: 64 MiB
-	// Sign signs the names of the capabilities, joined by commas, with the ledger's key: DER and the
-	// public point, both in lower-case hex.
-	Sign    func(ledger uuid.UUID, capsHashed string) (signatureHex, publicHashHex string, err error)
-	Metrics prometheus.Registerer // nil: none
-	Logger  *slog.Logger
+	Pool        *pgxpool.Pool         // role subledger_app, to find what changed
+	Bytes       int64                 // of all ledgers in memory together, roughly; zero: 256 MiB
+	AnswerBytes int                   // of encoded answers, roughly; zero: 48 MiB
+	Metrics     prometheus.Registerer // nil: none
+	Logger      *slog.Logger
 }
 
 // Entitlements answers what grantees may use, from memory where it can. A ledger is loaded when it is
@@ -60,7 +57,7 @@ func NewEntitlements(c EntitlementConfig) *Entitlements {
 		c.Bytes = 256 << 20
 	}
 	if c.AnswerBytes == 0 {
-		c.AnswerBytes = 64 << 20
+		c.AnswerBytes = 48 << 20
 	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
@@ -71,18 +68,16 @@ func NewEntitlements(c EntitlementConfig) *Entitlements {
 	return x
 }
 
-// Check answers which capabilities of a product the grantees have at an instant. Grace counts days of
-// 24 hours. It refuses with no_product; nothing granted is an empty answer. It waits, as every read,
-// for what this process acknowledged.
-func (x *Entitlements) Check(ctx context.Context, ledger, product uuid.UUID, grantees []string, graceDays int, now time.Time) (Answer, error) {
-	a, _, _, err := x.check(ctx, ledger, product, grantees, graceDays, now)
+// Check answers which capabilities of a product the grantees have at an instant. It refuses with no_product;
+// nothing granted is an empty answer. It waits, as every read, for what this process acknowledged.
+func (x *Entitlements) Check(ctx context.Context, q Question, now time.Time) (Answer, error) {
+	a, _, _, err := x.check(ctx, q, now)
 	return a, err
 }
 
 // check also tells the index and its generation that answered; nil: it was the database.
-func (x *Entitlements) check(ctx context.Context, ledger, product uuid.UUID, grantees []string, graceDays int, now time.Time) (Answer, *ledgerIndex, uint64, error) {
-	grace := time.Duration(graceDays) * 24 * time.Hour
-	index, err := x.fresh(ctx, ledger)
+func (x *Entitlements) check(ctx context.Context, q Question, now time.Time) (Answer, *ledgerIndex, uint64, error) {
+	index, err := x.fresh(ctx, q.Ledger)
 	if err != nil {
 		return Answer{}, nil, 0, err
 	}
@@ -90,15 +85,15 @@ func (x *Entitlements) check(ctx context.Context, ledger, product uuid.UUID, gra
 	known, generation := false, uint64(0)
 	if index != nil {
 		x.metrics.checks.WithLabelValues("index").Inc()
-		a, known, generation = index.check(product, grantees, grace, now)
+		a, known, generation = index.check(q, now)
 	} else {
 		x.metrics.checks.WithLabelValues("database").Inc()
-		if a, known, err = x.ask(ctx, ledger, product, grantees, grace, now); err != nil {
+		if a, known, err = x.ask(ctx, q, now); err != nil {
 			return Answer{}, nil, 0, err
 		}
 	}
 	if !known {
-		return a, nil, 0, domain.Refuse(domain.NotFound, "no_product", "%s is not known here", product)
+		return a, nil, 0, domain.Refuse(domain.NotFound, "no_product", "%s is not known here", q.Product)
 	}
 	return a, index, generation, nil
 }
@@ -175,7 +170,7 @@ func (x *Entitlements) weigh(index *ledgerIndex) {
 	index.mu.Lock()
 	if index.bytes > x.Bytes {
 		index.tooBig, index.bytes = true, indexBytes
-		index.products, index.subscriptions, index.licenses, index.byGrantee, index.capabilities = nil, nil, nil, nil, nil
+		index.products, index.catalog, index.subscriptions, index.licenses, index.byGrantee, index.capabilities = nil, catalogTerms{}, nil, nil, nil, nil
 	}
 	bytes := index.bytes
 	index.mu.Unlock()
@@ -223,6 +218,10 @@ func (x *Entitlements) Follow(h Handover) {
 	for _, row := range h.Rows {
 		switch r := row.(type) {
 		case Product:
+			rows[r.LedgerID] = append(rows[r.LedgerID], row)
+		case Plan:
+			rows[r.LedgerID] = append(rows[r.LedgerID], row)
+		case Feature:
 			rows[r.LedgerID] = append(rows[r.LedgerID], row)
 		case Subscription:
 			rows[r.LedgerID] = append(rows[r.LedgerID], row)
@@ -327,7 +326,6 @@ func newEntitlementMetrics(to prometheus.Registerer, x *Entitlements) *entitleme
 	}
 	cache.Register(to, "entitlements", x.stats)
 	cache.Register(to, "answers", x.answers.bodies.Stats)
-	cache.Register(to, "signatures", x.answers.signatures.Stats)
 	if to != nil {
 		gauge := func(name, help string, f func() float64) prometheus.Collector {
 			return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "subledger", Subsystem: "entitlement", Name: name, Help: help}, func() float64 {

@@ -4,8 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"maps"
-	"slices"
 	"testing"
 	"time"
 
@@ -93,19 +91,20 @@ func TestEntitlementsAgreeWithTheDatabase(t *testing.T) {
 				product := id(1 + rapid.IntRange(0, 1).Draw(t, "of"))
 				who := grantees[1 : 1+rapid.IntRange(1, 3).Draw(t, "who")]
 				grace := rapid.SampledFrom([]int{0, 0, 1, 10}).Draw(t, "grace")
-				got, err := x.Check(ctx, ledger, product, who, grace, at)
+				ask := Question{Ledger: ledger, Product: product, Grantees: who, GraceDays: grace, Catalog: rapid.Bool().Draw(t, "catalog")}
+				got, err := x.Check(ctx, ask, at)
 				require.NoError(t, err)
-				want, _, err := x.ask(ctx, ledger, product, who, time.Duration(grace)*24*time.Hour, at)
+				want, _, err := x.ask(ctx, ask, at)
 				require.NoError(t, err)
 				require.Empty(t, cmp.Diff(want, got), "index and database at %s", at)
-				other, err := reader.Check(ctx, ledger, product, who, grace, at)
+				other, err := reader.Check(ctx, ask, at)
 				require.NoError(t, err)
 				require.Empty(t, cmp.Diff(want, other), "an index that reads again, at %s", at)
 				if grace == 0 {
 					require.Empty(t, cmp.Diff(naive(ctx, t, reads, ledger, product, who, at), got.EndDates), "a list of licences at %s", at)
 				}
 				if !got.ValidUntil.IsZero() && got.ValidUntil.After(at) {
-					before, err := x.Check(ctx, ledger, product, who, grace, got.ValidUntil.Add(-time.Microsecond))
+					before, err := x.Check(ctx, ask, got.ValidUntil.Add(-time.Microsecond))
 					require.NoError(t, err)
 					before.ValidUntil = got.ValidUntil // a start that its end forestalls makes it earlier than need be
 					require.Empty(t, cmp.Diff(got, before), "it changed before %s", got.ValidUntil)
@@ -185,35 +184,31 @@ func TestEffectiveStatusAgrees(t *testing.T) {
 	})
 }
 
-func TestSignedAnswersAreKeptUntilTheyChange(t *testing.T) {
+func TestEncodedAnswersAreKeptUntilTheyChange(t *testing.T) {
 	t.Parallel()
 	h, db := twoLedgers(), pgtest.New(t)
 	owner, app := pgtest.Pool(t, db.URL), pgtest.Pool(t, db.AppURL)
 	h.publish(t, owner)
 	applied := NewApplied()
 	reads := NewReads(pgtest.Pool(t, db.ReaderURL), applied, h.head)
-	signed, encoded := 0, 0
-	x := NewEntitlements(EntitlementConfig{Reads: reads, Pool: app, Sign: func(_ uuid.UUID, caps string) (string, string, error) {
-		signed++
-		return "signed " + caps, "04", nil
-	}})
+	encoded := 0
+	x := NewEntitlements(EntitlementConfig{Reads: reads, Pool: app})
 	r := running(t, Config{Log: h, Pool: app, Applied: applied, Follow: x.Follow}, nil)
 	ask := func(at time.Time, who ...string) (string, int64) {
-		got, err := x.Signed(t.Context(), Question{Ledger: id(900), Product: id(1), Grantees: who, Encoding: "test"}, at, func(a Answer, s Signature) ([]byte, error) {
+		got, err := x.Encoded(t.Context(), Question{Ledger: id(900), Product: id(1), Grantees: who, Encoding: "test"}, at, func(a Answer) ([]byte, error) {
 			encoded++
-			ends := slices.Sorted(maps.Values(map[string]string{}))
-			return json.Marshal(fmt.Sprint(a.Capabilities, s.Hex, a.EndDates["read"].Format(time.DateOnly), ends))
+			return json.Marshal(fmt.Sprint(a.Capabilities, a.EndDates["read"].Format(time.DateOnly)))
 		})
 		require.NoError(t, err)
 		return string(got.Body), got.Position
 	}
-	want := `"[read write]signed read,write2026-07-01[]"`
+	want := `"[read write]2026-07-01"`
 	for range 3 {
 		body, position := ask(day(8), "bob", "cleo")
 		require.Equal(t, want, body)
 		require.EqualValues(t, 9, position)
 	}
-	require.Equal(t, []int{1, 1}, []int{signed, encoded})
+	require.Equal(t, 1, encoded)
 
 	sub := h.events[id(900)][1].Stream
 	write := func(e domain.Event) {
@@ -223,7 +218,7 @@ func TestSignedAnswersAreKeptUntilTheyChange(t *testing.T) {
 	body, position := ask(day(8), "bob", "cleo")
 	require.Equal(t, want, body)
 	require.EqualValues(t, 10, position, "it reads what this process wrote")
-	require.Equal(t, []int{1, 1}, []int{signed, encoded})
+	require.Equal(t, 1, encoded)
 
 	body, _ = ask(day(31), "bob", "cleo")
 	require.Empty(t, body, "it ended by itself")
@@ -231,6 +226,6 @@ func TestSignedAnswersAreKeptUntilTheyChange(t *testing.T) {
 	body, _ = ask(day(9), "bob", "cleo")
 	require.Empty(t, body)
 
-	_, err := x.Check(t.Context(), id(900), id(4444), []string{"bob"}, 0, day(9))
+	_, err := x.Check(t.Context(), Question{Ledger: id(900), Product: id(4444), Grantees: []string{"bob"}}, day(9))
 	require.ErrorIs(t, err, &domain.Error{Code: "no_product"})
 }

@@ -234,7 +234,7 @@ func (s *server) openReads(ctx context.Context, app *pgxpool.Pool, applied *proj
 		checks = projections.NewReads(app, applied, s.store.Acknowledged)
 	}
 	s.signer = salable.NewSigner(app, s.store.Master())
-	s.checks = projections.NewEntitlements(projections.EntitlementConfig{Reads: checks, Pool: app, Sign: s.signer.Sign, Metrics: registry, Logger: s.log})
+	s.checks = projections.NewEntitlements(projections.EntitlementConfig{Reads: checks, Pool: app, Metrics: registry, Logger: s.log})
 	s.project(ctx, "entitlements", s.checks.Run)
 	return nil
 }

@@ -1,7 +1,7 @@
 package salable
 
 import (
-	"context"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -10,7 +10,6 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
-	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/handlers"
 	"github.com/subledger/subledger/projections"
@@ -22,19 +21,40 @@ const (
 	maxGraceDays = 36_500
 )
 
-// checkLicenses serves GET /licenses/check: which capabilities the grantees have of a product, together.
+// checkLicenses serves GET /licenses/check: what the grantees may use of a product, together. v1 lists
+// capabilities, v2 the slugs of the plans that give access and their features as well.
 //
 //	in   productUuid, granteeIds (1 to 100, comma list), grace (days, 1 or more); v2 also sigEncode: P1363
-//	out  200 LicenseCheck | 204 text/plain: none | 400 | 404 unknown product
+//	out  200 v1 {capabilities, publicHash, signature, capsHashed, capabilitiesEndDates}, v2 {capabilities: [{capability, expiry}], signature}
+//	     204 text/plain: none | 400 | 404 unknown product
 func (a *API) checkLicenses(w http.ResponseWriter, r *http.Request) error {
+	if versionOf(r) == v1 {
+		return a.check(w, r, "licenses v1", false, encodeV1)
+	}
+	return a.check(w, r, "licenses v2", true, encodeV2)
+}
+
+// checkEntitlements serves GET /entitlements/check: which features the grantees may use of a product.
+//
+//	in   productUuid, granteeIds (1 to 100, comma list), grace (days, 1 or more), sigEncode: P1363
+//	out  200 {features: [{feature, expiry}], signature} | 204 text/plain: none | 400 | 404 unknown product
+func (a *API) checkEntitlements(w http.ResponseWriter, r *http.Request) error {
+	return a.check(w, r, "entitlements v3", true, encodeV3)
+}
+
+// check answers from memory, and signs for as long as the answer stays the same.
+func (a *API) check(w http.ResponseWriter, r *http.Request, encoding string, catalog bool, encode func(*signingKeys, bool, projections.Answer) ([]byte, error)) error {
 	q, err := handlers.ReadQuery(r)
 	if err != nil {
 		return err
 	}
-	c, version := handlers.CallerOf(r), versionOf(r)
-	ask := projections.Question{Ledger: c.Ledger, Product: q.UUID("productUuid", handlers.Required),
-		Grantees: readGrantees(q), GraceDays: int(q.Int("grace", handlers.Min(1), handlers.Max(maxGraceDays))), Encoding: "salable " + version}
-	p1363 := version >= v2 && q.Enum("sigEncode", []string{"DER", "P1363"}) == "P1363"
+	c, p1363 := handlers.CallerOf(r), false
+	ask := projections.Question{Ledger: c.Ledger, Product: q.UUID("productUuid", handlers.Required), Grantees: readGrantees(q),
+		GraceDays: int(q.Int("grace", handlers.Min(1), handlers.Max(maxGraceDays))), Catalog: catalog, Encoding: encoding}
+	if catalog && q.Enum("sigEncode", []string{"DER", "P1363"}) == "P1363" {
+		p1363 = true
+		ask.Encoding += " P1363"
+	}
 	if err := q.Err(); err != nil {
 		return err
 	}
@@ -48,10 +68,9 @@ func (a *API) checkLicenses(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	answer, err := sought(r.Context(), a, c.Ledger, func() (projections.Encoded, error) {
-		if version >= v2 {
-			return a.checkV2(r.Context(), ask, keys, p1363)
-		}
-		return a.entitlements.Signed(r.Context(), ask, a.now(), encodeCheck)
+		return a.entitlements.Encoded(r.Context(), ask, a.now(), func(answer projections.Answer) ([]byte, error) {
+			return encode(keys, p1363, answer)
+		})
 	})
 	if err != nil {
 		return err
@@ -115,103 +134,104 @@ func (d endDates) MarshalJSONTo(enc *jsontext.Encoder) error {
 	return enc.WriteToken(jsontext.EndObject)
 }
 
-// encodeCheck is called once for as long as the answer stays the same.
-func encodeCheck(a projections.Answer, s projections.Signature) ([]byte, error) {
-	return json.Marshal(licenseCheck{Capabilities: a.Capabilities, PublicHash: s.PublicHash, Signature: s.Hex, CapsHashed: s.CapsHashed,
+func encodeV1(keys *signingKeys, _ bool, a projections.Answer) ([]byte, error) {
+	if len(a.Capabilities) == 0 {
+		return nil, nil
+	}
+	caps := strings.Join(a.Capabilities, ",")
+	return json.Marshal(licenseCheck{Capabilities: a.Capabilities, PublicHash: keys.public, Signature: keys.signV1(caps), CapsHashed: caps,
 		EndDates: endDates{a.Capabilities, a.EndDates}})
 }
 
-// capabilityExpiry is an entry of v2's check. Its JSON text is part of what is signed.
+// capabilityExpiry and featureExpiry are entries of v2's and v3's checks. Their JSON text is what is signed.
 type capabilityExpiry struct {
 	Capability string  `json:"capability"`
 	Expiry     instant `json:"expiry"`
 }
 
-// checkV2 lists, besides the capabilities, the slugs of the plans that give access and their features. It
-// is not kept: an answer follows the catalog as it is now.
-func (a *API) checkV2(ctx context.Context, ask projections.Question, keys *signingKeys, p1363 bool) (projections.Encoded, error) {
-	answer, err := a.entitlements.Check(ctx, ask.Ledger, ask.Product, ask.Grantees, ask.GraceDays, a.now())
+type featureExpiry struct {
+	Feature string  `json:"feature"`
+	Expiry  instant `json:"expiry"`
+}
+
+func encodeV2(keys *signingKeys, p1363 bool, a projections.Answer) ([]byte, error) {
+	ends := latest{}
+	for name, end := range a.EndDates {
+		ends.add(name, end)
+	}
+	for _, plan := range a.Granted {
+		ends.add(plan.Slug, plan.Ends)
+	}
+	ends.addFeatures(a.Granted)
+	var all []capabilityExpiry
+	for _, name := range ends.names() {
+		all = append(all, capabilityExpiry{name, instant(ends[name])})
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	text, signature, err := signedText(keys, p1363, all)
 	if err != nil {
-		return projections.Encoded{}, err
+		return nil, err
 	}
-	ends := map[string]time.Time{}
-	add := func(name string, end time.Time) {
-		if end.After(ends[name]) {
-			ends[name] = end
-		}
-	}
-	for name, end := range answer.EndDates {
-		add(name, end)
-	}
-	if err := a.addPlans(ctx, ask.Ledger, answer, add); err != nil {
-		return projections.Encoded{}, err
-	}
-	if len(ends) == 0 {
-		return projections.Encoded{Position: answer.Position}, nil
-	}
-	all := make([]capabilityExpiry, 0, len(ends))
-	for name, end := range ends {
-		all = append(all, capabilityExpiry{name, instant(end)})
-	}
-	slices.SortFunc(all, func(a, b capabilityExpiry) int { return strings.Compare(a.Capability, b.Capability) })
-	text, err := json.Marshal(all)
-	if err != nil {
-		return projections.Encoded{}, err
-	}
-	signature, err := keys.signV2(text, p1363)
-	if err != nil {
-		return projections.Encoded{}, err
-	}
-	body, err := json.Marshal(struct {
+	return json.Marshal(struct {
 		Capabilities jsontext.Value `json:"capabilities"`
 		Signature    string         `json:"signature"`
 	}{text, signature})
-	return projections.Encoded{Body: body, Position: answer.Position}, err
 }
 
-// addPlans names plans and features as v2 spells them: a plan by its slug, a boolean feature that is true by
-// its variable name, any other as variable_name:value, in snake case.
-func (a *API) addPlans(ctx context.Context, ledger uuid.UUID, answer projections.Answer, add func(string, time.Time)) error {
-	ids := make([]uuid.UUID, 0, len(answer.Plans))
-	for id := range answer.Plans {
-		ids = append(ids, id)
+func encodeV3(keys *signingKeys, p1363 bool, a projections.Answer) ([]byte, error) {
+	ends := latest{}
+	ends.addFeatures(a.Granted)
+	var all []featureExpiry
+	for _, name := range ends.names() {
+		all = append(all, featureExpiry{name, instant(ends[name])})
 	}
-	x := related{API: a, ctx: ctx, caller: handlers.Caller{Ledger: ledger}}
-	plans, err := byID(ids, func(ids []uuid.UUID) ([]projections.Plan, error) {
-		return a.reads.Plans(ctx, ledger, projections.CatalogFilter{IDs: ids}, projections.Keyset{Limit: part})
-	}, func(p projections.Plan) uuid.UUID { return p.ID })
+	if len(all) == 0 {
+		return nil, nil
+	}
+	text, signature, err := signedText(keys, p1363, all)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	rows := make([]projections.Plan, 0, len(plans))
-	for _, p := range plans {
-		rows = append(rows, p)
+	return json.Marshal(struct {
+		Features  jsontext.Value `json:"features"`
+		Signature string         `json:"signature"`
+	}{text, signature})
+}
+
+func signedText(keys *signingKeys, p1363 bool, list any) (text jsontext.Value, signature string, err error) {
+	if text, err = json.Marshal(list); err != nil {
+		return nil, "", err
 	}
-	features, err := x.featuresOf(rows)
-	if err != nil {
-		return err
+	signature, err = keys.signV2(text, p1363)
+	return text, signature, err
+}
+
+// latest are the ends of what is granted, by name: of several the latest.
+type latest map[string]time.Time
+
+func (l latest) add(name string, end time.Time) {
+	if end.After(l[name]) {
+		l[name] = end
 	}
-	for _, p := range rows {
-		end := answer.Plans[p.ID]
-		add(p.Slug, end)
-		for _, f := range p.Fields.Features {
-			row, ok := features[f.FeatureID]
-			if !ok || row.Status == projections.ItemDeprecated {
-				continue
-			}
-			name := row.Fields.Name
-			if row.Fields.VariableName != nil {
-				name = *row.Fields.VariableName
-			}
+}
+
+func (l latest) names() []string { return slices.Sorted(maps.Keys(l)) }
+
+// addFeatures names features as v2 and v3 spell them: a boolean one that is true by its variable name, any
+// other as variable_name:value, in snake case.
+func (l latest) addFeatures(plans []projections.PlanGrant) {
+	for _, plan := range plans {
+		for _, f := range plan.Features {
 			switch {
-			case row.Fields.ValueType != "boolean":
-				add(snake(name)+":"+snake(f.Value), end)
+			case f.ValueType != "boolean":
+				l.add(snake(f.Name)+":"+snake(f.Value), plan.Ends)
 			case f.Value == "true":
-				add(snake(name), end)
+				l.add(snake(f.Name), plan.Ends)
 			}
 		}
 	}
-	return nil
 }
 
 // snake is a name in lower case with underscores for spaces.

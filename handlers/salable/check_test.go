@@ -73,15 +73,22 @@ func TestAnswersAreSigned(t *testing.T) {
 	require.NoError(t, g.pool.QueryRow(t.Context(), `select p256_public from organisations`).Scan(&key))
 	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), key)
 	require.NoError(t, err)
-	for _, encoding := range []string{"", "&sigEncode=P1363"} {
+	entitlements := "/entitlements" + strings.TrimPrefix(path, "/licenses")
+	for _, encoding := range []string{"", "&sigEncode=P1363", "v3", "v3&sigEncode=P1363"} {
 		var body struct {
-			Capabilities json.RawMessage `json:"capabilities"`
-			Signature    string          `json:"signature"`
+			Capabilities, Features json.RawMessage
+			Signature              string
 		}
-		require.NoError(t, json.Unmarshal(check(encoding, "version", "v2").body, &body))
+		encoding, third := strings.CutPrefix(encoding, "v3")
+		answer := check(encoding, "version", "v2")
+		if third {
+			answer = g.call(t, g.test, "GET", entitlements+encoding, "").want(200)
+			require.Equal(t, string(answer.body), string(g.call(t, g.test, "GET", entitlements+encoding, "").want(200).body), "signed once")
+		}
+		require.NoError(t, json.Unmarshal(answer.body, &body))
 		raw, err := hex.DecodeString(body.Signature)
 		require.NoError(t, err)
-		digest := sha256.Sum256(body.Capabilities)
+		digest := sha256.Sum256(append(body.Capabilities, body.Features...))
 		if encoding == "" {
 			require.True(t, ecdsa.VerifyASN1(public, digest[:], raw))
 			continue
@@ -89,6 +96,40 @@ func TestAnswersAreSigned(t *testing.T) {
 		require.Len(t, raw, 64)
 		require.True(t, ecdsa.Verify(public, digest[:], new(big.Int).SetBytes(raw[:32]), new(big.Int).SetBytes(raw[32:])))
 	}
+}
+
+// What a plan gives may be no capability: then v1 has nothing to sign and says so. v2 and v3 follow the catalog
+// as it is now, from memory.
+func TestChecksFollowTheCatalog(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	plan := g.call(t, g.test, "POST", "/ledger/v1/plans", fmt.Sprintf(`{"productUuid":%q,"name":"Plain","displayName":"Plain","licenseType":"licensed",
+		"pricingType":"free","interval":"month","length":1}`, g.product)).want(201).text("uuid")
+	g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, plan)).want(201)
+	path := "check?productUuid=" + g.product + "&granteeIds=ada"
+	got := g.call(t, g.test, "GET", "/licenses/"+path, "").want(204)
+	require.Equal(t, "text/plain", got.header.Get("Content-Type"))
+	names := func(path, version, list, field string) (all []string) {
+		for _, e := range g.call(t, g.test, "GET", path, "", "version", version).want(200).at(list).([]any) {
+			all = append(all, e.(map[string]any)[field].(string))
+		}
+		return all
+	}
+	require.Equal(t, []string{"plain"}, names("/licenses/"+path, "v2", "capabilities", "capability"))
+	g.call(t, g.test, "GET", "/entitlements/"+path, "").want(204)
+	features := func(value string) {
+		g.call(t, g.test, "PUT", "/ledger/v1/plans/"+plan, fmt.Sprintf(`{"features":[{"featureUuid":%q,"value":%q},{"featureUuid":%q,"enumValueUuid":%q}]}`,
+			g.seats, value, g.storage, g.option)).want(200)
+	}
+	features("true")
+	require.Equal(t, []string{"layers", "plain", "storage_size:very_large"}, names("/licenses/"+path, "v2", "capabilities", "capability"))
+	require.Equal(t, []string{"layers", "storage_size:very_large"}, names("/entitlements/"+path, "v3", "features", "feature"))
+	features("false")
+	require.Equal(t, []string{"storage_size:very_large"}, names("/entitlements/"+path, "v3", "features", "feature"))
+	g.call(t, g.test, "POST", "/ledger/v1/features/"+g.storage+"/archive", "").want(200)
+	require.Equal(t, []string{"plain"}, names("/licenses/"+path, "v2", "capabilities", "capability"))
+	g.call(t, g.test, "GET", "/entitlements/"+path, "").want(204)
+	g.call(t, g.test, "GET", "/licenses/"+path, "").want(204)
 }
 
 // Access is computed from the instant; grace softens an end that came by itself, not a cancellation.

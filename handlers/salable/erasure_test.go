@@ -55,12 +55,12 @@ func TestB90_B91_B93_ErasedEverywhere(t *testing.T) {
 
 	// A GET of everything that could show a name, on both dialects, but the tail, which is asked below.
 	everything := func() (all []*result) {
-		for _, rt := range g.api.Dialect().Routes {
+		for _, rt := range g.api.Versions() {
 			if rt.Method != "GET" {
 				continue
 			}
-			query := map[string]string{"/licenses/check": "?granteeIds=ada&productUuid=" + g.product, "/licenses/purchaser": "?purchaser=mia&productUuid=" + g.product}[rt.Path]
-			for _, version := range []string{"v1", "v2"} {
+			query := map[string]string{"/licenses/check": "?granteeIds=ada&productUuid=" + g.product, "/entitlements/check": "?granteeIds=ada&productUuid=" + g.product, "/licenses/purchaser": "?purchaser=mia&productUuid=" + g.product}[rt.Path]
+			for _, version := range rt.In {
 				path := fill(rt.Path, func(name string) string { return ids[name] }) + query
 				all = append(all, g.call(t, g.test, "GET", path, "", "version", version))
 				if strings.Contains(rt.Path, "{licenseUuid}") {

@@ -39,6 +39,7 @@ func newAttack(t *testing.T) *attack {
 	a.sub = a.subscribe(t, a.test, a.perSeat, `,"granteeId":"ada","quantity":5`)
 	a.seat = a.seatsOf(t, a.test, a.sub)[0]
 	a.license = a.call(t, a.test, "POST", "/licenses", `{"planUuid":"`+a.metered+`","member":"mia","granteeId":"ben"}`).want(201).text("uuid")
+	a.call(t, a.test, "POST", "/licenses", `{"planUuid":"`+a.upgrade+`","member":"mia","granteeId":"fay"}`).want(201) // it has features
 	a.event = a.call(t, a.test, "POST", "/subscriptions/"+a.sub+"/seats", `{"increment":1}`).want(201).text("eventUuid")
 	bodies := map[string]string{
 		"PUT /subscriptions": `{"newPlanId":"` + a.perSeat + `","subscriptionId":"` + a.sub + `"}`,
@@ -56,7 +57,7 @@ func newAttack(t *testing.T) *attack {
 		"DELETE /licenses/{licenseUuid}": "",
 		"PUT /usage":                     `{"licenseUuid":"` + a.license + `","countOptions":{"increment":1}}`,
 	}
-	queries := map[string]string{"/licenses/check": "?granteeIds=ada&productUuid=" + a.product, "/licenses/purchaser": "?purchaser=mia&productUuid=" + a.product}
+	queries := map[string]string{"/licenses/check": "?granteeIds=ada&productUuid=" + a.product, "/entitlements/check": "?granteeIds=fay&productUuid=" + a.product, "/licenses/purchaser": "?purchaser=mia&productUuid=" + a.product}
 	for _, rt := range a.api.Dialect().Routes {
 		w := ask{Route: rt, path: a.fill(rt.Path) + queries[rt.Path]}
 		if rt.Method == "GET" {
@@ -125,6 +126,7 @@ func (g *rig) send(t *testing.T, key, method, path, body string, header ...strin
 	for i := 0; i < len(header); i += 2 {
 		r.Header.Add(header[i], header[i+1])
 	}
+	g.choose(r)
 	g.pass(time.Millisecond)
 	w := httptest.NewRecorder()
 	g.server.ServeHTTP(w, r)

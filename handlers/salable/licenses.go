@@ -15,6 +15,7 @@ func (a *API) licenseRoutes() []route {
 	licenses, grant := handlers.ScopeLicensesRead, scopeLicensesWrite
 	return []route{
 		{handlers.Route{Method: "GET", Path: "/licenses/check", Scope: licenses, Serve: a.checkLicenses, Hot: true}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/entitlements/check", Scope: handlers.ScopeEntitlementsCheck, Serve: a.checkEntitlements, Hot: true}, []string{v3}},
 		{handlers.Route{Method: "GET", Path: "/licenses", Scope: licenses, Serve: a.listLicenses, Stream: true}, untilV2},
 		{handlers.Route{Method: "POST", Path: "/licenses", Scope: grant, Serve: a.createLicenses}, untilV2},
 		{handlers.Route{Method: "PUT", Path: "/licenses", Scope: grant, Serve: a.updateLicenses}, untilV2},

@@ -37,7 +37,7 @@ type API struct {
 	homes        *cache.Cache[home, *uuid.UUID]
 }
 
-// New needs the index of entitlements to sign with signer.Sign; now is the process clock.
+// New makes the dialect; now is the process clock.
 func New(store *eventstore.Store, reads *projections.Reads, entitlements *projections.Entitlements, signer *Signer, now func() time.Time) *API {
 	homes := cache.New(homesBytes, func(home, *uuid.UUID) int { return 64 })
 	return &API{store: store, reads: reads, entitlements: entitlements, signer: signer, now: now, homes: homes}

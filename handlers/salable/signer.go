@@ -20,14 +20,15 @@ import (
 	"github.com/subledger/subledger/internal/cache"
 )
 
-// Opened keys of a ledger take some bytes; all together no more than signingBytes.
+// Opened keys of a ledger take some bytes, with the signatures they made; all together no more than signingBytes.
 const (
 	signingKeyBytes = 1500
-	signingBytes    = 32 << 20
+	signedBytes     = 16 << 10
+	signingBytes    = 64 << 20
 )
 
 // Signer signs answers to licence checks with an organisation's keys, which never change: secp256k1 for v1,
-// P-256 for v2, both over SHA-256. It keeps opened keys by ledger.
+// P-256 for v2 and v3, both over SHA-256. It keeps opened keys by ledger.
 type Signer struct {
 	pool   *pgxpool.Pool
 	master eventstore.MasterKey
@@ -38,14 +39,15 @@ type signingKeys struct {
 	secp256k1 *secp256k1.PrivateKey
 	public    string // uncompressed, in lower-case hex
 	p256      *ecdsa.PrivateKey
+	signed    *cache.Cache[string, string] // signatures of v1, by what was signed
 }
 
 // NewSigner reads keys from the table organisations; pool needs the role subledger_app.
 func NewSigner(pool *pgxpool.Pool, master eventstore.MasterKey) *Signer {
-	return &Signer{pool: pool, master: master, opened: cache.New(signingBytes, func(uuid.UUID, *signingKeys) int { return signingKeyBytes })}
+	return &Signer{pool: pool, master: master, opened: cache.New(signingBytes, func(uuid.UUID, *signingKeys) int { return signingKeyBytes + signedBytes })}
 }
 
-// open makes a ledger's keys ready for Sign and SignV2.
+// open makes a ledger's keys ready to sign.
 func (s *Signer) open(ctx context.Context, ledger, organisation uuid.UUID) (*signingKeys, error) {
 	if keys, ok := s.opened.Get(ledger); ok {
 		return keys, nil
@@ -59,7 +61,9 @@ func (s *Signer) open(ctx context.Context, ledger, organisation uuid.UUID) (*sig
 	if err != nil {
 		return nil, fmt.Errorf("read the signing keys of %s: %w", organisation, err)
 	}
-	keys := &signingKeys{public: hex.EncodeToString(public)}
+	keys := &signingKeys{public: hex.EncodeToString(public), signed: cache.New(signedBytes, func(text, signature string) int {
+		return 64 + len(text) + len(signature)
+	})}
 	raw, err := s.master.Unwrap(private, eventstore.SigningPurpose(organisation, "secp256k1"))
 	if err != nil {
 		return nil, err
@@ -75,16 +79,16 @@ func (s *Signer) open(ctx context.Context, ledger, organisation uuid.UUID) (*sig
 	return keys, nil
 }
 
-// Sign is v1's signature of the names of capabilities joined by commas, deterministic and low-S, in DER,
-// and the public key as an uncompressed point; both in lower-case hex. It is what the index of entitlements
-// calls, for ledgers whose keys a check has opened.
-func (s *Signer) Sign(ledger uuid.UUID, capsHashed string) (signature, public string, err error) {
-	keys, ok := s.opened.Get(ledger)
-	if !ok {
-		return "", "", fmt.Errorf("the signing keys of ledger %s are not open", ledger)
+// signV1 is v1's signature of the names of capabilities joined by commas: deterministic and low-S, in DER, in
+// lower-case hex. Lists of names are few, and most checks of a ledger ask for the same ones again.
+func (k *signingKeys) signV1(capsHashed string) string {
+	if kept, ok := k.signed.Get(capsHashed); ok {
+		return kept
 	}
 	digest := sha256.Sum256([]byte(capsHashed))
-	return hex.EncodeToString(k1.Sign(keys.secp256k1, digest[:]).Serialize()), keys.public, nil
+	signature := hex.EncodeToString(k1.Sign(k.secp256k1, digest[:]).Serialize())
+	k.signed.Add(capsHashed, signature)
+	return signature
 }
 
 // signV2 is v2's signature of the compact JSON text of the capabilities, in hex: DER, or r and s side by

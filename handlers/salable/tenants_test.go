@@ -25,19 +25,22 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 	theirs := map[string]map[string]string{} // by whose: ids by what they name
 	ours := g.subscribe(t, g.test, g.perSeat, `,"granteeId":"ada"`)
 	org := g.organisation(t)
-	var zoe struct{ key, license string }
+	var zoe struct{ key, license, upgrade string }
 	for name, key := range map[string]string{"another organisation's": g.key(t, g.organisation(t), "test", allScopes()...),
 		"the live ledger's of ours": g.key(t, org, "live", allScopes()...)} {
 		s := g.stock(t, key)
 		sub := g.subscribe(t, key, s.perSeat, `,"granteeId":"zoe"`)
 		adHoc := g.call(t, key, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"zoe"}`, s.flat)).want(201).text("uuid")
-		zoe.key, zoe.license = key, adHoc
+		zoe.key, zoe.license, zoe.upgrade = key, adHoc, s.upgrade
 		event := g.call(t, key, "POST", "/subscriptions/"+sub+"/seats", `{"increment":1}`).want(201).text("eventUuid")
 		theirs[name] = map[string]string{"productUuid": s.product, "planUuid": s.flat, "subscriptionUuid": sub, "licenseUuid": adHoc,
 			"eventUuid": event, "granteeId": "zoe", "seat": g.seatsOf(t, key, sub)[0]}
 	}
 	mine := map[string]string{"productUuid": g.product, "planUuid": g.flat, "subscriptionUuid": ours, "granteeId": "ada", "seat": g.seatsOf(t, g.test, ours)[0]}
 	mine["licenseUuid"] = g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, g.flat)).want(201).text("uuid")
+	for key, upgrade := range map[string]string{g.test: g.upgrade, zoe.key: zoe.upgrade} { // it has features
+		g.call(t, key, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":%q}`, upgrade, map[bool]string{true: "ada", false: "zoe"}[key == g.test])).want(201)
+	}
 	mine["eventUuid"] = g.call(t, g.test, "POST", "/subscriptions/"+ours+"/seats", `{"increment":1}`).want(201).text("eventUuid")
 	g.call(t, g.test, "PUT", "/usage", fmt.Sprintf(`{"licenseUuid":%q,"countOptions":{"increment":1}}`, mine["licenseUuid"]), "unique-key", "ours")
 	unknown := map[string]string{"granteeId": "nobody"}
@@ -66,6 +69,8 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		"PUT /licenses/cancel":  {{"", `{"uuids":["%s"]}`, []string{"licenseUuid"}}},
 		"GET /licenses/check": {{"?productUuid=%s&granteeIds=ada", "", []string{"productUuid"}},
 			{"?productUuid=" + g.product + "&granteeIds=%s", "", []string{"granteeId"}}},
+		"GET /entitlements/check": {{"?productUuid=%s&granteeIds=ada", "", []string{"productUuid"}},
+			{"?productUuid=" + g.product + "&granteeIds=%s", "", []string{"granteeId"}}},
 		"GET /licenses/purchaser":     {{"?purchaser=mia&productUuid=%s", "", []string{"productUuid"}}},
 		"PUT /licenses/{licenseUuid}": {{"", `{"granteeId":"x"}`, nil}},
 		"PUT /usage": {{"", `{"licenseUuid":"%s","countOptions":{"increment":1}}`, []string{"licenseUuid"}},
@@ -89,7 +94,7 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 	}
 	before := g.written(t)
 	asked := asksFor(t)
-	for _, route := range g.api.Dialect().Routes {
+	for _, route := range g.api.Versions() {
 		name := route.Method + " " + route.Path
 		require.Contains(t, asked, name, "the sources say what a route asks for")
 		requests := carries[name]
@@ -115,7 +120,7 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		}
 		for whose, ids := range theirs {
 			for i, req := range requests {
-				for _, version := range []string{"v1", "v2"} {
+				for _, version := range route.In {
 					if route.Path == "/products" || route.Path == "/licenses" && route.Method == "GET" && version == "v1" {
 						continue // takes no id
 					}
