@@ -31,6 +31,16 @@ func (s *Store) Organisation(ctx context.Context, id uuid.UUID) (organisation.Vi
 	return found[0], nil
 }
 
+// SigningKeys are the public keys that an organisation's answers to checks are verified with, as uncompressed
+// points. They never change.
+func (s *Store) SigningKeys(ctx context.Context, organisation uuid.UUID) (secp256k1, p256 []byte, err error) {
+	err = s.pool.QueryRow(ctx, `select secp256k1_public, p256_public from organisations where organisation_id = $1`, organisation).Scan(&secp256k1, &p256)
+	if err != nil {
+		return nil, nil, fmt.Errorf("read the signing keys of %s: %w", organisation, err)
+	}
+	return secp256k1, p256, nil
+}
+
 func (s *Store) organisations(ctx context.Context, sql string, args ...any) ([]organisation.View, error) {
 	rows, err := s.pool.Query(ctx, sql, args...)
 	if err != nil {

@@ -32,6 +32,7 @@ func (a *API) eventRoutes() []Route {
 		{Method: "GET", Path: "/tasks/{uuid}", Scope: ScopeEventsRead, Serve: a.readTask},
 		{Method: "GET", Path: "/head", Scope: ScopeLedgerRead, Serve: a.readHead},
 		{Method: "GET", Path: "/projections", Scope: ScopeLedgerRead, Serve: a.listProjections},
+		{Method: "GET", Path: "/signing-keys", Scope: ScopeLicensesRead, Serve: a.readSigningKeys},
 	}
 }
 

@@ -2,10 +2,11 @@ package salable_test
 
 import (
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"math/big"
 	"strings"
@@ -69,10 +70,13 @@ func TestAnswersAreSigned(t *testing.T) {
 	require.Equal(t, first.text("publicHash"), second.text("publicHash"), "one key an organisation")
 	verifies(t, second.text("publicHash"), second.text("capsHashed"), second.text("signature"))
 
-	var key []byte
-	require.NoError(t, g.pool.QueryRow(t.Context(), `select p256_public from organisations`).Scan(&key))
-	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), key)
+	keys := g.call(t, g.test, "GET", "/ledger/v1/signing-keys", "").want(200)
+	require.Equal(t, first.text("publicHash"), keys.text("secp256k1"))
+	block, _ := pem.Decode([]byte(keys.text("p256")))
+	require.NotNil(t, block)
+	parsed, err := x509.ParsePKIXPublicKey(block.Bytes)
 	require.NoError(t, err)
+	public := parsed.(*ecdsa.PublicKey)
 	entitlements := "/entitlements" + strings.TrimPrefix(path, "/licenses")
 	for _, encoding := range []string{"", "&sigEncode=P1363", "v3", "v3&sigEncode=P1363"} {
 		var body struct {
