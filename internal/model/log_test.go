@@ -244,7 +244,7 @@ func (b *book) read(t *rapid.T, r *reference) {
 		for _, days := range []int{0, 3} {
 			users := r.users()
 			for _, asked := range append([][]string{users}, slices.Collect(slices.Chunk(users, 1))...) {
-				answer, err := b.checks.Check(ctx, b.test, r.products[product].id, asked, days, r.now)
+				answer, err := b.checks.Check(ctx, projections.Question{Ledger: b.test, Product: r.products[product].id, Grantees: asked, GraceDays: days}, r.now)
 				require.NoError(t, err)
 				want := r.entitled(product, asked, time.Duration(days)*24*time.Hour)
 				require.Equal(t, want, answer.EndDates, "what %v may use with %d days of grace", asked, days)
