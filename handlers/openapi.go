@@ -5,14 +5,20 @@ import (
 	"net/http"
 )
 
-// openAPI is the document of /ledger/v1, version 3.1; a test holds it and the routes to the same list.
-//
-//go:embed openapi/ledger-v1.json
-var openAPI []byte
+// The documents of /ledger/v1 and of Salable's dialect, version 3.1; tests hold them and the routes to the
+// same lists.
+var (
+	//go:embed openapi/ledger-v1.json
+	openAPI []byte
+	//go:embed openapi/salable-v1.json
+	openAPIOfSalable []byte
+)
 
-// serveOpenAPI serves GET /openapi/ledger-v1.json to anybody.
-func serveOpenAPI(w http.ResponseWriter, _ *http.Request) error {
-	w.Header().Set("Content-Type", "application/json")
-	_, _ = w.Write(openAPI) // the client may be gone
-	return nil
+// serveOpenAPI serves a document to anybody.
+func serveOpenAPI(document []byte) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, _ *http.Request) error {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(document) // the client may be gone
+		return nil
+	}
 }

@@ -15,7 +15,8 @@ func (s *Server) operations() *Dialect {
 		{Method: http.MethodGet, Path: "/", Open: true, Serve: welcome},
 		{Method: http.MethodGet, Path: "/healthz", Open: true, Probe: true, Serve: s.health},
 		{Method: http.MethodGet, Path: "/readyz", Open: true, Probe: true, Serve: s.ready},
-		{Method: http.MethodGet, Path: "/openapi/ledger-v1.json", Open: true, Serve: serveOpenAPI},
+		{Method: http.MethodGet, Path: "/openapi/ledger-v1.json", Open: true, Serve: serveOpenAPI(openAPI)},
+		{Method: http.MethodGet, Path: "/openapi/salable-v1.json", Open: true, Serve: serveOpenAPI(openAPIOfSalable)},
 	}}
 	if s.cfg.Registry != nil {
 		metrics := promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{})
@@ -31,7 +32,7 @@ func welcome(w http.ResponseWriter, _ *http.Request) error {
 		Product string            `json:"product"`
 		Version string            `json:"version,omitzero"`
 		Links   map[string]string `json:"links"`
-	}{Product: "Subledger", Links: map[string]string{"api": "/ledger/v1", "openapi": "/openapi/ledger-v1.json", "health": "/healthz"}}
+	}{Product: "Subledger", Links: map[string]string{"api": "/ledger/v1", "openapi": "/openapi/ledger-v1.json", "salable": "/openapi/salable-v1.json", "health": "/healthz"}}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "(devel)" {
 		out.Version = info.Main.Version
 	}

@@ -238,7 +238,9 @@ func (g *rig) call(t testing.TB, key, method, path, body string, header ...strin
 	}
 	w := httptest.NewRecorder()
 	g.server.ServeHTTP(w, r)
-	return &result{t: t, what: method + " " + path + " " + body, status: w.Code, header: w.Header(), body: w.Body.Bytes()}
+	res := &result{t: t, what: method + " " + path + " " + body, status: w.Code, header: w.Header(), body: w.Body.Bytes()}
+	conforms(t, r, body, res)
+	return res
 }
 
 // choose asks in the first version that has the route, where v1 has not and the test does not say.
