@@ -116,6 +116,8 @@ func TestF17_ReadsUseUpTheirPool(t *testing.T) {
 	defer func() { _ = conn.Close(context.WithoutCancel(t.Context())) }()
 	tx, err := conn.Begin(t.Context())
 	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "set local idle_in_transaction_session_timeout = 0") // it is open for longer than a server allows
+	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "lock table features in access exclusive mode")
 	require.NoError(t, err)
 	var wg sync.WaitGroup

@@ -102,6 +102,8 @@ func TestF66_MigrationWaitsOnALock(t *testing.T) {
 	}
 	tx, err := pool.Begin(t.Context())
 	require.NoError(t, err)
+	_, err = tx.Exec(t.Context(), "set local idle_in_transaction_session_timeout = 0") // it is open for longer than a server allows
+	require.NoError(t, err)
 	_, err = tx.Exec(t.Context(), "select count(*) from meters")
 	require.NoError(t, err)
 	migrated := make(chan error, 1)
