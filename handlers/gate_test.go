@@ -44,8 +44,20 @@ func TestGate(t *testing.T) {
 	require.Len(t, bob, firstWrites/2)
 	require.Empty(t, fill("cy"), "it is full")
 	pass(append(ann, bob...), writeTime+1)
-	require.Equal(t, firstWrites*3/4, g.most, "those who came in together are too many once")
+	require.Equal(t, firstWrites, g.most, "that was a stall")
+	later := func() { now = now.Add(time.Millisecond) }
+	for range 5 {
+		later()
+		pass(fill("ann"), writeTime/2)
+		now = now.Add(lasting)
+		pass(fill("ann"), writeTime+1)
+		require.Equal(t, firstWrites, g.most, "and so was that: between them all was well")
+	}
+	later()
+	pass(fill("ann"), writeTime+1)
+	require.Equal(t, firstWrites*3/4, g.most, "slow again: those who came in together are too many once")
 	for range 50 {
+		later()
 		pass(fill("ann"), writeTime+1)
 	}
 	require.Equal(t, fewestWrites, g.most)
@@ -61,6 +73,11 @@ func TestGate(t *testing.T) {
 	one, ok := g.enter(keyed("bob"))
 	require.True(t, ok)
 	pass([]func(){one}, time.Second)
+	require.Equal(t, mostWrites, g.most)
+	later()
+	one, ok = g.enter(keyed("bob"))
+	require.True(t, ok)
+	pass([]func(){one}, time.Second)
 	require.Less(t, g.most, mostWrites)
 	pass(fill("nobody"), 0)
 	require.NotContains(t, g.of, "bob", "what is over is forgotten")
@@ -70,9 +87,11 @@ func TestGate(t *testing.T) {
 func TestOverloadedWritesAreRefused(t *testing.T) {
 	t.Parallel()
 	serve := func(http.ResponseWriter, *http.Request) error { panic("it was let in") }
-	server := NewServer(Config{Now: time.Now, Log: slog.New(slog.DiscardHandler)}, map[string]*Dialect{"/ledger/v1": {Name: "ledger", Refuse: Problem,
+	var log strings.Builder
+	server := NewServer(Config{Now: time.Now, Log: slog.New(slog.NewTextHandler(&log, nil))}, map[string]*Dialect{"/ledger/v1": {Name: "ledger", Refuse: Problem,
 		Routes: []Route{{Method: http.MethodPost, Path: "/products", Serve: serve}, {Method: http.MethodGet, Path: "/products", Serve: serve}}}})
-	server.writes.most = 0
+	now := time.Unix(0, 0)
+	server.writes.most, server.writes.now = 0, func() time.Time { return now }
 	w := httptest.NewRecorder()
 	r := keyed("no key at all")
 	server.ServeHTTP(w, r)
@@ -82,6 +101,15 @@ func TestOverloadedWritesAreRefused(t *testing.T) {
 	rest := make([]byte, 1)
 	n, _ := r.Body.Read(rest)
 	require.Equal(t, 1, n, "the body was not read")
+	refuse := func() { server.ServeHTTP(httptest.NewRecorder(), keyed("")) }
+	refuse()
+	refuse()
+	require.Equal(t, 1, strings.Count(log.String(), "\n"), "thousands a second are no lines: %s", &log)
+	require.Contains(t, log.String(), "cause=overloaded sinceLastLine=1")
+	now = now.Add(time.Second)
+	refuse()
+	require.Equal(t, 2, strings.Count(log.String(), "\n"))
+	require.Contains(t, log.String(), "sinceLastLine=3", "%s", &log)
 	for path, want := range map[string]int{"/healthz": 200, "/ledger/v1/products": 401} {
 		w := httptest.NewRecorder()
 		server.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))

@@ -42,7 +42,7 @@ type Config struct {
 	Pool      *pgxpool.Pool        // for API keys and readiness
 	Now       func() time.Time     // the process clock
 	Log       *slog.Logger         // JSON in production
-	AccessLog bool                 // one line a request; refusals of 500 and above are logged anyway
+	AccessLog bool                 // one line a request; refusals of 500 and above are logged anyway, but for those of overload
 	Registry  *prometheus.Registry // nil: no /metrics
 	Tracer    trace.TracerProvider // nil: no traces
 	RateLimit float64              // requests per second and key; 0: no limits, of addresses neither
@@ -230,7 +230,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, m *mount) {
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			leave, ok := s.writes.enter(r)
 			if !ok {
-				s.fail(w, r, errOverloaded)
+				s.overloaded(w, r)
 				return
 			}
 			defer leave()

@@ -5,6 +5,7 @@ package application
 import "time"
 
 func init() {
-	rounds, overloadTime, overloadShare, faultTime, idleClients, idleNoise = 200, 30*time.Second, 0.8, time.Minute, 10_000, 2*time.Millisecond
+	rounds, faultTime, idleClients, idleNoise = 200, time.Minute, 10_000, 2*time.Millisecond
+	overloadTime, overloadRounds, overloadShare = 10*time.Second, 5, 0.8
 	soakTime, soakMemory = time.Hour, 1.05
 }

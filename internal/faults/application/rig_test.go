@@ -51,6 +51,7 @@ type rig struct {
 
 	subscription string // of a private database's demo
 	product      string // that F10 changes
+	processor    string // that an overloaded server has for itself
 
 	ledger  uuid.UUID
 	journal *faults.Journal
