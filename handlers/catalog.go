@@ -32,6 +32,7 @@ func (a *API) catalogRoutes() []Route {
 	routes = append(routes, kindRoutes(a, a.features())...)
 	routes = append(routes, kindRoutes(a, a.capabilities())...)
 	routes = append(routes, kindRoutes(a, a.meters())...)
+	routes = append(routes, kindRoutes(a, a.coupons())...)
 	return append(routes, Route{Method: "POST", Path: "/plans/{uuid}/versions", Scope: ScopeCatalogWrite, Serve: a.addPlanVersion})
 }
 

@@ -25,6 +25,7 @@ func (a *API) subscriptionRoutes() []Route {
 		{Method: "POST", Path: "/subscriptions/{uuid}/reactivate", Scope: write, Serve: a.reactivateSubscription},
 		{Method: "POST", Path: "/subscriptions/{uuid}/pause", Scope: write, Serve: a.pauseSubscription},
 		{Method: "POST", Path: "/subscriptions/{uuid}/resume", Scope: write, Serve: a.resumeSubscription},
+		{Method: "POST", Path: "/subscriptions/{uuid}/coupon", Scope: write, Serve: a.changeCoupon},
 		{Method: "GET", Path: "/subscriptions/{uuid}/history", Scope: read, Serve: a.subscriptionHistory},
 		{Method: "GET", Path: "/subscriptions/{uuid}/licenses", Scope: ScopeLicensesRead, Serve: a.subscriptionLicenses},
 		{Method: "PUT", Path: "/providers/manual", Scope: write, Serve: a.configureManual},
@@ -54,6 +55,7 @@ type subscriptionBody struct {
 	Provider      string               `json:"provider"`
 	Owner         *string              `json:"owner"`
 	Email         *string              `json:"email"`
+	Coupons       []appliedCoupon      `json:"coupons"`  // in order of their being applied
 	Version       int64                `json:"version"`  // of the stream; the ETag
 	Position      int64                `json:"position"` // of its last event
 	CreatedAt     time.Time            `json:"createdAt"`
@@ -72,7 +74,7 @@ func subscriptionOut(v subscription.View, position int64) subscriptionBody {
 		Quantity: v.Quantity, Currency: textOrNull(v.Currency), StartAt: v.StartAt, AnchorAt: v.AnchorAt, TimeZone: v.TimeZone,
 		CurrentPeriod: v.CurrentPeriod, TrialEnd: v.TrialEnd, CancelAt: v.CancelAt, CanceledAt: v.CanceledAt, PausedAt: v.PausedAt,
 		ProrationMode: v.ProrationMode, Provider: v.Provider, Owner: textOrNull(v.Owner.Text), Email: textOrNull(v.Email.Text),
-		Version: v.Version, Position: position, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
+		Coupons: appliedCoupons(v.Coupons), Version: v.Version, Position: position, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 	}
 	if p := v.PendingChange; p != nil {
 		out.PendingChange = &pendingChange{p.At, p.PlanID, p.Quantity}
@@ -87,7 +89,7 @@ func subscriptionRow(s projections.Subscription, at time.Time) subscriptionBody 
 		Status: s.StatusAt(at), Quantity: s.Quantity, Currency: textOrNull(s.Currency), StartAt: s.StartAt, AnchorAt: s.AnchorAt,
 		TimeZone: s.TimeZone, TrialEnd: s.TrialEnd, CancelAt: s.CancelAt, CanceledAt: s.EndedAt, PausedAt: s.PausedAt,
 		ProrationMode: s.ProrationMode, Provider: s.Provider, Owner: s.Owner, Email: s.Email,
-		Version: s.Version, Position: s.Position, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
+		Coupons: appliedCoupons(s.Coupons), Version: s.Version, Position: s.Position, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
 	}
 	if s.EndedAt == nil && s.CancelAt != nil && !s.CancelAt.After(at) {
 		out.CanceledAt = s.CancelAt
@@ -108,8 +110,8 @@ func textOrNull(s string) *string {
 
 // createSubscription serves POST /subscriptions.
 //
-//	in   {planUuid, quantity?, currency?, startAt?, anchorAt?, trialEnd?, prorationMode?, timeZone?, owner?, granteeId?, email?, provider?, customerUuid?}
-//	out  201 subscription | 404 no_plan, no_customer | 409 plan_archived | 422
+//	in   {planUuid, quantity?, currency?, startAt?, anchorAt?, trialEnd?, prorationMode?, timeZone?, owner?, granteeId?, email?, provider?, customerUuid?, coupon?}
+//	out  201 subscription | 404 no_plan, no_customer, no_coupon | 409 plan_archived, coupon_… | 422
 func (a *API) createSubscription(w http.ResponseWriter, r *http.Request) error {
 	body, err := Read(r)
 	if err != nil {
@@ -122,13 +124,20 @@ func (a *API) createSubscription(w http.ResponseWriter, r *http.Request) error {
 		ProrationMode: o.String("prorationMode"), Provider: o.String("provider"), TimeZone: o.String("timeZone"),
 		Owner: o.String("owner"), Email: o.String("email"), Grantee: Opt(o, "granteeId", o.String, MaxBytes(255)),
 	}
-	customer := o.UUID("customerUuid")
+	customer, code := o.UUID("customerUuid"), o.String("coupon", Line, MaxBytes(domain.MaxName))
 	o.Unknown()
 	if err := body.Err(); err != nil {
 		return err
 	}
 	if customer != uuid.Nil { // there are none yet, so that each id is an unknown one
 		return domain.Refuse(domain.NotFound, "no_customer", "%s is not known here", customer)
+	}
+	if code != "" {
+		coupon, err := a.couponOf(r.Context(), CallerOf(r).Ledger, code)
+		if err != nil {
+			return err
+		}
+		c.CouponID = &coupon
 	}
 	v, res, err := write[subscription.View](a, w, r, body, uuid.Nil, c)
 	if err != nil {

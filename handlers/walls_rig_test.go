@@ -25,6 +25,7 @@ var named = map[string]string{
 	"meter": "meterKey", "licenseUuid": "license", "subscriptionUuid": "subscription", "records/granteeId": "grantee",
 	"stream": "subscription", "actor": "actor", "requestId": "requestId",
 	"granteeId": "", "customerUuid": "", "organisationPaymentIntegrationUuid": "", "paddlePlanId": "",
+	"coupon": "couponCode", "products": "product", "POST /subscriptions/{uuid}/coupon/code": "couponCode",
 	"prices/meter": "", // a key that a meter of this ledger may get later
 }
 
@@ -32,7 +33,7 @@ var named = map[string]string{
 var unnamed = strings.Fields(`active aggregation anchorAt appType at billing carriesOver credit currency default defaultValue delayMs description
 	displayName email environment enumOptions evalDays evaluation expiresAt failures from includedSeats increment decrement interval isUnlimited
 	isUsage key kind length licenseType logoUrl maxSeatAmount maxUsage minUsage minimumAmount mode name outcome overlap owner paid perSeatAmount
-	planType price prorationMode proration provider pricePerUnit quantity salablePlan scopes showUnlimited slug sortOrder startAt status
+	planType price percentOff amountOff duration durationPeriods maxRedemptions redeemBy endsAt code prorationMode proration provider pricePerUnit quantity salablePlan scopes showUnlimited slug sortOrder startAt status
 	timeZone to trialDays trialEnd type unitAmount flatAmount upTo packageSize percentage freeUnits value valueType variableName visibility when
 	pricingType after limit cursor dryRun assigned`) // cursors, and ids in paths and headers, have tests of their own below
 
@@ -86,6 +87,8 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 	own := things{"product": s.product, "plan": s.seats, "capability": s.capability, "subscription": sub, "feature": feature.text("uuid"), "grantee": grantee,
 		"option": feature.text("enumOptions", 0, "uuid"), "requestId": made.header.Get("Request-Id"), "meterKey": meter}
 	own["meter"] = create("/meters", `{"key":"`+meter+`"}`).text("uuid")
+	code := "code " + uuid.NewString()
+	own["coupon"], own["couponCode"] = create("/coupons", `{"code":"`+code+`","percentOff":10,"duration":"forever"}`).text("uuid"), code
 	own["task"] = w.call(t, key, "POST", "/subscriptions/"+sub+"/quantity", `{"increment":1}`).want(200).header.Get("Event-Uuid")
 	own["license"] = w.call(t, key, "GET", "/subscriptions/"+made.text("uuid")+"/licenses", "").want(200).text("data", 0, "uuid")
 	own["actor"] = w.call(t, key, "GET", "/events?limit=1", "").want(200).text("data", 0, "meta", "actor")
@@ -94,6 +97,7 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 	create("/features", `{"productUuid":"`+s.product+`","name":"two","displayName":"2","valueType":"boolean"}`)
 	create("/capabilities", `{"productUuid":"`+s.product+`","name":"two"}`)
 	create("/meters", `{"key":"two"}`)
+	create("/coupons", `{"code":"two","percentOff":10,"duration":"once"}`)
 	return own
 }
 
@@ -164,6 +168,9 @@ func (w *walls) carriers(t *testing.T) (all []carrier) {
 	require.NoError(t, err)
 	known := func(in, name, where string) (string, bool) {
 		steps := strings.Split(strings.TrimSuffix(in, "/0"), "/")
+		if kind, ok := named[where+"/"+name]; ok {
+			return kind, true
+		}
 		kind, ok := named[steps[len(steps)-1]+"/"+name]
 		if !ok {
 			kind, ok = named[name]

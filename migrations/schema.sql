@@ -87,6 +87,29 @@ COMMENT ON COLUMN public.commands.fingerprint IS 'sha256 of method, path and can
 
 COMMENT ON COLUMN public.commands.first_position IS 'First event of the command; last_position + 1 when it changed nothing.';
 
+CREATE TABLE public.coupons (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    code text NOT NULL COLLATE pg_catalog."C",
+    status text NOT NULL COLLATE pg_catalog."C",
+    redemptions integer NOT NULL,
+    fields jsonb NOT NULL,
+    archived_at timestamp with time zone,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT coupons_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DEPRECATED'::text])))
+);
+
+ALTER TABLE ONLY public.coupons FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.coupons IS 'Coupons at their newest event; what was redeemed keeps what it got.';
+
+COMMENT ON COLUMN public.coupons.redemptions IS 'How often it was put on a subscription; taking it off again gives none back.';
+
+COMMENT ON COLUMN public.coupons.fields IS 'catalog.CouponFields.';
+
 CREATE TABLE public.due (
     ledger_id uuid NOT NULL,
     stream_id uuid NOT NULL,
@@ -443,7 +466,8 @@ CREATE TABLE public.subscriptions (
     version bigint NOT NULL,
     "position" bigint NOT NULL,
     created_at timestamp with time zone NOT NULL,
-    updated_at timestamp with time zone NOT NULL
+    updated_at timestamp with time zone NOT NULL,
+    coupons jsonb DEFAULT '[]'::jsonb NOT NULL
 )
 WITH (fillfactor='80');
 
@@ -468,6 +492,8 @@ COMMENT ON COLUMN public.subscriptions.end_reason IS 'canceled: at once; expired
 COMMENT ON COLUMN public.subscriptions.resumes_as IS 'While it is paused, and when it ended so: the status it would have had otherwise.';
 
 COMMENT ON COLUMN public.subscriptions.open_changes IS 'Changes that wait for their task: [{task_id, seats, plan_id}].';
+
+COMMENT ON COLUMN public.subscriptions.coupons IS 'The coupons on it, in order of their being applied: [subscription.Coupon].';
 
 CREATE TABLE public.tasks (
     ledger_id uuid NOT NULL,
@@ -623,6 +649,9 @@ ALTER TABLE ONLY public.claims
 ALTER TABLE ONLY public.commands
     ADD CONSTRAINT commands_pkey PRIMARY KEY (ledger_id, key);
 
+ALTER TABLE ONLY public.coupons
+    ADD CONSTRAINT coupons_pkey PRIMARY KEY (ledger_id, id);
+
 ALTER TABLE ONLY public.due
     ADD CONSTRAINT due_pkey PRIMARY KEY (ledger_id, stream_id, kind);
 
@@ -696,6 +725,8 @@ CREATE INDEX api_keys_by_organisation ON public.api_keys USING btree (organisati
 
 CREATE INDEX capabilities_by_product ON public.capabilities USING btree (ledger_id, product_id, id);
 
+CREATE INDEX coupons_by_code ON public.coupons USING btree (ledger_id, code);
+
 CREATE INDEX due_by_time ON public.due USING btree (ledger_id, due_at, stream_id, kind) WHERE (asleep IS NULL);
 
 CREATE INDEX features_by_product ON public.features USING btree (ledger_id, product_id, id);
@@ -760,6 +791,8 @@ ALTER TABLE ONLY public.watermill_offsets
 
 CREATE POLICY app ON public.capabilities TO subledger_app USING (true) WITH CHECK (true);
 
+CREATE POLICY app ON public.coupons TO subledger_app USING (true) WITH CHECK (true);
+
 CREATE POLICY app ON public.due TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.features TO subledger_app USING (true) WITH CHECK (true);
@@ -786,6 +819,8 @@ CREATE POLICY app ON public.usage_totals TO subledger_app USING (true) WITH CHEC
 
 ALTER TABLE public.capabilities ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.coupons ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.due ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.features ENABLE ROW LEVEL SECURITY;
@@ -795,6 +830,8 @@ ALTER TABLE public.licenses ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.meters ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY owner ON public.capabilities TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.coupons TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.due TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
@@ -825,6 +862,8 @@ ALTER TABLE public.plans ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.products ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY reader ON public.capabilities FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.coupons FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.due FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
@@ -876,6 +915,9 @@ GRANT SELECT ON TABLE public.checkpoints TO subledger_reader;
 GRANT SELECT,INSERT ON TABLE public.claims TO subledger_app;
 
 GRANT SELECT,INSERT ON TABLE public.commands TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.coupons TO subledger_app;
+GRANT SELECT ON TABLE public.coupons TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.due TO subledger_app;
 GRANT SELECT ON TABLE public.due TO subledger_reader;

@@ -98,6 +98,17 @@ type Meter struct {
 	Touched
 }
 
+// Coupon is a coupon's row.
+type Coupon struct {
+	ItemKey
+	Code        string               `db:"code"`
+	Status      string               `db:"status"`
+	Redemptions int                  `db:"redemptions"`
+	Fields      catalog.CouponFields `db:"fields"`
+	ArchivedAt  *time.Time           `db:"archived_at"`
+	Touched
+}
+
 // Catalog is the read model of what is sold.
 func Catalog() *Model {
 	products := NewTable[ItemKey, Product]("products")
@@ -105,6 +116,7 @@ func Catalog() *Model {
 	features := NewTable[ItemKey, Feature]("features")
 	capabilities := NewTable[ItemKey, Capability]("capabilities")
 	meters := NewTable[ItemKey, Meter]("meters")
+	coupons := NewTable[ItemKey, Coupon]("coupons")
 
 	product := func(p *Page, e *eventstore.Recorded, f catalog.ProductFields) {
 		row, _ := products.Get(p, key(e))
@@ -133,6 +145,11 @@ func Catalog() *Model {
 	meter := func(p *Page, e *eventstore.Recorded, f catalog.MeterFields) {
 		row, _ := meters.Get(p, key(e))
 		meters.Put(p, Meter{ItemKey: key(e), MeterKey: f.Key, Status: either(row.ArchivedAt),
+			Fields: f, ArchivedAt: row.ArchivedAt, Touched: row.by(e)})
+	}
+	coupon := func(p *Page, e *eventstore.Recorded, f catalog.CouponFields) {
+		row, _ := coupons.Get(p, key(e))
+		coupons.Put(p, Coupon{ItemKey: key(e), Code: f.Code, Status: either(row.ArchivedAt), Redemptions: row.Redemptions,
 			Fields: f, ArchivedAt: row.ArchivedAt, Touched: row.by(e)})
 	}
 
@@ -178,8 +195,20 @@ func Catalog() *Model {
 			row := meters.Must(p, key(e))
 			row.Status, row.ArchivedAt, row.Touched = ItemDeprecated, &e.RecordedAt, row.by(e)
 			meters.Put(p, row)
+		case catalog.CouponCreated:
+			coupon(p, e, d.CouponFields)
+		case catalog.CouponChanged:
+			coupon(p, e, d.CouponFields)
+		case catalog.CouponRedeemed:
+			row := coupons.Must(p, key(e))
+			row.Redemptions, row.Touched = row.Redemptions+1, row.by(e)
+			coupons.Put(p, row)
+		case catalog.CouponArchived:
+			row := coupons.Must(p, key(e))
+			row.Status, row.ArchivedAt, row.Touched = ItemDeprecated, &e.RecordedAt, row.by(e)
+			coupons.Put(p, row)
 		}
-	}, products, plans, features, capabilities, meters)
+	}, products, plans, features, capabilities, meters, coupons)
 }
 
 // key is the row of the event's own stream.
@@ -195,7 +224,7 @@ func either(archived *time.Time) string {
 // CatalogFilter narrows a list of catalog items; zero fields do not.
 type CatalogFilter struct {
 	IDs       []uuid.UUID // these alone; unknown ones are left out
-	ProductID uuid.UUID   // not for products and meters
+	ProductID uuid.UUID   // not for products, meters and coupons
 	Status    string
 }
 
@@ -270,6 +299,24 @@ func (r *Reads) MeterByKey(ctx context.Context, ledger uuid.UUID, meterKey strin
 func (r *Reads) Meters(ctx context.Context, ledger uuid.UUID, f CatalogFilter, k Keyset) ([]Meter, error) {
 	f.ProductID = uuid.Nil
 	return items[Meter](ctx, r, ledger, f, k, "meters")
+}
+
+// Coupon refuses with no_coupon.
+func (r *Reads) Coupon(ctx context.Context, ledger, id uuid.UUID) (Coupon, error) {
+	return item[Coupon](ctx, r, ledger, id, "coupons", "no_coupon")
+}
+
+// CouponByCode finds the coupon of a code; it refuses with no_coupon.
+func (r *Reads) CouponByCode(ctx context.Context, ledger uuid.UUID, code string) (Coupon, error) {
+	w := within(ledger).with("code", code, "i.ledger_id = @ledger and i.code = @code")
+	return one[Coupon](ctx, r, ledger, "select i.* from coupons i where "+w.String(), w.args,
+		domain.Refuse(domain.NotFound, "no_coupon", "no coupon has this code"))
+}
+
+// Coupons lists coupons in order of id.
+func (r *Reads) Coupons(ctx context.Context, ledger uuid.UUID, f CatalogFilter, k Keyset) ([]Coupon, error) {
+	f.ProductID = uuid.Nil
+	return items[Coupon](ctx, r, ledger, f, k, "coupons")
 }
 
 func item[T any](ctx context.Context, r *Reads, ledger, id uuid.UUID, table, code string) (T, error) {

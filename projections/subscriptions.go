@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -16,31 +17,32 @@ import (
 // is at an instant.
 type Subscription struct {
 	ItemKey
-	ProductID     uuid.UUID         `db:"product_id"`
-	PlanID        uuid.UUID         `db:"plan_id"`
-	Terms         catalog.PlanTerms `db:"terms"`
-	TermsPosition int64             `db:"terms_position"` // from here on these terms are in force
-	Status        string            `db:"status"`
-	CustomerID    *uuid.UUID        `db:"customer_id"`
-	Quantity      int               `db:"quantity"`
-	Currency      string            `db:"currency"`
-	StartAt       time.Time         `db:"start_at"`
-	AnchorAt      time.Time         `db:"anchor_at"`
-	TimeZone      string            `db:"time_zone"`
-	TrialEnd      *time.Time        `db:"trial_end"`
-	PeriodStart   time.Time         `db:"period_start"`
-	PeriodEnd     time.Time         `db:"period_end"`
-	ProrationMode string            `db:"proration_mode"`
-	Provider      string            `db:"provider"`
-	Owner         *string           `db:"owner"`
-	Email         *string           `db:"email"`
-	CancelAt      *time.Time        `db:"cancel_at"`   // the scheduled end; cancelAtPeriodEnd is whether there is one
-	CanceledAt    *time.Time        `db:"canceled_at"` // when the cancellation was asked for
-	EndedAt       *time.Time        `db:"ended_at"`
-	EndReason     *string           `db:"end_reason"` // canceled, expired
-	PausedAt      *time.Time        `db:"paused_at"`
-	ResumesAs     *string           `db:"resumes_as"` // while paused, and when it ended so: the status it would have had otherwise
-	OpenChanges   []OpenChange      `db:"open_changes"`
+	ProductID     uuid.UUID             `db:"product_id"`
+	PlanID        uuid.UUID             `db:"plan_id"`
+	Terms         catalog.PlanTerms     `db:"terms"`
+	TermsPosition int64                 `db:"terms_position"` // from here on these terms are in force
+	Status        string                `db:"status"`
+	CustomerID    *uuid.UUID            `db:"customer_id"`
+	Quantity      int                   `db:"quantity"`
+	Currency      string                `db:"currency"`
+	StartAt       time.Time             `db:"start_at"`
+	AnchorAt      time.Time             `db:"anchor_at"`
+	TimeZone      string                `db:"time_zone"`
+	TrialEnd      *time.Time            `db:"trial_end"`
+	PeriodStart   time.Time             `db:"period_start"`
+	PeriodEnd     time.Time             `db:"period_end"`
+	ProrationMode string                `db:"proration_mode"`
+	Provider      string                `db:"provider"`
+	Owner         *string               `db:"owner"`
+	Email         *string               `db:"email"`
+	CancelAt      *time.Time            `db:"cancel_at"`   // the scheduled end; cancelAtPeriodEnd is whether there is one
+	CanceledAt    *time.Time            `db:"canceled_at"` // when the cancellation was asked for
+	EndedAt       *time.Time            `db:"ended_at"`
+	EndReason     *string               `db:"end_reason"` // canceled, expired
+	PausedAt      *time.Time            `db:"paused_at"`
+	ResumesAs     *string               `db:"resumes_as"` // while paused, and when it ended so: the status it would have had otherwise
+	OpenChanges   []OpenChange          `db:"open_changes"`
+	Coupons       []subscription.Coupon `db:"coupons"`
 	Touched
 }
 
@@ -62,6 +64,7 @@ func Subscriptions() *Model {
 				StartAt: d.StartAt, AnchorAt: d.AnchorAt, TimeZone: d.TimeZone, TrialEnd: d.TrialEnd,
 				PeriodStart: d.Period.Start, PeriodEnd: d.Period.End, ProrationMode: d.ProrationMode, Provider: d.Provider,
 				Owner: text(d.Owner), Email: text(d.Email), OpenChanges: []OpenChange{},
+				Coupons: []subscription.Coupon{},
 			}
 			row.Touched = row.by(e)
 			rows.Put(p, row)
@@ -132,6 +135,10 @@ func (s *Subscription) apply(e *eventstore.Recorded) {
 		}
 	case subscription.OwnerChanged:
 		s.Owner = text(d.Owner)
+	case subscription.CouponApplied:
+		s.Coupons = append(slices.Clip(s.Coupons), d.Coupon)
+	case subscription.CouponRemoved:
+		s.Coupons = slices.DeleteFunc(slices.Clone(s.Coupons), func(c subscription.Coupon) bool { return c.CouponID == d.CouponID })
 	}
 }
 

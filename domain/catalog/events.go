@@ -1,8 +1,8 @@
-// Package catalog is what is sold: products, plans, features, capabilities and meters. Each item is
+// Package catalog is what is sold: products, plans, features, capabilities, meters and coupons. Each item is
 // a stream of its own. What a subscription or a licence bought is copied into its own events, so a
 // later change here changes nobody's purchase.
 //
-// Vocabulary: product, plan, price, feature, enum option, capability, meter, currency.
+// Vocabulary: product, plan, price, feature, enum option, capability, meter, currency, coupon, redemption.
 //
 // Rules:
 //
@@ -13,7 +13,10 @@
 //	C5 A change of prices makes the next plan version; every other change keeps the version.
 //	C6 A relation given in a request replaces the whole relation; an absent one stays.
 //	C7 A slug that a caller chose is unique for ever: a product's in the ledger, a plan's in its product.
-//	   One derived from the display name may repeat. A meter's key is unique in the ledger and stays.
+//	   One derived from the display name may repeat. A meter's key is unique in the ledger and stays;
+//	   so is a coupon's code.
+//	C8 A coupon is redeemed at most as often as it says, before it expires, for its products, and in its currency if it
+//	   takes off an amount. Each redemption counts for ever, also when the coupon is taken off again.
 package catalog
 
 import (
@@ -174,6 +177,10 @@ type (
 	MeterCreated  struct{ MeterFields }
 	MeterChanged  struct{ MeterFields }
 	MeterArchived struct{}
+
+	CouponCreated  struct{ CouponFields }
+	CouponChanged  struct{ CouponFields }
+	CouponArchived struct{}
 )
 
 func (ProductCreated) EventType() string     { return "product.created.v1" }
@@ -191,6 +198,10 @@ func (CapabilityArchived) EventType() string { return "capability.archived.v1" }
 func (MeterCreated) EventType() string       { return "meter.created.v1" }
 func (MeterChanged) EventType() string       { return "meter.changed.v1" }
 func (MeterArchived) EventType() string      { return "meter.archived.v1" }
+func (CouponCreated) EventType() string      { return "coupon.created.v1" }
+func (CouponChanged) EventType() string      { return "coupon.changed.v1" }
+func (CouponRedeemed) EventType() string     { return "coupon.redeemed.v1" }
+func (CouponArchived) EventType() string     { return "coupon.archived.v1" }
 
 // CapabilityRef is a capability as a purchase froze it.
 type CapabilityRef struct {
@@ -225,5 +236,7 @@ func Vocabularies() []domain.Vocabulary {
 			domain.Named[CapabilityCreated](), domain.Named[CapabilityChanged](), domain.Named[CapabilityArchived]()}},
 		{Kind: "meter", New: func() domain.State { return &Meter{} }, Events: []domain.EventType{
 			domain.Named[MeterCreated](), domain.Named[MeterChanged](), domain.Named[MeterArchived]()}},
+		{Kind: "coupon", New: func() domain.State { return &Coupon{} }, Events: []domain.EventType{
+			domain.Named[CouponCreated](), domain.Named[CouponChanged](), domain.Named[CouponRedeemed](), domain.Named[CouponArchived]()}},
 	}
 }

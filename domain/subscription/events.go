@@ -2,7 +2,7 @@
 // a licence of the subscription; every subscription has at least the licences that its plan's type
 // calls for (perSeat: one a seat; the others: one).
 //
-// Vocabulary: subscription, plan terms, seat (a licence), grantee, owner, period, cancellation, task.
+// Vocabulary: subscription, plan terms, seat (a licence), grantee, owner, period, cancellation, task, coupon.
 //
 // Rules:
 //
@@ -26,12 +26,15 @@
 //	S11 News of payments is never refused: what changes nothing makes no event.
 //	S12 A paused subscription gives no access, does not renew and is not changed; its trial runs on. It
 //	   resumes in the status that it would have by then.
+//	S13 A coupon is on a subscription at most once. It is put on and taken off until the subscription ends; putting on
+//	   redeems it (catalog rule C8), and repeating either makes no event.
 package subscription
 
 import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
@@ -188,6 +191,31 @@ type (
 	PaymentSettled struct{}
 )
 
+// CouponApplied puts a coupon on the subscription: what it takes off, copied, so that a later change of the coupon
+// changes nothing here. Several are in order of their being applied.
+type CouponApplied struct {
+	Coupon
+}
+
+// CouponRemoved takes a coupon off again; what it took off before stays so.
+type CouponRemoved struct {
+	CouponID uuid.UUID `json:"coupon_id"`
+}
+
+// Coupon is a discount as a subscription has it. It discounts what begins from At on, for its duration, and
+// nothing from EndsAt on.
+type Coupon struct {
+	CouponID        uuid.UUID        `json:"coupon_id"`
+	Code            string           `json:"code"`
+	At              time.Time        `json:"at"`
+	PercentOff      *decimal.Decimal `json:"percent_off,omitzero"`
+	AmountOff       *int64           `json:"amount_off,omitzero"` // in minor units of Currency, which is the subscription's
+	Currency        string           `json:"currency,omitzero"`
+	Duration        string           `json:"duration"` // once, repeating, forever
+	DurationPeriods *int             `json:"duration_periods,omitzero"`
+	EndsAt          *time.Time       `json:"ends_at,omitzero"`
+}
+
 // OwnerChanged names another owner.
 type OwnerChanged struct {
 	Owner domain.Personal `json:"owner,omitzero"`
@@ -211,6 +239,8 @@ func (Resumed) EventType() string               { return "subscription.resumed.v
 func (PaymentMissed) EventType() string         { return "subscription.payment_missed.v1" }
 func (PaymentSettled) EventType() string        { return "subscription.payment_settled.v1" }
 func (OwnerChanged) EventType() string          { return "subscription.owner_changed.v1" }
+func (CouponApplied) EventType() string         { return "subscription.coupon_applied.v1" }
+func (CouponRemoved) EventType() string         { return "subscription.coupon_removed.v1" }
 
 // Vocabulary is for the log's codec.
 func Vocabulary() domain.Vocabulary {
@@ -220,6 +250,6 @@ func Vocabulary() domain.Vocabulary {
 		domain.Named[PlanChanged](), domain.Named[CancellationScheduled](), domain.Named[Reactivated](),
 		domain.Named[Ended](), domain.Named[Renewed]().Scanned(scanRenewed), domain.Named[TrialEnded](), domain.Named[PauseBegan](),
 		domain.Named[Resumed](), domain.Named[PaymentMissed](), domain.Named[PaymentSettled](), domain.Named[OwnerChanged](),
-		domain.Named[QuantityChanged]().Scanned(scanQuantityChanged),
+		domain.Named[QuantityChanged]().Scanned(scanQuantityChanged), domain.Named[CouponApplied](), domain.Named[CouponRemoved](),
 	}}
 }

@@ -32,7 +32,8 @@ const (
 //
 // NotFound: no_plan. Conflict: plan_archived. Invalid: amount_out_of_range, quantity_out_of_limits,
 // too_many_seats, unknown_currency, currency_not_offered, bad_proration_mode, bad_provider,
-// unknown_time_zone, bad_start, bad_anchor, bad_trial_end, bad_owner, bad_email, bad_grantee.
+// unknown_time_zone, bad_start, bad_anchor, bad_trial_end, bad_owner, bad_email, bad_grantee. With a coupon
+// also what ApplyCoupon refuses; it counts from the start on.
 type Start struct {
 	PlanID        uuid.UUID
 	Quantity      *int
@@ -48,6 +49,7 @@ type Start struct {
 	Grantee       *string // of the first seat
 	Incomplete    bool    // INCOMPLETE until the first invoice is paid: Activate
 	TimeZone      string  // IANA; UTC by default
+	CouponID      *uuid.UUID
 }
 
 // Decide implements domain.Command.
@@ -71,6 +73,12 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 	if count == 0 && !grantee.IsZero() {
 		return nil, domain.RefuseField("/granteeId", "no_seat", "without a seat there is none to assign")
 	}
+	var coupon *catalog.Coupon
+	if c.CouponID != nil {
+		if coupon, err = catalog.Redeemable(l, *c.CouponID, e.Terms.ProductID, e.Currency); err != nil {
+			return nil, err
+		}
+	}
 	id := l.NewID()
 	e.Seats = make([]Seat, count)
 	for i := range e.Seats {
@@ -80,6 +88,9 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 		e.Seats[0].Grantee = grantee
 	}
 	l.AppendAt(id, e.StartAt, e)
+	if coupon != nil {
+		redeem(l, id, coupon, e.StartAt)
+	}
 	return show(l, id)
 }
 

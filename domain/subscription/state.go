@@ -32,6 +32,7 @@ type Facts struct {
 	EndReason     string
 	PausedAt      *time.Time
 	Pauses        []Period // those that are over
+	Coupons       []Coupon // in order of their being applied
 
 	resumesAs string // a paused subscription's status once it resumes
 	unpaid    bool   // it ended INCOMPLETE: it never gave access
@@ -162,6 +163,10 @@ func (f *Facts) apply(e domain.Event) {
 		}
 	case OwnerChanged:
 		f.Owner = e.Owner
+	case CouponApplied:
+		f.Coupons = append(slices.Clip(f.Coupons), e.Coupon)
+	case CouponRemoved:
+		f.Coupons = slices.DeleteFunc(slices.Clone(f.Coupons), func(c Coupon) bool { return c.CouponID == e.CouponID })
 	}
 }
 

@@ -1,6 +1,7 @@
 package subscription
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -37,6 +38,7 @@ type View struct {
 	Provider          string          `json:"provider"` // none, manual
 	Owner             domain.Personal `json:"owner,omitzero"`
 	Email             domain.Personal `json:"email,omitzero"`
+	Coupons           []Coupon        `json:"coupons,omitzero"`
 	DueAt             *time.Time      `json:"due_at,omitzero"` // when time alone changes it next; Advance then
 	Version           int64           `json:"version"`         // of the stream
 	CreatedAt         time.Time       `json:"created_at"`
@@ -60,7 +62,7 @@ func (s *State) View(now time.Time) View {
 		Currency: f.Currency, StartAt: f.StartAt, AnchorAt: f.AnchorAt, TimeZone: f.TimeZone, ExpiryDate: f.Period.End,
 		TrialEnd: copied(f.TrialEnd), CancelAt: copied(f.CancelAt), CanceledAt: copied(f.EndedAt),
 		CancelAtPeriodEnd: f.CancelAt != nil && f.EndedAt == nil, PausedAt: copied(f.PausedAt),
-		ProrationMode: f.ProrationMode, Provider: f.Provider, Owner: f.Owner, Email: f.Email,
+		ProrationMode: f.ProrationMode, Provider: f.Provider, Owner: f.Owner, Email: f.Email, Coupons: slices.Clone(f.Coupons),
 		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
 	}
 	if d, ok := s.next(); ok {

@@ -34,6 +34,7 @@ var unknown = map[string]string{
 	"no_subscription": "subscription not found",
 	"no_license":      "license not found",
 	"no_task":         "event not found",
+	"no_coupon":       "coupon not found",
 }
 
 // properties are the names of what is wrong where a refusal says it by its code alone.

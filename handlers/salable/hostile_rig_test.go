@@ -16,9 +16,9 @@ import (
 // attack is a rig with one of everything in it, to be sent what nobody should send.
 type attack struct {
 	*rig
-	sub, seat, license, event string
-	writes, reads             []ask
-	spent                     bool // its good bodies were sent by the test itself
+	sub, seat, license, event, coupon string
+	writes, reads                     []ask
+	spent                             bool // its good bodies were sent by the test itself
 }
 
 // ask is a route with a request to it that is taken.
@@ -41,8 +41,11 @@ func newAttack(t *testing.T) *attack {
 	a.license = a.call(t, a.test, "POST", "/licenses", `{"planUuid":"`+a.metered+`","member":"mia","granteeId":"ben"}`).want(201).text("uuid")
 	a.call(t, a.test, "POST", "/licenses", `{"planUuid":"`+a.upgrade+`","member":"mia","granteeId":"fay"}`).want(201) // it has features
 	a.event = a.call(t, a.test, "POST", "/subscriptions/"+a.sub+"/seats", `{"increment":1}`).want(201).text("eventUuid")
+	a.coupon = a.makeCoupon(t, a.test, "TEN")
 	bodies := map[string]string{
-		"PUT /subscriptions": `{"newPlanId":"` + a.perSeat + `","subscriptionId":"` + a.sub + `"}`,
+		"POST /subscriptions/{subscriptionUuid}/coupons":              `{"couponUuid":"` + a.coupon + `"}`,
+		"PUT /subscriptions/{subscriptionUuid}/coupons":               `{"couponUuid":"` + a.coupon + `"}`,
+		"PUT /subscriptions":                                          `{"newPlanId":"` + a.perSeat + `","subscriptionId":"` + a.sub + `"}`,
 		"PUT /subscriptions/{subscriptionUuid}/change-plan":           `{"planUuid":"` + a.perSeat + `"}`,
 		"PUT /subscriptions/{subscriptionUuid}/updateplan/{planUuid}": "",
 		"PUT /subscriptions/{subscriptionUuid}/cancel":                "",

@@ -27,6 +27,7 @@ const (
 var (
 	always  = []string{v1, v2, v3}
 	untilV2 = []string{v1, v2} // among them all of licences, which v3 has none of
+	sinceV2 = []string{v2, v3}
 )
 
 // routes are in order: the first pattern that matches serves.

@@ -21,6 +21,8 @@ func (a *API) subscriptionRoutes() []route {
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/reactivate", Scope: change, Serve: a.reactivateSubscription}, always},
 		{handlers.Route{Method: "POST", Path: "/subscriptions/{subscriptionUuid}/seats", Scope: change, Serve: a.addSeats}, always},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/seats", Scope: change, Serve: a.removeSeats}, untilV2},
+		{handlers.Route{Method: "POST", Path: "/subscriptions/{subscriptionUuid}/coupons", Scope: change, Serve: a.addCoupon}, sinceV2},
+		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/coupons", Scope: change, Serve: a.removeCoupon}, sinceV2},
 	}
 }
 

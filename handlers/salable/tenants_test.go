@@ -34,7 +34,7 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		zoe.key, zoe.license, zoe.upgrade = key, adHoc, s.upgrade
 		event := g.call(t, key, "POST", "/subscriptions/"+sub+"/seats", `{"increment":1}`).want(201).text("eventUuid")
 		theirs[name] = map[string]string{"productUuid": s.product, "planUuid": s.flat, "subscriptionUuid": sub, "licenseUuid": adHoc,
-			"eventUuid": event, "granteeId": "zoe", "seat": g.seatsOf(t, key, sub)[0]}
+			"eventUuid": event, "granteeId": "zoe", "seat": g.seatsOf(t, key, sub)[0], "couponUuid": g.makeCoupon(t, key, "TEN")}
 	}
 	mine := map[string]string{"productUuid": g.product, "planUuid": g.flat, "subscriptionUuid": ours, "granteeId": "ada", "seat": g.seatsOf(t, g.test, ours)[0]}
 	mine["licenseUuid"] = g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, g.flat)).want(201).text("uuid")
@@ -43,8 +43,9 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 	}
 	mine["eventUuid"] = g.call(t, g.test, "POST", "/subscriptions/"+ours+"/seats", `{"increment":1}`).want(201).text("eventUuid")
 	g.call(t, g.test, "PUT", "/usage", fmt.Sprintf(`{"licenseUuid":%q,"countOptions":{"increment":1}}`, mine["licenseUuid"]), "unique-key", "ours")
+	coupon := g.makeCoupon(t, g.test, "TEN")
 	unknown := map[string]string{"granteeId": "nobody"}
-	for _, name := range []string{"productUuid", "planUuid", "subscriptionUuid", "licenseUuid", "eventUuid", "seat"} {
+	for _, name := range []string{"productUuid", "planUuid", "subscriptionUuid", "licenseUuid", "eventUuid", "seat", "couponUuid"} {
 		unknown[name] = uuid.Must(uuid.NewV7()).String()
 	}
 	// Bodies and queries in which routes carry ids: each %s is one of the names, in order.
@@ -57,6 +58,8 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		"PUT /subscriptions/{subscriptionUuid}/change-plan": {{"", `{"planUuid":"` + g.flat + `"}`, nil}, {"", `{"planUuid":"%s"}`, []string{"planUuid"}}},
 		"POST /subscriptions/{subscriptionUuid}/seats":      {{"", `{"increment":1}`, nil}},
 		"PUT /subscriptions/{subscriptionUuid}/seats":       {{"", `{"decrement":1}`, nil}},
+		"POST /subscriptions/{subscriptionUuid}/coupons":    {{"", `{"couponUuid":"` + coupon + `"}`, nil}, {"", `{"couponUuid":"%s"}`, []string{"couponUuid"}}},
+		"PUT /subscriptions/{subscriptionUuid}/coupons":     {{"", `{"couponUuid":"` + coupon + `"}`, nil}, {"", `{"couponUuid":"%s"}`, []string{"couponUuid"}}},
 		"GET /subscriptions/{subscriptionUuid}":             {{"?expand=product,plan", "", nil}},
 		"GET /products/{productUuid}":                       {{"?expand=plans.features,capabilities", "", nil}},
 		"GET /licenses": {{"?subscriptionUuid=%s", "", []string{"subscriptionUuid"}}, {"?planUuid=%s", "", []string{"planUuid"}},

@@ -21,6 +21,7 @@ import (
 var named = map[string]string{
 	"productUuid": "productUuid", "planUuid": "planUuid", "newPlanId": "planUuid", "subscriptionUuid": "subscriptionUuid", "subscriptionId": "subscriptionUuid",
 	"licenseUuid": "licenseUuid", "uuid": "licenseUuid", "uuids": "licenseUuid", "eventUuid": "eventUuid", "granteeId": "granteeId", "granteeIds": "granteeId",
+	"couponUuid": "couponUuid",
 }
 
 // unnamed are texts, numbers and choices; cursors and positions have a test below.
@@ -145,7 +146,7 @@ func TestB01_B10_WhoeverMayNotLearnsNothing(t *testing.T) {
 	elsewhere := map[string]string{"the other mode": a.key(t, org, "live", allScopes()...), "another organisation": issue("", allScopes()...).text("secret")}
 
 	// Each id of ours has one that nobody has, of the same length, in its place.
-	own := []string{a.product, a.perSeat, a.flat, a.metered, a.sub, a.seat, a.license, a.event}
+	own := []string{a.product, a.perSeat, a.flat, a.metered, a.sub, a.seat, a.license, a.event, a.coupon}
 	none := make([]string, 0, 2*len(own))
 	for _, id := range own {
 		none = append(none, id, uuid.Must(uuid.NewV7()).String())

@@ -40,6 +40,9 @@ func (r *reference) described() (lines []string) {
 	items("capability", r.powers)
 	items("feature", r.features)
 	items("meter", r.meters)
+	for i, v := range r.coupons {
+		say("coupon %d: %s", i, v)
+	}
 	for i, p := range r.plans {
 		say("plan %d: %d to %d seats, archived %t, edition %d v%d", i, p.least, p.most, p.archived, p.edition, p.version)
 	}
@@ -66,9 +69,9 @@ func (r *reference) described() (lines []string) {
 		if what == "" {
 			due = time.Time{}
 		}
-		say("subscription %d: %s plan %d.%d quantity %d, %d seats, %d assigned, anchor %s period %s expiry %s trial %s cancel %s ended %s paused %s due %s owner %s open %d v%d",
+		say("subscription %d: %s plan %d.%d quantity %d, %d seats, %d assigned, anchor %s period %s expiry %s trial %s cancel %s ended %s paused %s due %s owner %s coupons %v open %d v%d",
 			i, p.shown(), p.terms.plan, p.terms.edition, p.quantity, seats, assigned, when(&p.anchor), current, when(&expiry),
-			when(p.trialEnd), when(p.cancelAt), when(p.endedAt), when(p.pausedAt), when(&due), p.owner, open, recorded.version)
+			when(p.trialEnd), when(p.cancelAt), when(p.endedAt), when(p.pausedAt), when(&due), p.owner, p.coupons, open, recorded.version)
 		for _, s := range p.seats {
 			say("  seat %q %s from %s removed %s", s.grantee, p.seatShown(s, r.now), when(&s.start), when(s.removed))
 		}
@@ -114,6 +117,14 @@ func found(t *rapid.T, k keeper, r *reference) (lines []string) {
 		v := get[*catalog.Meter](t, k, it.id).View()
 		say("meter %d: %s archived %t v%d", i, v.Name, v.Status == catalog.Deprecated, v.Version)
 	}
+	for i, it := range r.coupons {
+		v := get[*catalog.Coupon](t, k, it.id).View()
+		most := 0
+		if v.MaxRedemptions != nil {
+			most = *v.MaxRedemptions
+		}
+		say("coupon %d: used %d of %d, archived %t v%d", i, v.Redemptions, most, v.Status == catalog.Deprecated, v.Version)
+	}
 	for i, p := range r.plans {
 		v := get[*catalog.Plan](t, k, p.id).View()
 		say("plan %d: %d to %d seats, archived %t, edition %d v%d", i, v.PerSeatAmount, v.MaxSeatAmount, v.Status == catalog.Deprecated, v.PlanVersion, v.Version)
@@ -128,9 +139,9 @@ func found(t *rapid.T, k keeper, r *reference) (lines []string) {
 		}
 		require.Equal(t, v.Seats, v.Assigned+v.Unassigned)
 		require.Equal(t, v.CancelAtPeriodEnd, v.CancelAt != nil && v.CanceledAt == nil)
-		say("subscription %d: %s plan %d.%d quantity %d, %d seats, %d assigned, anchor %s period %s expiry %s trial %s cancel %s ended %s paused %s due %s owner %s open %d v%d",
+		say("subscription %d: %s plan %d.%d quantity %d, %d seats, %d assigned, anchor %s period %s expiry %s trial %s cancel %s ended %s paused %s due %s owner %s coupons %v open %d v%d",
 			i, v.Status, planOf(v.PlanID), v.PlanVersion, v.Quantity, v.Seats, v.Assigned, when(&v.AnchorAt), current, when(&v.ExpiryDate),
-			when(v.TrialEnd), when(v.CancelAt), when(v.CanceledAt), when(v.PausedAt), when(v.DueAt), v.Owner.Text, s.OpenTasks(), v.Version)
+			when(v.TrialEnd), when(v.CancelAt), when(v.CanceledAt), when(v.PausedAt), when(v.DueAt), v.Owner.Text, couponsOf(r, v.Coupons), s.OpenTasks(), v.Version)
 		for seat := range s.Seats() {
 			say("  seat %q %s from %s removed %s", seat.Grantee.Text, license.SeatView(s, seat, r.now).Status, when(&seat.StartTime), when(&seat.RemovedAt))
 		}
@@ -159,6 +170,13 @@ func found(t *rapid.T, k keeper, r *reference) (lines []string) {
 	clock := get[*domain.Clock](t, k, k.ledger())
 	say("clock %s, provider v%d", when(&clock.Now), version)
 	return lines
+}
+
+func couponsOf(r *reference, on []subscription.Coupon) (all []int) {
+	for _, c := range on {
+		all = append(all, slices.IndexFunc(r.coupons, func(v *voucher) bool { return v.id == c.CouponID }))
+	}
+	return all
 }
 
 // get is a stream's state; that of the organisation for the nil id.
@@ -233,7 +251,7 @@ func (r *reference) rows() (lines []string) {
 		case p.cancelAt != nil:
 			end = *p.cancelAt
 		}
-		say("subscription %d: %s plan %d quantity %d end %s cancel %s v%d", i, p.shown(), p.terms.plan, p.quantity, when(&end), when(p.cancelAt), r.subs[i].version)
+		say("subscription %d: %s coupons %v plan %d quantity %d end %s cancel %s v%d", i, p.shown(), p.coupons, p.terms.plan, p.quantity, when(&end), when(p.cancelAt), r.subs[i].version)
 		licences, assigned := len(p.seats), 0
 		for _, s := range p.seats {
 			if s.grantee != "" {
@@ -267,7 +285,7 @@ func (b *book) rows(t *rapid.T, r *reference) (lines []string) {
 		require.GreaterOrEqual(t, at, 0)
 		s := &subs[at]
 		status, end := s.StatusAt(r.now), s.EndAt(r.now)
-		say("subscription %d: %s plan %d quantity %d end %s cancel %s v%d", i, status, slices.IndexFunc(r.plans, func(p *plan) bool { return p.id == s.PlanID }),
+		say("subscription %d: %s coupons %v plan %d quantity %d end %s cancel %s v%d", i, status, couponsOf(r, s.Coupons), slices.IndexFunc(r.plans, func(p *plan) bool { return p.id == s.PlanID }),
 			s.Quantity, when(&end), when(s.CancelAt), s.Version)
 		count, err := reads.CountLicenses(ctx, b.test, projections.LicenseFilter{SubscriptionID: p.id}, r.now)
 		require.NoError(t, err)

@@ -27,6 +27,7 @@ func (w *walk) draws() map[string]func(*rapid.T) step {
 		"licence": w.licence,
 		"usage":   w.usage,
 		"catalog": w.catalog,
+		"coupon":  w.coupon,
 		"keys":    w.apiKeys,
 		"clock":   w.clock,
 		"due":     w.due,
@@ -84,6 +85,9 @@ func (w *walk) begin(t *rapid.T, odd bool) step {
 			at := now.Add(time.Duration(rapid.IntRange(-1, 30).Draw(t, "trial days")) * 24 * time.Hour)
 			b.trialEnd = &at
 		}
+		if len(w.r.coupons) > 0 && rapid.IntRange(0, 3).Draw(t, "coupon given") == 0 {
+			b.coupon = new(pick(t, len(w.r.coupons), "coupon"))
+		}
 	}
 	provider := subscription.NoProvider
 	if b.manual {
@@ -91,6 +95,9 @@ func (w *walk) begin(t *rapid.T, odd bool) step {
 	}
 	c := subscription.Start{PlanID: w.r.plans[b.plan].id, Quantity: b.quantity, StartAt: b.start, AnchorAt: b.anchor, TrialEnd: b.trialEnd,
 		Provider: provider, Owner: "owner", Grantee: orNil(b.grantee), Incomplete: b.incomplete}
+	if b.coupon != nil {
+		c.CouponID = &w.r.coupons[*b.coupon].id
+	}
 	return step{command: c, expect: func(r *reference, answer []byte) string { return r.begin(idIn(answer, "id"), b) }}
 }
 

@@ -27,6 +27,7 @@ type purchase struct {
 	unpaid    bool // its first invoice never was paid
 	manual    bool
 	owner     string
+	coupons   []int // on it
 	version   int64
 }
 
@@ -39,7 +40,7 @@ type place struct {
 
 func (p *purchase) clone() *purchase {
 	c := *p
-	c.seats, c.pauses = slices.Clone(p.seats), slices.Clone(p.pauses)
+	c.seats, c.pauses, c.coupons = slices.Clone(p.seats), slices.Clone(p.pauses), slices.Clone(p.coupons)
 	return &c
 }
 
@@ -182,6 +183,7 @@ type beginning struct {
 	manual     bool
 	incomplete bool
 	grantee    string
+	coupon     *int
 }
 
 func (r *reference) begin(id uuid.UUID, b beginning) string {
@@ -250,6 +252,13 @@ func (r *reference) begin(id uuid.UUID, b beginning) string {
 	}
 	if p.add(seats, p.start); seats > 0 {
 		p.seats[0].grantee = b.grantee
+	}
+	if b.coupon != nil {
+		if code := r.redeemable(*b.coupon, b.plan); code != "" {
+			return code
+		}
+		r.redeem(p, *b.coupon)
+		p.version++
 	}
 	r.subs = append(r.subs, p)
 	return ""

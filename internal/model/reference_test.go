@@ -22,6 +22,7 @@ type reference struct {
 	powers   []*item // capabilities
 	features []*item
 	meters   []*item
+	coupons  []*voucher
 	subs     []*purchase
 	tasks    []*job
 	grants   []*grant
@@ -39,6 +40,7 @@ func (r *reference) clone() *reference {
 	c := *r
 	c.products, c.powers, c.features, c.meters = copies(r.products), copies(r.powers), copies(r.features), copies(r.meters)
 	c.plans, c.tasks, c.grants, c.keys = copies(r.plans), copies(r.tasks), copies(r.grants), copies(r.keys)
+	c.coupons = copies(r.coupons)
 	c.subs = slices.Clone(r.subs)
 	for i, p := range c.subs {
 		c.subs[i] = p.clone()

@@ -1,0 +1,44 @@
+-- Coupons, and which of them are on a subscription.
+
+-- +goose Up
+create table coupons (
+	ledger_id uuid not null,
+	id uuid not null,
+	code text collate "C" not null,
+	status text collate "C" not null check (status in ('ACTIVE', 'DEPRECATED')),
+	redemptions integer not null,
+	fields jsonb not null,
+	archived_at timestamptz,
+	version bigint not null,
+	position bigint not null,
+	created_at timestamptz not null,
+	updated_at timestamptz not null,
+	primary key (ledger_id, id)
+);
+create index coupons_by_code on coupons (ledger_id, code);
+comment on table coupons is 'Coupons at their newest event; what was redeemed keeps what it got.';
+comment on column coupons.redemptions is 'How often it was put on a subscription; taking it off again gives none back.';
+comment on column coupons.fields is 'catalog.CouponFields.';
+
+alter table subscriptions add column coupons jsonb not null default '[]';
+comment on column subscriptions.coupons is 'The coupons on it, in order of their being applied: [subscription.Coupon].';
+
+-- +goose StatementBegin
+do $$
+declare t text;
+begin
+	foreach t in array array['coupons'] loop
+		execute format('alter table %I enable row level security', t);
+		if exists (select from pg_roles where rolname = 'subledger_app') then
+			execute format('grant select, insert, update, delete on %I to subledger_app', t);
+			execute format('grant select on %I to subledger_reader', t);
+			execute format('create policy app on %I to subledger_app using (true) with check (true)', t);
+			execute format($p$create policy reader on %I for select to subledger_reader
+				using (ledger_id = nullif(current_setting('subledger.ledger_id', true), '')::uuid)$p$, t);
+		end if;
+		execute format('create policy owner on %I to current_user
+			using (ledger_id = coalesce(nullif(current_setting(''subledger.ledger_id'', true), '''')::uuid, ledger_id))', t);
+		execute format('alter table %I force row level security', t);
+	end loop;
+end $$;
+-- +goose StatementEnd
