@@ -292,6 +292,21 @@ CREATE TABLE public.organisations (
 
 COMMENT ON TABLE public.organisations IS 'Look-up of organisations; private keys are encrypted with the master key.';
 
+CREATE TABLE public.plan_sales (
+    ledger_id uuid NOT NULL,
+    plan_id uuid NOT NULL,
+    currency text NOT NULL COLLATE pg_catalog."C",
+    "position" bigint NOT NULL
+);
+
+ALTER TABLE ONLY public.plan_sales FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.plan_sales IS 'Plans that a subscription was started on or moved to and that gave access for it, by currency.';
+
+COMMENT ON COLUMN public.plan_sales.currency IS 'The subscription''s; empty for one that has none.';
+
+COMMENT ON COLUMN public.plan_sales."position" IS 'Of the event that was the first.';
+
 CREATE TABLE public.plans (
     ledger_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -679,6 +694,9 @@ ALTER TABLE ONLY public.meters
 ALTER TABLE ONLY public.organisations
     ADD CONSTRAINT organisations_pkey PRIMARY KEY (organisation_id);
 
+ALTER TABLE ONLY public.plan_sales
+    ADD CONSTRAINT plan_sales_pkey PRIMARY KEY (ledger_id, plan_id, currency);
+
 ALTER TABLE ONLY public.plans
     ADD CONSTRAINT plans_pkey PRIMARY KEY (ledger_id, id);
 
@@ -801,6 +819,8 @@ CREATE POLICY app ON public.licenses TO subledger_app USING (true) WITH CHECK (t
 
 CREATE POLICY app ON public.meters TO subledger_app USING (true) WITH CHECK (true);
 
+CREATE POLICY app ON public.plan_sales TO subledger_app USING (true) WITH CHECK (true);
+
 CREATE POLICY app ON public.plans TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.products TO subledger_app USING (true) WITH CHECK (true);
@@ -841,6 +861,8 @@ CREATE POLICY owner ON public.licenses TO subledger USING ((ledger_id = COALESCE
 
 CREATE POLICY owner ON public.meters TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
+CREATE POLICY owner ON public.plan_sales TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
 CREATE POLICY owner ON public.plans TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.products TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
@@ -857,6 +879,8 @@ CREATE POLICY owner ON public.usage_schedules TO subledger USING ((ledger_id = C
 
 CREATE POLICY owner ON public.usage_totals TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
+ALTER TABLE public.plan_sales ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.plans ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.products ENABLE ROW LEVEL SECURITY;
@@ -872,6 +896,8 @@ CREATE POLICY reader ON public.features FOR SELECT TO subledger_reader USING ((l
 CREATE POLICY reader ON public.licenses FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.meters FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.plan_sales FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.plans FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
@@ -952,6 +978,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.meters TO subledger_app;
 GRANT SELECT ON TABLE public.meters TO subledger_reader;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.organisations TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.plan_sales TO subledger_app;
+GRANT SELECT ON TABLE public.plan_sales TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.plans TO subledger_app;
 GRANT SELECT ON TABLE public.plans TO subledger_reader;

@@ -58,7 +58,7 @@ func (f *PlanFields) check() (bad domain.Problems) {
 	orDefault(&f.Environment, "dev")
 	orDefault(&f.Visibility, "public")
 	if f.PlanType == "Coming Soon" { // both spellings are about
-		f.PlanType = "Coming soon"
+		f.PlanType = PlanComingSoon
 	}
 	bad.Line("/name", "bad_name", f.Name)
 	bad.Line("/displayName", "bad_display_name", f.DisplayName)
@@ -68,7 +68,7 @@ func (f *PlanFields) check() (bad domain.Problems) {
 	bad.OptionalLine("/paddlePlanId", "bad_paddle_plan_id", f.PaddlePlanID, domain.MaxName)
 	bad.OneOf("/licenseType", "bad_license_type", f.LicenseType, Licensed, Metered, PerSeat, "customId", "user", "board")
 	bad.OneOf("/pricingType", "bad_pricing_type", f.PricingType, "free", "paid")
-	bad.OneOf("/planType", "bad_plan_type", f.PlanType, "Standard", "Bespoke", "Evaluation", "Coming soon")
+	bad.OneOf("/planType", "bad_plan_type", f.PlanType, "Standard", "Bespoke", "Evaluation", PlanComingSoon)
 	bad.OneOf("/environment", "bad_environment", f.Environment, "dev", "prod")
 	bad.OneOf("/visibility", "bad_visibility", f.Visibility, "public", "private")
 	if _, err := period.NewInterval(f.Interval, f.Length); err != nil {

@@ -128,7 +128,7 @@ func (c SetQuantity) Decide(l domain.Ledger) (any, error) {
 // the new interval begins at its end. A trial goes on.
 //
 // NotFound: no_subscription, no_plan. Invalid: other_product, quantity_out_of_limits, bad_proration.
-// Conflict: plan_archived, currency_not_offered, seat_maximum, not_enough_unassigned,
+// Conflict: plan_archived, plan_coming_soon, currency_not_offered, seat_maximum, not_enough_unassigned,
 // change_in_progress, subscription_ended, subscription_paused, subscription_incomplete.
 type ChangePlan struct {
 	ID        uuid.UUID

@@ -17,8 +17,8 @@ func (s *State) performPlan(l domain.Ledger, f *Facts, c Change, taskID uuid.UUI
 		return nil, err
 	}
 	terms := offer.Terms
-	if terms.ProductID != f.Terms.ProductID {
-		return nil, domain.RefuseField("/planUuid", "other_product", "a subscription changes to plans of its own product only")
+	if err := offer.Plan.Fields.Switch(f.Terms.ProductID, offer.Plan.Archived); err != nil {
+		return nil, err
 	}
 	currency, err := offer.Currency(f.Currency)
 	if err != nil {

@@ -9,7 +9,7 @@
 //	S1 ACTIVE seats stay within the plan's minimum and maximum, seats asked for by open tasks included.
 //	S2 Only unassigned seats are removed, never partially; the newest go first. A removed seat is CANCELED for ever.
 //	S3 A grantee may hold several seats; an assignment that changes nothing makes no event.
-//	S4 A plan change keeps to the product. Seats move to the new plan and its capabilities; when its
+//	S4 A plan change keeps to the product, and to plans that are sold by now. Seats move to the new plan and its capabilities; when its
 //	   minimum exceeds the seats, unassigned seats are added up to it; when its maximum is below them, it is refused.
 //	S5 Cancel `now` ends everything at once; `end` keeps access until the period's end. Reactivate only
 //	   undoes a scheduled cancellation, before that end. Repeating either makes no event.

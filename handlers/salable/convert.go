@@ -1,6 +1,7 @@
 package salable
 
 import (
+	"slices"
 	"strings"
 	"time"
 
@@ -127,11 +128,12 @@ func fromPlanFeatures(p projections.Plan, features map[uuid.UUID]projections.Fea
 }
 
 // fromPlanCurrencies are a plan's headline prices. A plan without any shows, for each currency that it has
-// prices in, the price of the plan itself or of a seat, else the first price of a unit.
-func fromPlanCurrencies(p projections.Plan, nested bool) []planCurrency {
+// prices in, the price of the plan itself or of a seat, else the first price of a unit. Sold are the
+// currencies that it was bought in.
+func fromPlanCurrencies(p projections.Plan, sold []string, nested bool) []planCurrency {
 	var out []planCurrency
 	add := func(code string, price decimal.Decimal) {
-		c := planCurrency{PlanUUID: p.ID, CurrencyUUID: currencyID(code), Price: number(price)}
+		c := planCurrency{PlanUUID: p.ID, CurrencyUUID: currencyID(code), Price: number(price), HasAcceptedTransaction: slices.Contains(sold, code)}
 		if nested {
 			c.Currency = expanded(fromCurrency(code))
 		}

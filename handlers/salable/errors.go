@@ -29,12 +29,13 @@ var statuses = map[domain.Kind]int{
 
 // unknown is the text of a 404: the same for an id that nobody has and for another ledger's.
 var unknown = map[string]string{
-	"no_product":      "product not found",
-	"no_plan":         "plan not found",
-	"no_subscription": "subscription not found",
-	"no_license":      "license not found",
-	"no_task":         "event not found",
-	"no_coupon":       "coupon not found",
+	"no_product":        "product not found",
+	"no_plan":           "plan not found",
+	"no_subscription":   "subscription not found",
+	"no_payment_method": "the subscription has no payment method",
+	"no_license":        "license not found",
+	"no_task":           "event not found",
+	"no_coupon":         "coupon not found",
 }
 
 // properties are the names of what is wrong where a refusal says it by its code alone.

@@ -112,6 +112,11 @@ func TestB18_AnyContentType(t *testing.T) {
 	})
 }
 
+// withoutQuery are the routes whose answer no query changes.
+var withoutQuery = []string{"/products", "/licenses/{licenseUuid}/usage", "/events/{eventUuid}", "/products/{productUuid}/features", "/products/{productUuid}/currencies",
+	"/products/{productUuid}/capabilities", "/plans/{planUuid}/features", "/plans/{planUuid}/currencies", "/plans/{planUuid}/capabilities",
+	"/subscriptions/{subscriptionUuid}/updateplan/listplans"}
+
 func TestB19_InvalidText(t *testing.T) {
 	t.Parallel()
 	a := newAttack(t)
@@ -128,9 +133,9 @@ func TestB19_InvalidText(t *testing.T) {
 			}
 			for _, query := range []string{"expand=%ff", "x=%00", "status=%c0%80", "x=%zz"} {
 				got := a.send(t, a.test, "GET", r.path+join+query, "")
-				require.Contains(t, []int{200, 400}, got.status, "%s: %s", got.what, got.body)
+				require.Contains(t, []int{r.status, 400}, got.status, "%s: %s", got.what, got.body)
 				if got.status == 200 {
-					require.Contains(t, []string{"/products", "/licenses/{licenseUuid}/usage", "/events/{eventUuid}"}, r.Path, "reads no query")
+					require.Contains(t, withoutQuery, r.Path, "reads no query")
 				}
 			}
 		}

@@ -147,7 +147,7 @@ func TestB35_Queries(t *testing.T) {
 			}
 			for _, query := range []string{"nope=1", "nope=1&nope=2", "sort=drop", "limit=-1", "planUUID=x", "__proto__=1", "$where=1", strings.Repeat("a", 3000) + "=1"} {
 				got := a.send(t, a.test, "GET", r.path+join+query, "")
-				require.Equal(t, 200, got.status, "%s: %s", got.what, got.body)
+				require.Equal(t, r.status, got.status, "%s: %s", got.what, got.body)
 			}
 		}
 		for _, query := range []string{"take=-1", "take=0", "take=101", "take=1e9", "take=x", "take=1.5", "take=9223372036854775808", "cursor=x", "cursor=' or 1=1", "status=drop", "status=%27", "planUuid=x"} {

@@ -85,7 +85,7 @@ func (a *API) listLicenses(w http.ResponseWriter, r *http.Request) error {
 	}
 	f.SubscriptionID, f.PlanID, f.ProductID = q.UUID("subscriptionUuid"), q.UUID("planUuid"), q.UUID("productUuid")
 	f.Grantee = q.String("granteeId")
-	k := projections.Keyset{After: q.UUID("cursor"), Limit: int(q.Int("take", handlers.Min(1), handlers.Max(100)))}
+	k := readPart(q)
 	if err := q.Err(); err != nil {
 		return err
 	}
@@ -97,15 +97,8 @@ func (a *API) listLicenses(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	page := struct {
-		First *uuid.UUID `json:"first"`
-		Last  *uuid.UUID `json:"last"`
-		Data  []*license `json:"data"`
-	}{Data: each(rows, func(l projections.License) *license { return fromLicense(c, l) })}
-	if n := len(rows); n > 0 {
-		page.First, page.Last = &rows[0].ID, &rows[n-1].ID
-	}
-	return handlers.JSON(w, http.StatusOK, page)
+	out := each(rows, func(l projections.License) *license { return fromLicense(c, l) })
+	return writePage(w, out, func(l *license) uuid.UUID { return l.UUID })
 }
 
 // streamLicenses answers all licences that a filter leaves, as they are now, in order of their making.

@@ -14,6 +14,9 @@ func (a *API) planRoutes() []route {
 	plans := handlers.ScopePlansRead
 	return []route{
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}", Scope: plans, Serve: a.readPlan}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/features", Scope: handlers.ScopeFeaturesRead, Serve: a.featuresOfPlan}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/currencies", Scope: handlers.ScopeCurrenciesRead, Serve: a.currenciesOfPlan}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/capabilities", Scope: handlers.ScopeCapabilitiesRead, Serve: a.capabilitiesOfPlan}, untilV2},
 	}
 }
 
@@ -95,28 +98,86 @@ func (n number) MarshalJSON() ([]byte, error) { return []byte(decimal.Decimal(n)
 
 // readPlan serves GET /plans/{planUuid}.
 //
-//	in   expand; options of a checkout, which are for its link alone
+//	in   expand, options of a checkout
 //	out  200 Plan | 400 | 404
 func (a *API) readPlan(w http.ResponseWriter, r *http.Request) error {
 	q, err := handlers.ReadQuery(r)
 	if err != nil {
 		return err
 	}
-	e := readExpand(q, planExpandable)
+	e, options := readExpand(q, planExpandable), readCheckoutOptions(q)
 	if err := q.Err(); err != nil {
 		return err
 	}
-	if err := a.begin(w, r); err != nil {
-		return err
-	}
-	c, id := handlers.CallerOf(r), handlers.PathUUID(r, "planUuid")
-	row, err := sought(r.Context(), a, c.Ledger, func() (projections.Plan, error) { return a.reads.Plan(r.Context(), c.Ledger, id) })
+	row, err := a.planOfPath(w, r)
 	if err != nil {
 		return err
+	}
+	if options.Currency != "" {
+		of, err := a.findProduct(r, row.ProductID)
+		if err != nil {
+			return err
+		}
+		if err := options.inCurrencyOf(of); err != nil {
+			return err
+		}
 	}
 	out, err := a.related(r).plans([]projections.Plan{row}, e)
 	if err != nil {
 		return err
 	}
 	return handlers.JSON(w, http.StatusOK, out[0])
+}
+
+// featuresOfPlan serves GET /plans/{planUuid}/features.
+//
+//	out  200 [PlanFeature with feature and enumValue] | 404
+func (a *API) featuresOfPlan(w http.ResponseWriter, r *http.Request) error {
+	out, err := a.relationsOfPlan(w, r, expandable("features.feature", "features.enumValue"))
+	if err != nil {
+		return err
+	}
+	return handlers.JSON(w, http.StatusOK, out.Features)
+}
+
+// currenciesOfPlan serves GET /plans/{planUuid}/currencies.
+//
+//	out  200 [PlanCurrency with currency] | 404
+func (a *API) currenciesOfPlan(w http.ResponseWriter, r *http.Request) error {
+	out, err := a.relationsOfPlan(w, r, expandable("currencies.currency"))
+	if err != nil {
+		return err
+	}
+	return handlers.JSON(w, http.StatusOK, out.Currencies)
+}
+
+// capabilitiesOfPlan serves GET /plans/{planUuid}/capabilities.
+//
+//	out  200 [PlanCapability with capability] | 404
+func (a *API) capabilitiesOfPlan(w http.ResponseWriter, r *http.Request) error {
+	out, err := a.relationsOfPlan(w, r, expandable("capabilities.capability"))
+	if err != nil {
+		return err
+	}
+	return handlers.JSON(w, http.StatusOK, out.Capabilities)
+}
+
+func (a *API) relationsOfPlan(w http.ResponseWriter, r *http.Request, e expansion) (*plan, error) {
+	row, err := a.planOfPath(w, r)
+	if err != nil {
+		return nil, err
+	}
+	out, err := a.related(r).plans([]projections.Plan{row}, e)
+	if err != nil {
+		return nil, err
+	}
+	return out[0], nil
+}
+
+func (a *API) planOfPath(w http.ResponseWriter, r *http.Request) (projections.Plan, error) {
+	if err := a.begin(w, r); err != nil {
+		return projections.Plan{}, err
+	}
+	ledger, id := handlers.CallerOf(r).Ledger, handlers.PathUUID(r, "planUuid")
+	return sought(r.Context(), a, ledger, func() (projections.Plan, error) { return a.reads.Plan(r.Context(), ledger, id) })
 }

@@ -14,6 +14,10 @@ func (a *API) productRoutes() []route {
 	return []route{
 		{handlers.Route{Method: "GET", Path: "/products", Scope: products, Serve: a.listProducts, Stream: true}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/products/{productUuid}", Scope: products, Serve: a.readProduct}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/products/{productUuid}/plans", Scope: products, Serve: a.plansOfProduct}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/products/{productUuid}/features", Scope: handlers.ScopeFeaturesRead, Serve: a.featuresOfProduct}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/products/{productUuid}/currencies", Scope: handlers.ScopeCurrenciesRead, Serve: a.currenciesOfProduct}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/products/{productUuid}/capabilities", Scope: handlers.ScopeCapabilitiesRead, Serve: a.capabilitiesOfProduct}, untilV2},
 	}
 }
 
@@ -126,8 +130,7 @@ func (a *API) readProduct(w http.ResponseWriter, r *http.Request) error {
 	if err := a.begin(w, r); err != nil {
 		return err
 	}
-	c, id := handlers.CallerOf(r), handlers.PathUUID(r, "productUuid")
-	row, err := sought(r.Context(), a, c.Ledger, func() (projections.Product, error) { return a.reads.Product(r.Context(), c.Ledger, id) })
+	row, err := a.findProduct(r, handlers.PathUUID(r, "productUuid"))
 	if err != nil {
 		return err
 	}
@@ -136,6 +139,11 @@ func (a *API) readProduct(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return handlers.JSON(w, http.StatusOK, out)
+}
+
+func (a *API) findProduct(r *http.Request, id uuid.UUID) (projections.Product, error) {
+	ledger := handlers.CallerOf(r).Ledger
+	return sought(r.Context(), a, ledger, func() (projections.Product, error) { return a.reads.Product(r.Context(), ledger, id) })
 }
 
 // pageOf turns rows into items of a stream.

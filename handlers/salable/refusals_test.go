@@ -39,7 +39,13 @@ func TestBadInputs(t *testing.T) {
 		"count":                     {"GET", "/licenses/count?subscriptionUuid=1&status=x", "", nil, []string{"subscriptionUuid", "status"}},
 		"purchaser":                 {"GET", "/licenses/purchaser", "", nil, []string{"productUuid", "purchaser"}},
 		"grantee in the path":       {"GET", "/licenses/granteeId/a%0ab", "", nil, []string{"granteeId"}},
-		"when":                      {"PUT", "/subscriptions/" + sub + "/cancel?when=soon", "", nil, []string{"when"}},
+		"options of a checkout": {"GET", "/plans/" + g.flat + "?successUrl=here&cancelUrl=/x&customerEmail=x&allowPromoCode=maybe&automaticTax=1", "", nil,
+			[]string{"successUrl", "cancelUrl", "customerEmail", "allowPromoCode", "automaticTax"}},
+		"a promotion twice":          {"GET", "/products/" + g.product + "/plans?promoCode=P&allowPromoCode=true", "", nil, []string{"allowPromoCode"}},
+		"a currency that is not its": {"GET", "/plans/" + g.flat + "?currency=JPY", "", nil, []string{"currency"}},
+		"the same of a product":      {"GET", "/products/" + g.product + "/plans?currency=usd", "", nil, []string{"currency"}},
+		"invoices, take and cursor":  {"GET", "/subscriptions/" + sub + "/invoices?take=0&cursor=in_1", "", []string{"version", "v2"}, []string{"take", "cursor"}},
+		"when":                       {"PUT", "/subscriptions/" + sub + "/cancel?when=soon", "", nil, []string{"when"}},
 
 		"check without anything":    {"GET", "/licenses/check", "", nil, []string{"productUuid", "granteeIds"}},
 		"check, an empty id":        {"GET", check + "&granteeIds=a,,b", "", nil, []string{"granteeIds"}},
@@ -174,7 +180,7 @@ func TestB78_UnknownRoutes(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	for _, call := range []string{"GET /nope", "GET /subscriptions", "POST /subscriptions", "GET /products/", "PATCH /licenses", "GET /usage",
-		"GET /pricing-tables/" + g.product, "GET /products/" + g.product + "/plans", "GET //licenses", "DELETE /events/" + g.product} {
+		"GET /pricing-tables/" + g.product, "GET //licenses", "DELETE /events/" + g.product} {
 		method, path, _ := strings.Cut(call, " ")
 		got := g.call(t, g.test, method, path, "")
 		got.want(404)

@@ -68,43 +68,60 @@ func each[A, B any](in []A, f func(A) B) []B {
 // product is one product with its relations.
 func (x related) product(row projections.Product, e expansion) (*product, error) {
 	out := fromProduct(x.caller, row, e)
-	of := projections.CatalogFilter{ProductID: row.ID}
 	if e.has("features") {
-		rows, err := every(func(k projections.Keyset) ([]projections.Feature, error) {
-			return x.reads.Features(x.ctx, x.caller.Ledger, of, k)
-		},
-			func(f projections.Feature) uuid.UUID { return f.ID })
+		features, err := x.featuresIn(row.ID, e.in("features").has("featureEnumOptions"))
 		if err != nil {
 			return nil, err
 		}
-		slices.SortStableFunc(rows, func(a, b projections.Feature) int { return a.Fields.SortOrder - b.Fields.SortOrder })
-		options := e.in("features").has("featureEnumOptions")
-		out.Features = expanded(each(rows, func(f projections.Feature) feature { return fromFeature(f, options) }))
+		out.Features = expanded(features)
 	}
 	if e.has("capabilities") {
-		rows, err := every(func(k projections.Keyset) ([]projections.Capability, error) {
-			return x.reads.Capabilities(x.ctx, x.caller.Ledger, of, k)
-		}, func(c projections.Capability) uuid.UUID { return c.ID })
+		capabilities, err := x.capabilitiesIn(row.ID)
 		if err != nil {
 			return nil, err
 		}
-		out.Capabilities = expanded(each(rows, fromCapability))
+		out.Capabilities = expanded(capabilities)
 	}
 	if e.has("plans") {
-		rows, err := every(func(k projections.Keyset) ([]projections.Plan, error) {
-			return x.reads.Plans(x.ctx, x.caller.Ledger, of, k)
-		},
-			func(p projections.Plan) uuid.UUID { return p.ID })
-		if err != nil {
-			return nil, err
-		}
-		plans, err := x.plans(rows, e.in("plans"))
+		plans, err := x.plansIn(row.ID, e.in("plans"))
 		if err != nil {
 			return nil, err
 		}
 		out.Plans = expanded(plans)
 	}
 	return out, nil
+}
+
+// featuresIn are a product's, in the order that the product shows them in.
+func (x related) featuresIn(id uuid.UUID, options bool) ([]feature, error) {
+	of := projections.CatalogFilter{ProductID: id}
+	rows, err := every(func(k projections.Keyset) ([]projections.Feature, error) {
+		return x.reads.Features(x.ctx, x.caller.Ledger, of, k)
+	}, func(f projections.Feature) uuid.UUID { return f.ID })
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(rows, func(a, b projections.Feature) int { return a.Fields.SortOrder - b.Fields.SortOrder })
+	return each(rows, func(f projections.Feature) feature { return fromFeature(f, options) }), nil
+}
+
+func (x related) capabilitiesIn(id uuid.UUID) ([]capability, error) {
+	of := projections.CatalogFilter{ProductID: id}
+	rows, err := every(func(k projections.Keyset) ([]projections.Capability, error) {
+		return x.reads.Capabilities(x.ctx, x.caller.Ledger, of, k)
+	}, func(c projections.Capability) uuid.UUID { return c.ID })
+	return each(rows, fromCapability), err
+}
+
+func (x related) plansIn(id uuid.UUID, e expansion) ([]*plan, error) {
+	of := projections.CatalogFilter{ProductID: id}
+	rows, err := every(func(k projections.Keyset) ([]projections.Plan, error) {
+		return x.reads.Plans(x.ctx, x.caller.Ledger, of, k)
+	}, func(p projections.Plan) uuid.UUID { return p.ID })
+	if err != nil {
+		return nil, err
+	}
+	return x.plans(rows, e)
 }
 
 // productsByID are products with the relations that need no query.
@@ -150,6 +167,10 @@ func (x related) plans(rows []projections.Plan, e expansion) ([]*plan, error) {
 			return nil, err
 		}
 	}
+	sold, err := x.planSales(rows)
+	if err != nil {
+		return nil, err
+	}
 	if e.has("product") {
 		ids := each(rows, func(p projections.Plan) uuid.UUID { return p.ProductID })
 		if products, err = x.productsByID(ids, e.in("product")); err != nil {
@@ -158,6 +179,7 @@ func (x related) plans(rows []projections.Plan, e expansion) ([]*plan, error) {
 	}
 	return each(rows, func(row projections.Plan) *plan {
 		out := fromPlan(x.caller, row)
+		out.HasAcceptedTransaction = len(sold[row.ID]) > 0
 		if e.has("capabilities") {
 			out.Capabilities = expanded(fromPlanCapabilities(row, capabilities))
 		}
@@ -165,13 +187,29 @@ func (x related) plans(rows []projections.Plan, e expansion) ([]*plan, error) {
 			out.Features = expanded(fromPlanFeatures(row, features, e.in("features")))
 		}
 		if e.has("currencies") {
-			out.Currencies = expanded(fromPlanCurrencies(row, e.in("currencies").has("currency")))
+			out.Currencies = expanded(fromPlanCurrencies(row, sold[row.ID], e.in("currencies").has("currency")))
 		}
 		if e.has("product") {
 			out.Product = expanded(products[row.ProductID])
 		}
 		return out
 	}), nil
+}
+
+// planSales are the currencies that plans were bought in, by plan.
+func (x related) planSales(rows []projections.Plan) (map[uuid.UUID][]string, error) {
+	sold := map[uuid.UUID][]string{}
+	ids := each(rows, func(p projections.Plan) uuid.UUID { return p.ID })
+	for chunk := range slices.Chunk(ids, part) {
+		sales, err := x.reads.PlanSales(x.ctx, x.caller.Ledger, chunk)
+		if err != nil {
+			return nil, err
+		}
+		for _, s := range sales {
+			sold[s.PlanID] = append(sold[s.PlanID], s.Currency)
+		}
+	}
+	return sold, nil
 }
 
 func (x related) featuresOf(rows []projections.Plan) (map[uuid.UUID]projections.Feature, error) {

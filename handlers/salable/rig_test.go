@@ -16,10 +16,12 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/stretchr/testify/require"
@@ -76,6 +78,43 @@ func (l *lockedBuffer) String() string {
 	return l.b.String()
 }
 
+// statements counts what a request asks of the database: the count is in its context.
+type statements struct{}
+
+type statementCount struct{}
+
+// TraceBatchStart implements pgx.BatchTracer: each question is a batch, with the name of its ledger before it.
+func (statements) TraceBatchStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceBatchStartData) context.Context {
+	if n, ok := ctx.Value(statementCount{}).(*atomic.Int64); ok {
+		n.Add(1)
+	}
+	return ctx
+}
+
+func (statements) TraceBatchQuery(context.Context, *pgx.Conn, pgx.TraceBatchQueryData) {}
+func (statements) TraceBatchEnd(context.Context, *pgx.Conn, pgx.TraceBatchEndData)     {}
+
+// TraceQueryStart and TraceQueryEnd implement pgx.QueryTracer, which a tracer has to: nothing is asked outside of batches.
+func (statements) TraceQueryStart(ctx context.Context, _ *pgx.Conn, _ pgx.TraceQueryStartData) context.Context {
+	return ctx
+}
+func (statements) TraceQueryEnd(context.Context, *pgx.Conn, pgx.TraceQueryEndData) {}
+
+// asks counts the questions that an answer takes.
+func (g *rig) asks(t testing.TB, path string, header ...string) int64 {
+	t.Helper()
+	n := &atomic.Int64{}
+	r := httptest.NewRequestWithContext(context.WithValue(t.Context(), statementCount{}, n), "GET", path, http.NoBody)
+	r.Header.Set("X-Api-Key", g.test)
+	for i := 0; i < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	w := httptest.NewRecorder()
+	g.server.ServeHTTP(w, r)
+	require.Equal(t, 200, w.Code, "%s: %s", path, w.Body)
+	return n.Load()
+}
+
 func (g *rig) now() time.Time {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -107,7 +146,10 @@ func newRig(t testing.TB) *rig {
 	t.Cleanup(g.store.Close)
 
 	applied, signer := projections.NewApplied(), salable.NewSigner(app, master)
-	reads := projections.NewReads(pool(db.ReaderURL), applied, g.store.Acknowledged)
+	reader, err := eventstore.OpenPool(t.Context(), db.ReaderURL, func(c *pgxpool.Config) { c.MaxConns, c.ConnConfig.Tracer = 8, statements{} })
+	require.NoError(t, err)
+	t.Cleanup(reader.Close)
+	reads := projections.NewReads(reader, applied, g.store.Acknowledged)
 	checks := projections.NewEntitlements(projections.EntitlementConfig{Reads: reads, Pool: app, Logger: logger})
 	var models []projections.Projection
 	var names []string

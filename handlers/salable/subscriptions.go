@@ -11,12 +11,15 @@ import (
 )
 
 func (a *API) subscriptionRoutes() []route {
-	subscriptions, change := handlers.ScopeSubscriptionsRead, handlers.ScopeSubscriptionsWrite
+	subscriptions, change, billing := handlers.ScopeSubscriptionsRead, handlers.ScopeSubscriptionsWrite, handlers.ScopeBillingRead
 	return []route{
 		{handlers.Route{Method: "PUT", Path: "/subscriptions", Scope: change, Serve: a.changePlanOldest}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}", Scope: subscriptions, Serve: a.readSubscription}, always},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/change-plan", Scope: change, Serve: a.changePlan}, always},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/updateplan/{planUuid}", Scope: change, Serve: a.changePlanByPath}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/updateplan/listplans", Scope: subscriptions, Serve: a.switchablePlans}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/invoices", Scope: billing, Serve: a.listInvoices}, always},
+		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/payment-method", Scope: billing, Serve: a.readPaymentMethod}, always},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/cancel", Scope: change, Serve: a.cancelSubscription}, always},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/reactivate", Scope: change, Serve: a.reactivateSubscription}, always},
 		{handlers.Route{Method: "POST", Path: "/subscriptions/{subscriptionUuid}/seats", Scope: change, Serve: a.addSeats}, always},
@@ -62,21 +65,26 @@ func (a *API) readSubscription(w http.ResponseWriter, r *http.Request) error {
 	if err := q.Err(); err != nil {
 		return err
 	}
-	if err := a.begin(w, r); err != nil {
-		return err
-	}
-	c, id := handlers.CallerOf(r), handlers.PathUUID(r, "subscriptionUuid")
-	row, err := sought(r.Context(), a, c.Ledger, func() (projections.Subscription, error) {
-		return a.reads.Subscription(r.Context(), c.Ledger, id)
-	})
+	row, err := a.findSubscription(w, r)
 	if err != nil {
 		return err
 	}
-	out := fromSubscription(c, row, a.now())
+	out := fromSubscription(handlers.CallerOf(r), row, a.now())
 	if err := a.related(r).subscription(out, e); err != nil {
 		return err
 	}
 	return handlers.JSON(w, http.StatusOK, out)
+}
+
+// findSubscription finds the subscription of the path.
+func (a *API) findSubscription(w http.ResponseWriter, r *http.Request) (projections.Subscription, error) {
+	if err := a.begin(w, r); err != nil {
+		return projections.Subscription{}, err
+	}
+	ledger, id := handlers.CallerOf(r).Ledger, handlers.PathUUID(r, "subscriptionUuid")
+	return sought(r.Context(), a, ledger, func() (projections.Subscription, error) {
+		return a.reads.Subscription(r.Context(), ledger, id)
+	})
 }
 
 // prorations are the ways to account for a change in the middle of a period.

@@ -25,11 +25,12 @@ var named = map[string]string{
 }
 
 // unnamed are texts, numbers and choices; cursors and positions have a test below.
-var unnamed = strings.Fields(`cancelAtPeriodEnd countOptions cursor decrement email endTime expand grace increment member proration purchaser
-	sigEncode status take when Ledger-Min-Position`)
+var unnamed = strings.Fields(`allowPromoCode automaticTax cancelAtPeriodEnd cancelUrl countOptions currency cursor customerEmail customerId decrement email
+	endTime expand grace increment member promoCode proration purchaser sigEncode status successUrl take when Ledger-Min-Position`)
 
 // free are names of whoever the caller says: what is kept, and not looked up.
-var free = []string{"POST /licenses granteeId", "PUT /licenses granteeId", "PUT /licenses/{licenseUuid} granteeId"}
+var free = []string{"POST /licenses granteeId", "PUT /licenses granteeId", "PUT /licenses/{licenseUuid} granteeId",
+	"GET /plans/{planUuid} granteeId", "GET /products/{productUuid}/plans granteeId"}
 
 // asksFor reads from the sources which names each route asks a request for, by method and path: those of
 // its handler and of all that this calls in the package.
@@ -217,9 +218,10 @@ func (a *attack) served(method, path string) bool {
 	if method == "HEAD" {
 		method = "GET"
 	}
-	last, below := strings.CutPrefix(path, "/licenses/")
+	parts := strings.Split(path, "/")
 	for _, rt := range a.api.Dialect().Routes {
-		if below && !strings.Contains(last, "/") && rt.Method == method && rt.Path == "/licenses/{licenseUuid}" {
+		pattern := strings.Split(rt.Path, "/")
+		if rt.Method == method && slices.EqualFunc(pattern, parts, func(p, part string) bool { return p == part || strings.HasPrefix(p, "{") }) {
 			return true
 		}
 	}

@@ -43,6 +43,9 @@ func (w *walk) newPlan(p plan) step {
 		f.TrialDays = &p.trialDays
 	}
 	f.Evaluation, f.EvalDays = p.evalDays > 0, p.evalDays
+	if p.announced {
+		f.PlanType = catalog.PlanComingSoon
+	}
 	for _, c := range p.powers {
 		f.Capabilities = append(f.Capabilities, w.r.powers[c].id)
 	}

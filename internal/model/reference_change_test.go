@@ -148,6 +148,9 @@ func (r *reference) movePlan(p *purchase, w wish) (code string, events int64) {
 	if r.plans[*w.plan].product != r.plans[p.terms.plan].product {
 		return "other_product", 0
 	}
+	if r.plans[*w.plan].announced {
+		return "plan_coming_soon", 0
+	}
 	if w.quantity != nil {
 		if code := t.limits(*w.quantity); code != "" {
 			return code, 0

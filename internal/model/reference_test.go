@@ -105,8 +105,9 @@ type plan struct {
 	trialDays   int
 	evalDays    int
 	powers      []int
-	price       int // 0: none of its own
-	edition     int // the plan's version: what it costs
+	price       int  // 0: none of its own
+	edition     int  // the plan's version: what it costs
+	announced   bool // Coming soon: nobody moves to it
 }
 
 // terms are what a purchase copies and keeps.

@@ -220,6 +220,7 @@ func (w *walk) open(t *rapid.T) {
 		{most: -1, least: 1, unit: "week", length: 2, trialDays: 9},
 		{perSeat: true, least: 1, most: -1, unit: "year", length: 1, trialDays: 7, powers: []int{0}},
 		{most: -1, least: 1, unit: "month", length: 1, evalDays: 5, powers: []int{1}},
+		{perSeat: true, least: 1, most: -1, unit: "month", length: 1, announced: true},
 		{item: item{product: 1}, perSeat: true, least: 1, most: -1, unit: "month", length: 1, powers: []int{2}},
 	} {
 		w.must(t, w.newPlan(p))

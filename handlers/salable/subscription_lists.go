@@ -1,0 +1,86 @@
+package salable
+
+import (
+	"net/http"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	coresubscription "github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/projections"
+)
+
+// switchablePlans serves GET /subscriptions/{subscriptionUuid}/updateplan/listplans: the plans that the
+// subscriber can choose from, in order of their making. A change to a private plan is taken too, but those
+// are not listed. There is none to move to after the end.
+//
+//	out  200 [Plan with currencies and features] | 404
+func (a *API) switchablePlans(w http.ResponseWriter, r *http.Request) error {
+	row, err := a.findSubscription(w, r)
+	if err != nil {
+		return err
+	}
+	ledger := handlers.CallerOf(r).Ledger
+	product, err := a.findProduct(r, row.ProductID)
+	if err != nil {
+		return err
+	}
+	var open []projections.Plan
+	if status := row.StatusAt(a.now()); product.ArchivedAt == nil && status != coresubscription.Canceled && status != coresubscription.Deleted {
+		of := projections.CatalogFilter{ProductID: row.ProductID, Status: projections.ItemActive}
+		all, err := every(func(k projections.Keyset) ([]projections.Plan, error) {
+			return a.reads.Plans(r.Context(), ledger, of, k)
+		}, func(p projections.Plan) uuid.UUID { return p.ID })
+		if err != nil {
+			return err
+		}
+		for _, p := range all {
+			if p.ID != row.PlanID && p.Fields.OfferedTo(row.ProductID, p.ArchivedAt != nil) {
+				open = append(open, p)
+			}
+		}
+	}
+	out, err := a.related(r).plans(open, expandable("currencies.currency", "features.feature", "features.enumValue"))
+	if err != nil {
+		return err
+	}
+	return handlers.JSON(w, http.StatusOK, out)
+}
+
+// listInvoices serves GET /subscriptions/{subscriptionUuid}/invoices. The ledger holds no invoices: there
+// are none to show.
+//
+//	in   from v2 on cursor, take (25, at most 100)
+//	out  200 {first, last, hasMore, data} | 400 | 404
+func (a *API) listInvoices(w http.ResponseWriter, r *http.Request) error {
+	q, err := handlers.ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	if versionOf(r) >= v2 {
+		readPart(q)
+	}
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if _, err := a.findSubscription(w, r); err != nil {
+		return err
+	}
+	return handlers.JSON(w, http.StatusOK, struct {
+		First   *uuid.UUID `json:"first"`
+		Last    *uuid.UUID `json:"last"`
+		HasMore bool       `json:"hasMore"`
+		Data    []struct{} `json:"data"`
+	}{Data: []struct{}{}})
+}
+
+// readPaymentMethod serves GET /subscriptions/{subscriptionUuid}/payment-method. The ledger holds none.
+//
+//	out  404
+func (a *API) readPaymentMethod(w http.ResponseWriter, r *http.Request) error {
+	if _, err := a.findSubscription(w, r); err != nil {
+		return err
+	}
+	return domain.Refuse(domain.NotFound, "no_payment_method", "there is none")
+}
