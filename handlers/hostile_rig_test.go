@@ -17,8 +17,8 @@ import (
 type attack struct {
 	*rig
 	shop
-	sub, feature, meter, coupon, keyID string
-	writes                             []write
+	sub, feature, meter, coupon, table, keyID string
+	writes                                    []write
 }
 
 // write is a route that changes something, with a request to it that is taken.
@@ -49,6 +49,7 @@ func newAttack(t *testing.T) *attack {
 	a.feature = a.call(t, a.test, "POST", "/features", `{"productUuid":"`+a.product+`","name":"f","displayName":"F","valueType":"boolean"}`).want(201).text("uuid")
 	a.meter = a.call(t, a.test, "POST", "/meters", `{"key":"calls"}`).want(201).text("uuid")
 	a.coupon = a.call(t, a.test, "POST", "/coupons", `{"code":"TEN","percentOff":10,"duration":"forever"}`).want(201).text("uuid")
+	a.table = a.call(t, a.test, "POST", "/pricing-tables", `{"productUuid":"`+a.product+`","name":"t"}`).want(201).text("uuid")
 	a.keyID = a.call(t, a.admin, "POST", "/organisations/"+a.org+"/keys", `{"mode":"test","name":"spare","scopes":["plans:read"]}`).want(201).text("id")
 	plan := `{"productUuid":"` + a.product + `","name":"p","displayName":"P","licenseType":"perSeat","pricingType":"paid","interval":"month","length":1,` +
 		`"prices":[{"key":"a","kind":"graduated","currency":"EUR","tiers":[{"upTo":9,"unitAmount":"2"},{"upTo":null,"unitAmount":1}]}],"currencies":[{"currency":"EUR","price":5}]}`
@@ -68,6 +69,9 @@ func newAttack(t *testing.T) *attack {
 		"PUT /capabilities/{uuid}":                  `{"description":"Other"}`,
 		"POST /meters":                              `{"key":"bytes"}`,
 		"PUT /meters/{uuid}":                        `{"name":"Other"}`,
+		"POST /pricing-tables":                      `{"productUuid":"` + a.product + `","name":"u","featuredPlanUuid":"` + a.seats + `","plans":[{"planUuid":"` + a.seats + `","sortOrder":1}],"features":[{"featureUuid":"` + a.feature + `","sortOrder":1}]}`,
+		"PUT /pricing-tables/{uuid}":                `{"title":"T","plans":[{"planUuid":"` + a.seats + `"}]}`,
+		"POST /pricing-tables/{uuid}/archive":       "",
 		"POST /coupons":                             `{"code":"FIVE","amountOff":500,"currency":"EUR","duration":"repeating","durationPeriods":3,"maxRedemptions":9,"products":["` + a.product + `"],"redeemBy":"2030-01-01T00:00:00Z","endsAt":"2031-01-01T00:00:00Z"}`,
 		"PUT /coupons/{uuid}":                       `{"percentOff":"12.5","maxRedemptions":null}`,
 		"POST /coupons/{uuid}/archive":              "",
@@ -108,7 +112,7 @@ func newAttack(t *testing.T) *attack {
 
 // fill puts ids of what there is into a route's path.
 func (a *attack) fill(pattern string) string {
-	ids := map[string]string{"products": a.product, "plans": a.seats, "features": a.feature, "capabilities": a.capability, "meters": a.meter, "coupons": a.coupon,
+	ids := map[string]string{"products": a.product, "plans": a.seats, "features": a.feature, "capabilities": a.capability, "meters": a.meter, "coupons": a.coupon, "pricing-tables": a.table,
 		"subscriptions": a.sub, "tasks": a.sub, "organisations": a.org}
 	return strings.NewReplacer("{uuid}", ids[strings.Split(pattern, "/")[1]], "{id}", a.keyID, "{position:[0-9]+}", "1").Replace(pattern)
 }

@@ -11,6 +11,7 @@ const (
 	ScopeFeaturesRead       = "features:read"
 	ScopeCapabilitiesRead   = "capabilities:read"
 	ScopeCurrenciesRead     = "currencies:read"
+	ScopePricingTablesRead  = "pricing-tables:read"
 	ScopeCatalogWrite       = "catalog:write"
 	ScopeBillingRead        = "billing:read"
 	ScopeSubscriptionsRead  = "subscriptions:read"

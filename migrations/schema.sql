@@ -332,6 +332,26 @@ COMMENT ON COLUMN public.plans.plan_version IS 'Rises with a change of prices on
 
 COMMENT ON COLUMN public.plans.fields IS 'catalog.PlanFields: with capabilities, features, currencies and prices.';
 
+CREATE TABLE public.pricing_tables (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    product_id uuid NOT NULL,
+    status text NOT NULL COLLATE pg_catalog."C",
+    fields jsonb NOT NULL,
+    archived_at timestamp with time zone,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT pricing_tables_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DEPRECATED'::text])))
+);
+
+ALTER TABLE ONLY public.pricing_tables FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.pricing_tables IS 'Pricing tables at their newest event.';
+
+COMMENT ON COLUMN public.pricing_tables.fields IS 'catalog.PricingTableFields: with the plans and features that are shown.';
+
 CREATE TABLE public.products (
     ledger_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -700,6 +720,9 @@ ALTER TABLE ONLY public.plan_sales
 ALTER TABLE ONLY public.plans
     ADD CONSTRAINT plans_pkey PRIMARY KEY (ledger_id, id);
 
+ALTER TABLE ONLY public.pricing_tables
+    ADD CONSTRAINT pricing_tables_pkey PRIMARY KEY (ledger_id, id);
+
 ALTER TABLE ONLY public.products
     ADD CONSTRAINT products_pkey PRIMARY KEY (ledger_id, id);
 
@@ -765,6 +788,8 @@ CREATE INDEX meters_by_key ON public.meters USING btree (ledger_id, key, id);
 
 CREATE INDEX plans_by_product ON public.plans USING btree (ledger_id, product_id, id);
 
+CREATE INDEX pricing_tables_by_product ON public.pricing_tables USING btree (ledger_id, product_id, id);
+
 CREATE INDEX provider_calls_by_time ON public.provider_calls USING btree (ledger_id, due_at, task_id);
 
 CREATE INDEX subject_keys_by_subject ON public.subject_keys USING btree (ledger_id, subject);
@@ -823,6 +848,8 @@ CREATE POLICY app ON public.plan_sales TO subledger_app USING (true) WITH CHECK 
 
 CREATE POLICY app ON public.plans TO subledger_app USING (true) WITH CHECK (true);
 
+CREATE POLICY app ON public.pricing_tables TO subledger_app USING (true) WITH CHECK (true);
+
 CREATE POLICY app ON public.products TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.seat_terms TO subledger_app USING (true) WITH CHECK (true);
@@ -865,6 +892,8 @@ CREATE POLICY owner ON public.plan_sales TO subledger USING ((ledger_id = COALES
 
 CREATE POLICY owner ON public.plans TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
+CREATE POLICY owner ON public.pricing_tables TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
 CREATE POLICY owner ON public.products TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.seat_terms TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
@@ -883,6 +912,8 @@ ALTER TABLE public.plan_sales ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.plans ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.pricing_tables ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.products ENABLE ROW LEVEL SECURITY;
 
 CREATE POLICY reader ON public.capabilities FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
@@ -900,6 +931,8 @@ CREATE POLICY reader ON public.meters FOR SELECT TO subledger_reader USING ((led
 CREATE POLICY reader ON public.plan_sales FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.plans FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.pricing_tables FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.products FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
@@ -984,6 +1017,9 @@ GRANT SELECT ON TABLE public.plan_sales TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.plans TO subledger_app;
 GRANT SELECT ON TABLE public.plans TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.pricing_tables TO subledger_app;
+GRANT SELECT ON TABLE public.pricing_tables TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.products TO subledger_app;
 GRANT SELECT ON TABLE public.products TO subledger_reader;

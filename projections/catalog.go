@@ -109,6 +109,16 @@ type Coupon struct {
 	Touched
 }
 
+// PricingTable is a pricing table's row; what it shows is in Fields, by id.
+type PricingTable struct {
+	ItemKey
+	ProductID  uuid.UUID                  `db:"product_id"`
+	Status     string                     `db:"status"`
+	Fields     catalog.PricingTableFields `db:"fields"`
+	ArchivedAt *time.Time                 `db:"archived_at"`
+	Touched
+}
+
 // Catalog is the read model of what is sold.
 func Catalog() *Model {
 	products := NewTable[ItemKey, Product]("products")
@@ -117,6 +127,7 @@ func Catalog() *Model {
 	capabilities := NewTable[ItemKey, Capability]("capabilities")
 	meters := NewTable[ItemKey, Meter]("meters")
 	coupons := NewTable[ItemKey, Coupon]("coupons")
+	tables := NewTable[ItemKey, PricingTable]("pricing_tables")
 
 	product := func(p *Page, e *eventstore.Recorded, f catalog.ProductFields) {
 		row, _ := products.Get(p, key(e))
@@ -150,6 +161,11 @@ func Catalog() *Model {
 	coupon := func(p *Page, e *eventstore.Recorded, f catalog.CouponFields) {
 		row, _ := coupons.Get(p, key(e))
 		coupons.Put(p, Coupon{ItemKey: key(e), Code: f.Code, Status: either(row.ArchivedAt), Redemptions: row.Redemptions,
+			Fields: f, ArchivedAt: row.ArchivedAt, Touched: row.by(e)})
+	}
+	pricingTable := func(p *Page, e *eventstore.Recorded, f catalog.PricingTableFields) {
+		row, _ := tables.Get(p, key(e))
+		tables.Put(p, PricingTable{ItemKey: key(e), ProductID: f.ProductID, Status: either(row.ArchivedAt),
 			Fields: f, ArchivedAt: row.ArchivedAt, Touched: row.by(e)})
 	}
 
@@ -207,8 +223,16 @@ func Catalog() *Model {
 			row := coupons.Must(p, key(e))
 			row.Status, row.ArchivedAt, row.Touched = ItemDeprecated, &e.RecordedAt, row.by(e)
 			coupons.Put(p, row)
+		case catalog.PricingTableCreated:
+			pricingTable(p, e, d.PricingTableFields)
+		case catalog.PricingTableChanged:
+			pricingTable(p, e, d.PricingTableFields)
+		case catalog.PricingTableArchived:
+			row := tables.Must(p, key(e))
+			row.Status, row.ArchivedAt, row.Touched = ItemDeprecated, &e.RecordedAt, row.by(e)
+			tables.Put(p, row)
 		}
-	}, products, plans, features, capabilities, meters, coupons)
+	}, products, plans, features, capabilities, meters, coupons, tables)
 }
 
 // key is the row of the event's own stream.
@@ -317,6 +341,16 @@ func (r *Reads) CouponByCode(ctx context.Context, ledger uuid.UUID, code string)
 func (r *Reads) Coupons(ctx context.Context, ledger uuid.UUID, f CatalogFilter, k Keyset) ([]Coupon, error) {
 	f.ProductID = uuid.Nil
 	return items[Coupon](ctx, r, ledger, f, k, "coupons")
+}
+
+// PricingTable refuses with no_pricing_table.
+func (r *Reads) PricingTable(ctx context.Context, ledger, id uuid.UUID) (PricingTable, error) {
+	return item[PricingTable](ctx, r, ledger, id, "pricing_tables", "no_pricing_table")
+}
+
+// PricingTables lists pricing tables in order of id.
+func (r *Reads) PricingTables(ctx context.Context, ledger uuid.UUID, f CatalogFilter, k Keyset) ([]PricingTable, error) {
+	return items[PricingTable](ctx, r, ledger, f, k, "pricing_tables")
 }
 
 func item[T any](ctx context.Context, r *Reads, ledger, id uuid.UUID, table, code string) (T, error) {

@@ -1,8 +1,8 @@
-// Package catalog is what is sold: products, plans, features, capabilities, meters and coupons. Each item is
+// Package catalog is what is sold: products, plans, features, capabilities, meters, coupons and pricing tables. Each item is
 // a stream of its own. What a subscription or a licence bought is copied into its own events, so a
 // later change here changes nobody's purchase.
 //
-// Vocabulary: product, plan, price, feature, enum option, capability, meter, currency, coupon, redemption.
+// Vocabulary: product, plan, price, feature, enum option, capability, meter, currency, coupon, redemption, pricing table.
 //
 // Rules:
 //
@@ -181,6 +181,10 @@ type (
 	CouponCreated  struct{ CouponFields }
 	CouponChanged  struct{ CouponFields }
 	CouponArchived struct{}
+
+	PricingTableCreated  struct{ PricingTableFields }
+	PricingTableChanged  struct{ PricingTableFields }
+	PricingTableArchived struct{}
 )
 
 func (ProductCreated) EventType() string     { return "product.created.v1" }
@@ -202,6 +206,10 @@ func (CouponCreated) EventType() string      { return "coupon.created.v1" }
 func (CouponChanged) EventType() string      { return "coupon.changed.v1" }
 func (CouponRedeemed) EventType() string     { return "coupon.redeemed.v1" }
 func (CouponArchived) EventType() string     { return "coupon.archived.v1" }
+
+func (PricingTableCreated) EventType() string  { return "pricing_table.created.v1" }
+func (PricingTableChanged) EventType() string  { return "pricing_table.changed.v1" }
+func (PricingTableArchived) EventType() string { return "pricing_table.archived.v1" }
 
 // CapabilityRef is a capability as a purchase froze it.
 type CapabilityRef struct {
@@ -238,5 +246,7 @@ func Vocabularies() []domain.Vocabulary {
 			domain.Named[MeterCreated](), domain.Named[MeterChanged](), domain.Named[MeterArchived]()}},
 		{Kind: "coupon", New: func() domain.State { return &Coupon{} }, Events: []domain.EventType{
 			domain.Named[CouponCreated](), domain.Named[CouponChanged](), domain.Named[CouponRedeemed](), domain.Named[CouponArchived]()}},
+		{Kind: "pricing_table", New: func() domain.State { return &PricingTable{} }, Events: []domain.EventType{
+			domain.Named[PricingTableCreated](), domain.Named[PricingTableChanged](), domain.Named[PricingTableArchived]()}},
 	}
 }

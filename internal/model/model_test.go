@@ -108,6 +108,7 @@ func TestEveryCommandIsWalked(t *testing.T) {
 			commands++
 			switch name {
 			case "organisation.Create": // the keeper makes it, with keys of its own
+			case "catalog.CreatePricingTable", "catalog.ChangePricingTable", "catalog.ArchivePricingTable": // nothing else depends on them
 			case "organisation.AcknowledgeRestore": // any database that went back may be accepted: there is nothing to decide
 			default:
 				require.True(t, drawn[name], "no step draws %s", name)
