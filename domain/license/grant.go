@@ -53,14 +53,11 @@ func (c Grant) granted(l domain.Ledger) (Granted, error) {
 	if err != nil {
 		return Granted{}, err
 	}
-	var bad domain.Problems
+	bad := c.Problems()
 	now, plan := l.Now(), &offer.Plan.Fields
 	e := Granted{Terms: offer.Terms, Status: Active, Purchaser: domain.Owner(c.Purchaser),
 		Email: domain.About("owner:"+c.Purchaser, c.Email), StartTime: now, CancelAtPeriodEnd: c.CancelAtPeriodEnd}
-	e.Grantee, err = domain.ParseGrantee("/granteeId", c.Grantee)
-	bad.AddError("/granteeId", err)
-	bad.Line("/purchaser", "bad_purchaser", c.Purchaser)
-	bad.Email("/email", c.Email)
+	e.Grantee, _ = domain.ParseGrantee("/granteeId", c.Grantee)
 	length := period.Interval{Unit: period.Unit(plan.Interval), Count: plan.Length}
 	if (plan.Evaluation || plan.PlanType == "Evaluation") && plan.EvalDays > 0 {
 		e.Status, length = Evaluation, period.Interval{Unit: period.Day, Count: plan.EvalDays}
@@ -68,7 +65,6 @@ func (c Grant) granted(l domain.Ledger) (Granted, error) {
 	e.EndTime = length.After(now, time.UTC)
 	if c.Status != nil {
 		e.Status = *c.Status
-		bad.OneOf("/status", "bad_status", e.Status, Active, Evaluation, Trialing)
 	}
 	if c.EndTime != nil {
 		e.EndTime = c.EndTime.UTC().Truncate(time.Microsecond)
@@ -77,6 +73,18 @@ func (c Grant) granted(l domain.Ledger) (Granted, error) {
 		}
 	}
 	return e, bad.Refusal()
+}
+
+// Problems are the bad fields that need no ledger to be seen.
+func (c Grant) Problems() (bad domain.Problems) {
+	_, err := domain.ParseGrantee("/granteeId", c.Grantee)
+	bad.AddError("/granteeId", err)
+	bad.Line("/purchaser", "bad_purchaser", c.Purchaser)
+	bad.Email("/email", c.Email)
+	if c.Status != nil {
+		bad.OneOf("/status", "bad_status", *c.Status, Active, Evaluation, Trialing)
+	}
+	return bad
 }
 
 // GrantMany grants each of 1 to 1,000 items that it can. It answers []Outcome in their order,

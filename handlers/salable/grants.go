@@ -2,6 +2,9 @@ package salable
 
 import (
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
 
 	"github.com/google/uuid"
 
@@ -24,7 +27,7 @@ func (a *API) createLicenses(w http.ResponseWriter, r *http.Request) error {
 	}
 	c := readGrant(body.Object(), versionOf(r))
 	if err := body.Err(); err != nil {
-		return err
+		return also(err, "", c.Problems())
 	}
 	res, err := a.execute(w, r, body, c)
 	if err != nil {
@@ -35,6 +38,29 @@ func (a *API) createLicenses(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return handlers.JSON(w, http.StatusCreated, fromLicenseView(handlers.CallerOf(r), v))
+}
+
+// also adds fields that the core would refuse, in its own words, to a refusal of the request's reader: a caller hears
+// of all of them at once.
+func also(err error, at string, more domain.Problems) error {
+	e, ok := domain.AsRefusal(err)
+	if !ok || len(e.Fields) == 0 {
+		return err
+	}
+	all := *e
+	all.Fields = slices.Clone(e.Fields)
+	for _, f := range more {
+		if name, ok := grantNames[f.Pointer]; ok {
+			f.Pointer = name
+		}
+		f.Pointer = at + f.Pointer
+		if !slices.ContainsFunc(e.Fields, func(known domain.Field) bool { // it, or what holds it, is named already
+			return strings.HasPrefix(f.Pointer+"/", known.Pointer+"/")
+		}) {
+			all.Fields = append(all.Fields, f)
+		}
+	}
+	return &all
 }
 
 // grantNames are the core's names of fields and the request's.
@@ -69,6 +95,9 @@ func (a *API) createMany(w http.ResponseWriter, r *http.Request, body *handlers.
 		c.Items = append(c.Items, readGrant(v.Object(handlers.Required), versionOf(r)))
 	}
 	if err := body.Err(); err != nil {
+		for i, item := range c.Items {
+			err = also(err, "/"+strconv.Itoa(i), item.Problems())
+		}
 		return err
 	}
 	res, err := a.execute(w, r, body, c)

@@ -75,6 +75,8 @@ func TestBadInputs(t *testing.T) {
 		"oldest form, elsewhere":   {"PUT", "/subscriptions", fmt.Sprintf(`{"newPlanId":%q,"subscriptionId":%q}`, g.elsewherePlan, sub), nil, []string{"newPlanId"}},
 		"licence":                  {"POST", "/licenses", `{"planUuid":"x","granteeId":""}`, nil, []string{"planUuid", "member", "granteeId"}},
 		"licence, e-mail":          {"POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"m\n","granteeId":null,"email":"x"}`, g.flat), nil, []string{"member", "email"}},
+		"licence, at both ends":    {"POST", "/licenses", `{"planUuid":"x","member":"","granteeId":null,"email":"bad"}`, nil, []string{"planUuid", "member", "email"}},
+		"licences, at both ends":   {"POST", "/licenses", `[{"planUuid":"x","member":"m","granteeId":null,"email":"bad"},7]`, nil, []string{"0.planUuid", "1", "0.email"}},
 		"licence of v2":            {"POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"m","granteeId":null,"status":"GONE","endTime":"2026-02-30T00:00:00Z"}`, g.flat), []string{"version", "v2"}, []string{"status", "endTime"}},
 		"licences, none":           {"POST", "/licenses", `[]`, nil, []string{"body"}},
 		"licences, 1,001":          {"POST", "/licenses", "[" + strings.Repeat("{},", 1000) + "{}]", nil, []string{"body"}},
