@@ -83,12 +83,14 @@ func (w *where) after(alias string, k Keyset) *where {
 	return w
 }
 
-func (k Keyset) tail(alias string) string {
+func (k Keyset) tail(alias string) string { return k.tailBy(alias + ".id") }
+
+func (k Keyset) tailBy(id string) string {
 	direction := ""
 	if k.Desc {
 		direction = " desc"
 	}
-	return fmt.Sprintf(" order by %s.id%s limit %d", alias, direction, k.limit())
+	return fmt.Sprintf(" order by %s%s limit %d", id, direction, k.limit())
 }
 
 const statementTimeout = 5 * time.Second
