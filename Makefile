@@ -10,7 +10,7 @@ TESTFLAGS ?=
 SOAK ?= 2h
 
 .DEFAULT_GOAL := help
-.PHONY: help run build test test-domain test-pg lint bench bench-scale bench-go fuzz schema faults soak mutants clean
+.PHONY: help run build test test-domain test-pg lint bench bench-scale bench-go fuzz schema viewer faults soak mutants clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -56,6 +56,9 @@ fuzz: postgres ## run each fuzzer for FUZZTIME (20s), two at a time; finds go to
 
 schema: postgres ## write migrations/schema.sql, the schema as reviewers read it
 	go test ./migrations -run '^TestSchemaIsCurrent$$' -count=1 -update
+
+viewer: ## fetch what shows the OpenAPI documents at /docs, in the version that handlers/docs/fetch.sh names
+	handlers/docs/fetch.sh
 
 faults: postgres pgbouncer strace ## run the long fault tests: an hour
 	go test -tags faults -timeout 90m -p 1 -count=1 $(TESTFLAGS) ./internal/faults/...

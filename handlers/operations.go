@@ -9,15 +9,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 )
 
-// operations serves operators: health, readiness, metrics.
+// operations serves operators, health, readiness, metrics, and whoever reads about the API.
 func (s *Server) operations() *Dialect {
 	d := &Dialect{Name: "operations", Refuse: Problem, Routes: []Route{
 		{Method: http.MethodGet, Path: "/", Open: true, Serve: welcome},
 		{Method: http.MethodGet, Path: "/healthz", Open: true, Probe: true, Serve: s.health},
 		{Method: http.MethodGet, Path: "/readyz", Open: true, Probe: true, Serve: s.ready},
-		{Method: http.MethodGet, Path: "/openapi/ledger-v1.json", Open: true, Serve: serveOpenAPI(openAPI)},
-		{Method: http.MethodGet, Path: "/openapi/salable-v1.json", Open: true, Serve: serveOpenAPI(openAPIOfSalable)},
+		{Method: http.MethodGet, Path: "/openapi/ledger-v1.json", Open: true, Serve: static("application/json", openAPI)},
+		{Method: http.MethodGet, Path: "/openapi/salable-v1.json", Open: true, Serve: static("application/json", openAPIOfSalable)},
 	}}
+	d.Routes = append(d.Routes, docsRoutes()...)
 	if s.cfg.Registry != nil {
 		metrics := promhttp.HandlerFor(s.cfg.Registry, promhttp.HandlerOpts{})
 		d.Routes = append(d.Routes, Route{Method: http.MethodGet, Path: "/metrics", Open: true, Probe: true,
@@ -32,7 +33,8 @@ func welcome(w http.ResponseWriter, _ *http.Request) error {
 		Product string            `json:"product"`
 		Version string            `json:"version,omitzero"`
 		Links   map[string]string `json:"links"`
-	}{Product: "Subledger", Links: map[string]string{"api": "/ledger/v1", "openapi": "/openapi/ledger-v1.json", "salable": "/openapi/salable-v1.json", "health": "/healthz"}}
+	}{Product: "Subledger", Links: map[string]string{"api": "/ledger/v1", "docs": "/docs", "openapi": "/openapi/ledger-v1.json",
+		"salable": "/openapi/salable-v1.json", "health": "/healthz"}}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "(devel)" {
 		out.Version = info.Main.Version
 	}

@@ -165,7 +165,8 @@ func (m *mount) allowed(r *http.Request) []string {
 // mountOf finds the dialect of a path: operators' paths first, then the longest prefix.
 func (s *Server) mountOf(path string) *mount {
 	switch {
-	case path == "/", path == "/healthz", path == "/readyz", path == "/metrics", strings.HasPrefix(path, "/openapi/"):
+	case path == "/", path == "/healthz", path == "/readyz", path == "/metrics", path == "/docs",
+		strings.HasPrefix(path, "/docs/"), strings.HasPrefix(path, "/openapi/"):
 		return s.operators
 	}
 	for _, m := range s.mounts {
