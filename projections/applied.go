@@ -130,6 +130,14 @@ func (a *Applied) Wait(ctx context.Context, ledger uuid.UUID, position int64) er
 	}
 }
 
+// reached tells how far the read models are, and whether that is known to be far enough.
+func (a *Applied) reached(ledger uuid.UUID, position int64) (at int64, enough bool) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	p := a.of(ledger)
+	return p.position, p.known && p.position >= position
+}
+
 // look asks for the ledger's checkpoints to be read: what this process commits is handed over without
 // it, what another one commits may have been missed.
 func (a *Applied) look(ledger uuid.UUID) {
@@ -181,13 +189,16 @@ func (r *Reads) At(ctx context.Context, ledger uuid.UUID, minPosition int64) (in
 			r.applied.look(ledger)
 		}
 	}
-	waiting, cancel := context.WithTimeout(ctx, ReadWait)
-	defer cancel()
-	_ = r.applied.Wait(waiting, ledger, want)
-	if err := ctx.Err(); err != nil {
-		return 0, err
+	position, reached := r.applied.reached(ledger, want)
+	if !reached { // most reads need no timer
+		waiting, cancel := context.WithTimeout(ctx, ReadWait)
+		defer cancel()
+		_ = r.applied.Wait(waiting, ledger, want)
+		if err := ctx.Err(); err != nil {
+			return 0, err
+		}
+		position = r.applied.Position(ledger)
 	}
-	position := r.applied.Position(ledger)
 	if position < minPosition {
 		return position, domain.Refuse(domain.Unavailable, "position_not_reached",
 			"the read models are at position %d, not yet at %d", position, minPosition)

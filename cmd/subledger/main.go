@@ -11,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/alecthomas/kong"
+	"github.com/google/uuid"
 )
 
 // commands is the command line: one struct a subcommand.
@@ -37,6 +38,7 @@ type process struct {
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
+	uuid.EnableRandPool() // each request has an id: the system is asked for randomness once for sixteen of them
 	// The second signal kills: a drain may hang.
 	context.AfterFunc(ctx, stop)
 	os.Exit(run(ctx, &process{stdout: os.Stdout, stderr: os.Stderr}, os.Args[1:]))

@@ -94,6 +94,9 @@ func (a *API) begin(w http.ResponseWriter, r *http.Request) error {
 // process may have written it a moment ago.
 func sought[T any](ctx context.Context, a *API, ledger uuid.UUID, look func() (T, error)) (T, error) {
 	found, err := look()
+	if err == nil {
+		return found, nil
+	}
 	if e, ok := domain.AsRefusal(err); !ok || e.Kind != domain.NotFound {
 		return found, err
 	}
