@@ -19,6 +19,7 @@ import (
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/organisation"
+	"github.com/subledger/subledger/domain/rbac"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/task"
 	"github.com/subledger/subledger/domain/usage"
@@ -30,7 +31,7 @@ func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{
 		domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(), usage.Vocabulary(), organisation.Vocabulary(),
 	}
-	return append(append(all, catalog.Vocabularies()...), task.Vocabularies()...)
+	return slices.Concat(all, catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies())
 }
 
 // codec knows every event by its name.

@@ -21,4 +21,6 @@ const (
 	ScopeUsageRead          = "usage:read"
 	ScopeUsageWrite         = "usage:write"
 	ScopeEventsRead         = "events:read"
+	ScopeRBACRead           = "rbac:read"
+	ScopeRBACWrite          = "rbac:write"
 )

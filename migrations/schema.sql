@@ -427,6 +427,66 @@ COMMENT ON COLUMN public.provider_calls.lease IS 'Who has it, a new id at each t
 
 COMMENT ON COLUMN public.provider_calls.poisoned IS 'Its message could not be handled: the task fails without a call.';
 
+CREATE TABLE public.rbac_permissions (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    fields jsonb NOT NULL,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.rbac_permissions FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.rbac_permissions IS 'Permissions at their newest event; a deleted one has no row.';
+
+COMMENT ON COLUMN public.rbac_permissions.fields IS 'rbac.PermissionFields: value, type, description, dependencies.';
+
+CREATE TABLE public.rbac_roles (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    fields jsonb NOT NULL,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.rbac_roles FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.rbac_roles IS 'Roles at their newest event; a deleted one has no row.';
+
+COMMENT ON COLUMN public.rbac_roles.fields IS 'rbac.RoleFields: name, description and ids of permissions, of which some may be deleted.';
+
+CREATE TABLE public.rbac_users (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    user_id text NOT NULL COLLATE pg_catalog."C",
+    name text COLLATE pg_catalog."C",
+    role_id uuid,
+    permissions jsonb NOT NULL,
+    created_position bigint NOT NULL,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.rbac_users FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.rbac_users IS 'Users at their newest event; a deleted one has no row.';
+
+COMMENT ON COLUMN public.rbac_users.id IS 'The user''s stream.';
+
+COMMENT ON COLUMN public.rbac_users.user_id IS 'What the organisation calls the user; erased-… when that was erased.';
+
+COMMENT ON COLUMN public.rbac_users.role_id IS 'It may be deleted.';
+
+COMMENT ON COLUMN public.rbac_users.permissions IS 'Ids of permissions, of which some may be deleted.';
+
+COMMENT ON COLUMN public.rbac_users.created_position IS 'Of the event that made the user, in its ledger; the order of lists.';
+
 CREATE TABLE public.schema_migrations (
     id integer NOT NULL,
     version_id bigint NOT NULL,
@@ -729,6 +789,15 @@ ALTER TABLE ONLY public.products
 ALTER TABLE ONLY public.provider_calls
     ADD CONSTRAINT provider_calls_pkey PRIMARY KEY (ledger_id, task_id);
 
+ALTER TABLE ONLY public.rbac_permissions
+    ADD CONSTRAINT rbac_permissions_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.rbac_roles
+    ADD CONSTRAINT rbac_roles_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.rbac_users
+    ADD CONSTRAINT rbac_users_pkey PRIMARY KEY (ledger_id, id);
+
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (id);
 
@@ -792,6 +861,10 @@ CREATE INDEX pricing_tables_by_product ON public.pricing_tables USING btree (led
 
 CREATE INDEX provider_calls_by_time ON public.provider_calls USING btree (ledger_id, due_at, task_id);
 
+CREATE INDEX rbac_users_by_creation ON public.rbac_users USING btree (ledger_id, created_position);
+
+CREATE INDEX rbac_users_by_user_id ON public.rbac_users USING btree (ledger_id, user_id);
+
 CREATE INDEX subject_keys_by_subject ON public.subject_keys USING btree (ledger_id, subject);
 
 CREATE INDEX subscriptions_by_customer ON public.subscriptions USING btree (ledger_id, customer_id, id) WHERE (customer_id IS NOT NULL);
@@ -852,6 +925,12 @@ CREATE POLICY app ON public.pricing_tables TO subledger_app USING (true) WITH CH
 
 CREATE POLICY app ON public.products TO subledger_app USING (true) WITH CHECK (true);
 
+CREATE POLICY app ON public.rbac_permissions TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.rbac_roles TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.rbac_users TO subledger_app USING (true) WITH CHECK (true);
+
 CREATE POLICY app ON public.seat_terms TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.subscriptions TO subledger_app USING (true) WITH CHECK (true);
@@ -896,6 +975,12 @@ CREATE POLICY owner ON public.pricing_tables TO subledger USING ((ledger_id = CO
 
 CREATE POLICY owner ON public.products TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
+CREATE POLICY owner ON public.rbac_permissions TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.rbac_roles TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.rbac_users TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
 CREATE POLICY owner ON public.seat_terms TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.subscriptions TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
@@ -916,6 +1001,12 @@ ALTER TABLE public.pricing_tables ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.products ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.rbac_permissions ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.rbac_roles ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.rbac_users ENABLE ROW LEVEL SECURITY;
+
 CREATE POLICY reader ON public.capabilities FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.coupons FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
@@ -935,6 +1026,12 @@ CREATE POLICY reader ON public.plans FOR SELECT TO subledger_reader USING ((ledg
 CREATE POLICY reader ON public.pricing_tables FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.products FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.rbac_permissions FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.rbac_roles FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.rbac_users FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.seat_terms FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
@@ -1028,6 +1125,15 @@ GRANT SELECT ON TABLE public.projection_positions TO subledger_app;
 GRANT SELECT ON TABLE public.projection_positions TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.provider_calls TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.rbac_permissions TO subledger_app;
+GRANT SELECT ON TABLE public.rbac_permissions TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.rbac_roles TO subledger_app;
+GRANT SELECT ON TABLE public.rbac_roles TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.rbac_users TO subledger_app;
+GRANT SELECT ON TABLE public.rbac_users TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.seat_terms TO subledger_app;
 GRANT SELECT ON TABLE public.seat_terms TO subledger_reader;

@@ -60,11 +60,17 @@ const (
 // stream answers a whole list as one array, however long, from a cursor over keys: read gives at most
 // streamPage items after an id, and the id to go on after. A fault after the first page cuts the answer off.
 func stream[T any](w http.ResponseWriter, r *http.Request, read func(after uuid.UUID) (items []T, last uuid.UUID, err error)) error {
-	items, last, err := read(uuid.Nil)
+	return streamBy(w, r, streamPage, read)
+}
+
+// streamBy is stream in pages of another size, or with another cursor, whose zero value is the beginning.
+func streamBy[T, C any](w http.ResponseWriter, r *http.Request, page int, read func(after C) (items []T, last C, err error)) error {
+	var from C
+	items, last, err := read(from)
 	if err != nil {
 		return err
 	}
-	if len(items) < streamPage || r.Method == http.MethodHead {
+	if len(items) < page || r.Method == http.MethodHead {
 		if items == nil {
 			items = []T{}
 		}
@@ -75,21 +81,21 @@ func stream[T any](w http.ResponseWriter, r *http.Request, read func(after uuid.
 	w.WriteHeader(http.StatusOK)
 	opening := byte('[')
 	for len(items) > 0 {
-		var page []byte
+		var written []byte
 		for _, item := range items {
 			encoded, err := json.Marshal(item)
 			if err != nil {
 				return err
 			}
-			page = append(append(page, opening), encoded...)
+			written = append(append(written, opening), encoded...)
 			opening = ','
 		}
 		// Not every writer has deadlines: a test's recorder has none.
 		_ = control.SetWriteDeadline(time.Now().Add(streamTime))
-		if _, err := w.Write(page); err != nil {
+		if _, err := w.Write(written); err != nil {
 			panic(http.ErrAbortHandler) // the client is gone, or too slow
 		}
-		if len(items) < streamPage {
+		if len(items) < page {
 			break
 		}
 		if items, last, err = read(last); err != nil {

@@ -36,6 +36,9 @@ var unknown = map[string]string{
 	"no_license":        "license not found",
 	"no_task":           "event not found",
 	"no_coupon":         "coupon not found",
+	"no_permission":     "permission not found",
+	"no_role":           "role not found",
+	"no_user":           "user not found",
 }
 
 // properties are the names of what is wrong where a refusal says it by its code alone.

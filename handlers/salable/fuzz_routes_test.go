@@ -40,6 +40,9 @@ func FuzzRoutes(f *testing.F) {
 	g := newRig(f)
 	sub := g.subscribe(f, g.test, g.perSeat, `,"granteeId":"ada","quantity":5`)
 	license := g.call(f, g.test, "POST", "/licenses", `{"planUuid":"`+g.metered+`","member":"mia","granteeId":"ben"}`).want(201).text("uuid")
+	permission := g.call(f, g.test, "POST", "/rbac/permissions", `{"value":"v"}`).want(201).text("uuid")
+	role := g.call(f, g.test, "POST", "/rbac/roles", `{"name":"r","permissions":["`+permission+`"]}`).want(201).text("uuid")
+	g.call(f, g.test, "POST", "/rbac/users", `{"id":"ada","role":"`+role+`"}`).want(201)
 	var targets []target
 	for _, rt := range g.own.Dialect().Routes {
 		if rt.Path != "/events/stream" { // it answers for ever
@@ -51,7 +54,7 @@ func FuzzRoutes(f *testing.F) {
 	}
 	// Ids in seeds are names in brackets, so that a find means the same in every run.
 	names := strings.NewReplacer("<product>", g.product, "<plan>", g.perSeat, "<flat>", g.flat, "<other>", g.elsewherePlan, "<sub>", sub, "<license>", license,
-		"<capability>", g.read, "<feature>", g.storage, "<option>", g.option, "<nil>", "00000000-0000-0000-0000-000000000000")
+		"<capability>", g.read, "<feature>", g.storage, "<option>", g.option, "<permission>", permission, "<role>", role, "<nil>", "00000000-0000-0000-0000-000000000000")
 	for i, rt := range targets {
 		f.Add(uint16(i), "<sub>", "", "application/json", "", []byte(bodyOf(rt)))
 		f.Add(uint16(i), "<license>", "limit=1&expand=plan", "text/plain", "a key", []byte(`{"planUuid":"<plan>","granteeId":"x","member":"m","quantity":3,"increment":1,"when":"now"}`))
@@ -143,6 +146,9 @@ func bodyOf(rt target) string {
 		"/versions": `{"prices":[{"key":"a","kind":"percentage","meter":"m","currency":"USD","percentage":"8.875"}]}`,
 		"/features": `{"productUuid":"<product>","name":"g","displayName":"G","valueType":"enum","enumOptions":["a","b"]}`, "/capabilities": `{"productUuid":"<product>","name":"import"}`,
 		"/meters": `{"key":"bytes","aggregation":"max"}`, "/quantity": `{"increment":1,"proration":"none"}`, "/change-plan": `{"planUuid":"<flat>","quantity":1}`, "/cancel": `{"when":"periodEnd","uuids":["<license>"]}`,
+		"/permissions": `{"value":"v","type":"t","description":"d","dependencies":["a"]}`, "/permissions/{permissionUuid}": `{"value":"w","dependencies":{"a":"b"}}`,
+		"/roles": `{"name":"r","permissions":["<permission>"]}`, "/roles/{roleUuid}": `{"name":"s","permissions":{"add":["<permission>"],"remove":["<permission>"]}}`,
+		"/users": `{"id":"ann","name":"Ann","role":"<role>","permissions":["<permission>"]}`, "/users/{userUuid}": `{"id":"bob","role":"<role>","permissions":["<permission>"]}`,
 		"/providers/manual": `{"outcome":"failsThenSucceeds","failures":2,"delayMs":5}`, "/seats": `{"increment":1,"decrement":1}`,
 		"/usage": `{"records":[{"key":"u","quantity":"1.5","subscriptionUuid":"<sub>","at":"2026-06-01T12:00:00Z"}],"licenseUuid":"<license>","countOptions":{"increment":1}}`,
 	} {

@@ -5,6 +5,7 @@ import (
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -135,7 +136,7 @@ func TestB19_InvalidText(t *testing.T) {
 				got := a.send(t, a.test, "GET", r.path+join+query, "")
 				require.Contains(t, []int{r.status, 400}, got.status, "%s: %s", got.what, got.body)
 				if got.status == 200 {
-					require.Contains(t, withoutQuery, r.Path, "reads no query")
+					require.True(t, strings.HasPrefix(r.Path, "/rbac/") || slices.Contains(withoutQuery, r.Path), "%s reads no query", r.Path)
 				}
 			}
 		}

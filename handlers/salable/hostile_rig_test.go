@@ -17,6 +17,8 @@ import (
 type attack struct {
 	*rig
 	sub, seat, license, event, coupon string
+	permission, linked                string // the first is deleted in the end
+	role, held                        string // so are this and the user ada, who has the other
 	writes, reads                     []ask
 	spent                             bool // its good bodies were sent by the test itself
 }
@@ -43,6 +45,13 @@ func newAttack(t *testing.T) *attack {
 	a.call(t, a.test, "POST", "/licenses", `{"planUuid":"`+a.upgrade+`","member":"mia","granteeId":"fay"}`).want(201) // it has features
 	a.event = a.call(t, a.test, "POST", "/subscriptions/"+a.sub+"/seats", `{"increment":1}`).want(201).text("eventUuid")
 	a.coupon = a.makeCoupon(t, a.test, "TEN")
+	for _, p := range []*string{&a.permission, &a.linked} {
+		*p = a.call(t, a.test, "POST", "/rbac/permissions", `{"value":"doc:read"}`).want(201).text("uuid")
+	}
+	for _, r := range []*string{&a.role, &a.held} {
+		*r = a.call(t, a.test, "POST", "/rbac/roles", `{"name":"reader","permissions":["`+a.linked+`"]}`).want(201).text("uuid")
+	}
+	a.call(t, a.test, "POST", "/rbac/users", `{"id":"ada","role":"`+a.held+`"}`).want(201)
 	bodies := map[string]string{
 		"POST /subscriptions/{subscriptionUuid}/coupons":              `{"couponUuid":"` + a.coupon + `"}`,
 		"PUT /subscriptions/{subscriptionUuid}/coupons":               `{"couponUuid":"` + a.coupon + `"}`,
@@ -53,13 +62,22 @@ func newAttack(t *testing.T) *attack {
 		"PUT /subscriptions/{subscriptionUuid}/reactivate":            "",
 		"POST /subscriptions/{subscriptionUuid}/seats":                `{"increment":1}`,
 		"PUT /subscriptions/{subscriptionUuid}/seats":                 `{"decrement":1}`,
-		"POST /licenses":                 `{"planUuid":"` + a.flat + `","member":"mia","granteeId":"cem"}`,
-		"PUT /licenses":                  `[{"uuid":"` + a.license + `","granteeId":"dan"}]`,
-		"POST /licenses/cancel":          `{"uuids":["` + a.license + `"]}`,
-		"PUT /licenses/cancel":           `{"uuids":["` + a.license + `"]}`,
-		"PUT /licenses/{licenseUuid}":    `{"granteeId":"eve"}`,
-		"DELETE /licenses/{licenseUuid}": "",
-		"PUT /usage":                     `{"licenseUuid":"` + a.license + `","countOptions":{"increment":1}}`,
+		"POST /licenses":                            `{"planUuid":"` + a.flat + `","member":"mia","granteeId":"cem"}`,
+		"PUT /licenses":                             `[{"uuid":"` + a.license + `","granteeId":"dan"}]`,
+		"POST /licenses/cancel":                     `{"uuids":["` + a.license + `"]}`,
+		"PUT /licenses/cancel":                      `{"uuids":["` + a.license + `"]}`,
+		"PUT /licenses/{licenseUuid}":               `{"granteeId":"eve"}`,
+		"DELETE /licenses/{licenseUuid}":            "",
+		"POST /rbac/permissions":                    `{"value":"doc:write","type":"doc","dependencies":["doc:read"]}`,
+		"PUT /rbac/permissions/{permissionUuid}":    `{"value":"doc:write","dependencies":{"doc":"read"}}`,
+		"DELETE /rbac/permissions/{permissionUuid}": "",
+		"POST /rbac/roles":                          `{"name":"editor","permissions":["` + a.linked + `"]}`,
+		"PUT /rbac/roles/{roleUuid}":                `{"name":"editor","permissions":{"add":["` + a.linked + `"]}}`,
+		"DELETE /rbac/roles/{roleUuid}":             "",
+		"POST /rbac/users":                          `{"id":"ben","name":"Ben","role":"` + a.held + `","permissions":["` + a.linked + `"]}`,
+		"PUT /rbac/users/{userUuid}":                `{"name":"Ada","role":"` + a.held + `","permissions":{"add":["` + a.linked + `"]}}`,
+		"DELETE /rbac/users/{userUuid}":             "",
+		"PUT /usage":                                `{"licenseUuid":"` + a.license + `","countOptions":{"increment":1}}`,
 	}
 	queries := map[string]string{"/licenses/check": "?granteeIds=ada&productUuid=" + a.product, "/entitlements/check": "?granteeIds=fay&productUuid=" + a.product, "/licenses/purchaser": "?purchaser=mia&productUuid=" + a.product}
 	for _, rt := range a.api.Dialect().Routes {
@@ -101,7 +119,8 @@ func (a *attack) bodied() (all []ask) {
 
 func (a *attack) fill(pattern string) string {
 	return fill(pattern, func(name string) string {
-		return map[string]string{"productUuid": a.product, "planUuid": a.perSeat, "subscriptionUuid": a.sub, "licenseUuid": a.license, "eventUuid": a.event, "granteeId": "ada"}[name]
+		return map[string]string{"productUuid": a.product, "planUuid": a.perSeat, "subscriptionUuid": a.sub, "licenseUuid": a.license, "eventUuid": a.event, "granteeId": "ada",
+			"permissionUuid": a.permission, "roleUuid": a.role, "userUuid": "ada"}[name]
 	})
 }
 

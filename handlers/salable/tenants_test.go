@@ -35,6 +35,8 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		event := g.call(t, key, "POST", "/subscriptions/"+sub+"/seats", `{"increment":1}`).want(201).text("eventUuid")
 		theirs[name] = map[string]string{"productUuid": s.product, "planUuid": s.flat, "subscriptionUuid": sub, "licenseUuid": adHoc,
 			"eventUuid": event, "granteeId": "zoe", "seat": g.seatsOf(t, key, sub)[0], "couponUuid": g.makeCoupon(t, key, "TEN")}
+		theirs[name]["permissionUuid"], theirs[name]["roleUuid"] = g.access(t, key, "zoe")
+		theirs[name]["userUuid"] = "zoe"
 	}
 	mine := map[string]string{"productUuid": g.product, "planUuid": g.flat, "subscriptionUuid": ours, "granteeId": "ada", "seat": g.seatsOf(t, g.test, ours)[0]}
 	mine["licenseUuid"] = g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, g.flat)).want(201).text("uuid")
@@ -44,15 +46,18 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 	mine["eventUuid"] = g.call(t, g.test, "POST", "/subscriptions/"+ours+"/seats", `{"increment":1}`).want(201).text("eventUuid")
 	g.call(t, g.test, "PUT", "/usage", fmt.Sprintf(`{"licenseUuid":%q,"countOptions":{"increment":1}}`, mine["licenseUuid"]), "unique-key", "ours")
 	coupon := g.makeCoupon(t, g.test, "TEN")
-	unknown := map[string]string{"granteeId": "nobody"}
-	for _, name := range []string{"productUuid", "planUuid", "subscriptionUuid", "licenseUuid", "eventUuid", "seat", "couponUuid"} {
+	mine["permissionUuid"], mine["roleUuid"] = g.access(t, g.test, "ada")
+	mine["userUuid"] = "ada"
+	unknown := map[string]string{"granteeId": "nobody", "userUuid": "nobody"}
+	for _, name := range []string{"productUuid", "planUuid", "subscriptionUuid", "licenseUuid", "eventUuid", "seat", "couponUuid", "permissionUuid", "roleUuid"} {
 		unknown[name] = uuid.Must(uuid.NewV7()).String()
 	}
 	// Bodies and queries in which routes carry ids: each %s is one of the names, in order.
-	carries := map[string][]struct {
+	type request struct {
 		query, body string
 		names       []string
-	}{
+	}
+	carries := map[string][]request{
 		"PUT /subscriptions": {{"", `{"newPlanId":"%s","subscriptionId":"` + ours + `"}`, []string{"planUuid"}},
 			{"", `{"newPlanId":"` + g.flat + `","subscriptionId":"%s"}`, []string{"subscriptionUuid"}}},
 		"PUT /subscriptions/{subscriptionUuid}/change-plan": {{"", `{"planUuid":"` + g.flat + `"}`, nil}, {"", `{"planUuid":"%s"}`, []string{"planUuid"}}},
@@ -79,6 +84,15 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		"PUT /usage": {{"", `{"licenseUuid":"%s","countOptions":{"increment":1}}`, []string{"licenseUuid"}},
 			{"", `{"licenseUuid":"%s","countOptions":{"increment":1}}`, []string{"seat"}},
 			{"", `{"granteeId":"%s","planUuid":"%s","countOptions":{"increment":1}}`, []string{"granteeId", "planUuid"}}},
+		"PUT /rbac/permissions/{permissionUuid}": {{"", `{"value":"x"}`, nil}},
+	}
+	for name, body := range map[string]string{"POST /rbac/roles": `"name":"x"`, "PUT /rbac/roles/{roleUuid}": `"name":"x"`, "POST /rbac/users": `"id":"x"`, "PUT /rbac/users/{userUuid}": `"name":"x"`} {
+		for _, links := range []string{`["%s"]`, `{"add":["%s"]}`, `{"remove":["%s"]}`} {
+			carries[name] = append(carries[name], request{"", `{` + body + `,"permissions":` + links + `}`, []string{"permissionUuid"}})
+		}
+		if strings.Contains(name, "users") {
+			carries[name] = append(carries[name], request{"", `{` + body + `,"role":"%s"}`, []string{"roleUuid"}})
+		}
 	}
 	n := 0
 	ask := func(method, pattern, query, body string, names []string, ids map[string]string, version string) *result {
@@ -102,10 +116,7 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		require.Contains(t, asked, name, "the sources say what a route asks for")
 		requests := carries[name]
 		if requests == nil {
-			requests = append(requests, struct {
-				query, body string
-				names       []string
-			}{})
+			requests = append(requests, request{})
 		}
 		for _, field := range asked[name] { // wherever a request of this route may have an id, one of those above has it
 			kind, names := named[field]
@@ -113,10 +124,7 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 			if !names || slices.Contains(free, name+" "+field) || variable.MatchString(route.Path) && strings.Contains(route.Path, "{"+field+"}") {
 				continue
 			}
-			require.True(t, slices.ContainsFunc(requests, func(req struct {
-				query, body string
-				names       []string
-			}) bool {
+			require.True(t, slices.ContainsFunc(requests, func(req request) bool {
 				carried := strings.Contains(req.query, field+"=%s") || strings.Contains(req.body, `"`+field+`":"%s"`) || strings.Contains(req.body, `"`+field+`":["%s"`)
 				return carried && slices.Contains(req.names, kind)
 			}), "%s: no request has another ledger's %s", name, field)
@@ -124,7 +132,8 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		for whose, ids := range theirs {
 			for i, req := range requests {
 				for _, version := range route.In {
-					if route.Path == "/products" || route.Path == "/licenses" && route.Method == "GET" && version == "v1" {
+					if slices.Contains([]string{"GET /products", "GET /rbac/permissions", "POST /rbac/permissions", "GET /rbac/roles", "GET /rbac/users"}, name) ||
+						name == "GET /licenses" && version == "v1" {
 						continue // takes no id
 					}
 					t.Run(fmt.Sprintf("%s %s, %d, %s, %s", route.Method, route.Path, i, whose, version), func(t *testing.T) {

@@ -16,6 +16,7 @@ import (
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/organisation"
+	"github.com/subledger/subledger/domain/rbac"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/task"
 	"github.com/subledger/subledger/domain/usage"
@@ -35,7 +36,7 @@ var ID = uuid.MustParse("00000000-0000-7000-8000-00000000abcd")
 func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(),
 		usage.Vocabulary(), organisation.Vocabulary()}
-	return append(append(all, catalog.Vocabularies()...), task.Vocabularies()...)
+	return slices.Concat(all, catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies())
 }
 
 // Event is an event as the log would hold it, decoded from its encoding.
