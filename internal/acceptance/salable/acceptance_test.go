@@ -70,7 +70,10 @@ func TestPublishedClients(t *testing.T) {
 		"license.granted.v1": 3, "license.ended.v1": 2,
 		"subscription.seats_added.v1": 1, "subscription.seats_removed.v1": 1, "subscription.seats_assigned.v1": 3,
 		"subscription.plan_changed.v1": 2, "subscription.cancellation_scheduled.v1": 2, "subscription.reactivated.v1": 1, "subscription.ended.v1": 1,
-		"usage.recorded.v1": 2,
+		"usage.recorded.v1":          2,
+		"rbac_permission.created.v1": 2, "rbac_permission.changed.v1": 1, "rbac_permission.deleted.v1": 2,
+		"rbac_role.created.v1": 1, "rbac_role.changed.v1": 1, "rbac_role.deleted.v1": 1,
+		"rbac_user.created.v1": 1, "rbac_user.renamed.v1": 1, "rbac_user.access_changed.v1": 1, "rbac_user.deleted.v1": 1,
 	}, types)
 
 	// Read models answer, in our own language too.

@@ -55,6 +55,39 @@ await emptyIsSyntaxError(salable.licenses.check(demo.product, ['buyer']));
 await assert.rejects(salable.usage.update(demo.meteredLicense, 'calls', { increment: 5 }), /^Error: Unauthorized$/);
 assert.deepEqual((await ask('GET', `/licenses/${demo.meteredLicense}/usage`, { key })).json, { unitCount: 0 });
 
+// RBAC: all of its methods.
+const { permissions, roles, users } = salable.rbac;
+const fields = (value, ...names) => assert.deepEqual(Object.keys(value).sort(), names.sort());
+const permissionFields = ['uuid', 'value', 'type', 'description', 'dependencies', 'organisation', 'createdAt', 'updatedAt'];
+const read = await permissions.create({ value: 'doc:read', type: 'doc', description: 'Reads', dependencies: [] });
+const write = await permissions.create({ value: 'doc:write', type: 'doc', description: 'Writes', dependencies: { 'doc:read': 'doc' }, rbacUsers: [], roles: [] });
+fields(read, ...permissionFields);
+assert.deepEqual([read.dependencies, write.dependencies], [[], { 'doc:read': 'doc' }]);
+assert.equal((await permissions.update(read.uuid, { value: 'doc:see' })).value, 'doc:see');
+assert.equal((await permissions.getOne(read.uuid)).value, 'doc:see');
+assert.deepEqual((await permissions.getAll()).map((p) => p.uuid), [read.uuid, write.uuid]);
+const editor = await roles.create({ name: 'editor', description: 'Edits', permissions: [read.uuid] });
+fields(editor, 'uuid', 'name', 'description', 'organisation', 'permissions', 'createdAt', 'updatedAt');
+assert.deepEqual(editor.permissions, [{ uuid: read.uuid, value: 'doc:see', type: 'doc' }]);
+const changedRole = await roles.update(editor.uuid, { name: 'author', permissions: { add: [write.uuid], remove: [read.uuid] } });
+assert.deepEqual(changedRole.permissions.map((p) => p.value), ['doc:write']);
+assert.equal((await roles.getOne(editor.uuid)).name, 'author');
+assert.deepEqual((await roles.getAll()).map((r) => r.uuid), [editor.uuid]);
+const user = await users.create({ id: 'u-sdk-2', name: 'Una', role: editor.uuid, permissions: [read.uuid] });
+fields(user, 'id', 'name', 'organisation', 'role', 'permissions', 'createdAt', 'updatedAt');
+fields(user.role, 'uuid', 'name', 'description', 'permissions', 'createdAt');
+const changedUser = await users.update('u-sdk-2', { name: 'Uma', permissions: { add: [write.uuid], remove: [read.uuid] } });
+assert.deepEqual([changedUser.name, changedUser.permissions.map((p) => p.value)], ['Uma', ['doc:write']]);
+assert.equal((await users.getOne('u-sdk-2')).role.uuid, editor.uuid);
+assert.deepEqual((await users.getAll()).map((u) => u.id), ['u-sdk-2']);
+await emptyIsSyntaxError(permissions.delete(write.uuid));
+assert.deepEqual((await users.getOne('u-sdk-2')).role.permissions, []);
+await emptyIsSyntaxError(roles.delete(editor.uuid));
+assert.equal((await users.getOne('u-sdk-2')).role, null);
+await emptyIsSyntaxError(users.delete('u-sdk-2'));
+await assert.rejects(users.getOne('u-sdk-2'), /^Error: Not Found$/);
+await emptyIsSyntaxError(permissions.delete(read.uuid));
+
 // Refusals are their reason phrase to this client.
 await assert.rejects(salable.products.getOne(demo.subscription), /^Error: Not Found$/);
 await assert.rejects(salable.licenses.create({ planUuid: 'x' }), /^Error: Bad Request$/);
