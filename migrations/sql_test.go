@@ -24,7 +24,7 @@ var built = map[string][]string{
 	"take tables and columns from the program's types": {"projections: NewTable", "projections: queueLoad", "projections: queueWrite", "projections: flush",
 		"projections: queueRows", "projections: ask", "projections: item", "projections: items", "projections: dress", "projections: licensePairs", "projections: status", "projections: compare"},
 	"join conditions that are constants, with named arguments": {"projections: Subscription", "projections: Subscriptions", "projections: SubscriptionUsage", "projections: Task", "projections: UnitCount",
-		"projections: UsagePeriods", "projections: UsageTotals", "projections: CountLicenses", "projections: MeterByKey", "projections: CouponByCode", "projections: eitherWay", "projections: from", "projections: tail"},
+		"projections: UsagePeriods", "projections: UsageTotals", "projections: CountLicenses", "projections: MeterByKey", "projections: CouponByCode", "projections: arms", "projections: tailBy"},
 	"name a schema that the program chose": {"projections: Drop", "projections: Swap", "projections: align", "projections: applyTo", "projections: catchUp",
 		"projections: execute", "projections: moveCheckpoints", "projections: newCopying", "projections: prepare", "projections: usable"},
 	"name a channel or a database that the program chose": {"projections: listen", "internal/embeddedpg: EnsureDatabase"},
