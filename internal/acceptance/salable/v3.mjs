@@ -1,0 +1,66 @@
+// Drives v3 of the API with @salable/node-sdk 5.0.0.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { ask, complete, coupon, demo, featured, flat, key, pem, poll, pricingTable, seats, verifiedList, watch, who } from './contract.mjs';
+
+const sdk = createRequire(import.meta.url)('salable-5');
+const salable = sdk.initSalable(key, 'v3');
+const watched = watch(salable);
+const notFound = (e) => e instanceof sdk.SalableResponseError && e.code === 'S1002';
+
+// Entitlements, which v3 has in place of licences.
+assert.equal(await salable.entitlements.check({ productUuid: demo.product, granteeIds: [`${who} flat`] }), undefined); // a plan without features
+const entitled = () => salable.entitlements.check({ productUuid: demo.product, granteeIds: [`${who} flat`] });
+assert.equal(await salable.entitlements.check({ productUuid: demo.product, granteeIds: ['nobody'] }), undefined);
+assert.equal((await ask('GET', '/licenses', { key, headers: { version: 'v3' } })).status, 404);
+
+// Subscriptions.
+assert.equal((await salable.subscriptions.getOne(seats)).quantity, 5);
+const { eventUuid } = await salable.subscriptions.updateSeatCount(seats, { increment: 2 });
+const event = await poll(() => salable.events.getOne(eventUuid), (e) => ['success', 'failed'].includes(e.status));
+assert.deepEqual([event.type, event.status], ['Create seats', 'success']);
+assert.equal((await salable.subscriptions.getOne(seats)).quantity, 7);
+assert.deepEqual(await salable.subscriptions.getInvoices(flat), { first: null, last: null, hasMore: false, data: [] });
+await assert.rejects(salable.subscriptions.getPaymentMethod(flat), notFound); // there is none
+assert.equal(await salable.subscriptions.addCoupon(flat, { couponUuid: coupon }), undefined);
+assert.equal(await salable.subscriptions.removeCoupon(flat, { couponUuid: coupon }), undefined);
+assert.equal(await salable.subscriptions.changePlan(flat, { planUuid: featured }), undefined);
+await poll(() => salable.subscriptions.getOne(flat), (s) => s.planUuid === featured);
+assert.deepEqual(verifiedList(await poll(entitled, Boolean), pem).map((f) => f.feature).sort(), ['layers', 'size:very_large']);
+assert.equal(await salable.subscriptions.cancel(flat, { when: 'end' }), undefined);
+assert.equal(await salable.subscriptions.reactivateSubscription(flat), undefined);
+await assert.rejects(salable.subscriptions.getOne(demo.product), notFound);
+
+// Usage.
+const use = { granteeId: demo.grantees[2], planUuid: demo.plans.metered };
+await assert.rejects(salable.usage.updateLicenseUsage({ ...use, granteeId: 'nobody', increment: 1, idempotencyKey: who }), notFound);
+
+const checkout = { granteeId: who, owner: who, successUrl: 'https://example.com/s', cancelUrl: 'https://example.com/c' };
+await complete(watched, {
+  'products.getAll': () => salable.products.getAll({ take: 2 }),
+  'products.getOne': () => salable.products.getOne(demo.product),
+  'products.getPricingTable': () => salable.products.getPricingTable(demo.product, { owner: who }),
+  'plans.getAll': () => salable.plans.getAll({ productUuid: demo.product }),
+  'plans.getOne': () => salable.plans.getOne(featured, { expand: ['features'] }),
+  'plans.getCheckoutLink': () => salable.plans.getCheckoutLink(demo.plans.flat, checkout),
+  'features.getAll': () => salable.features.getAll({ productUuid: demo.product }),
+  'pricingTables.getOne': () => salable.pricingTables.getOne(pricingTable, { owner: who }),
+  'subscriptions.getAll': () => salable.subscriptions.getAll({ take: 2 }),
+  'subscriptions.create': () => salable.subscriptions.create({ planUuid: demo.plans.flat, granteeId: who, owner: who }),
+  'subscriptions.update': () => salable.subscriptions.update(flat, { owner: who }),
+  'subscriptions.getSeats': () => salable.subscriptions.getSeats(seats),
+  'subscriptions.getSeatCount': () => salable.subscriptions.getSeatCount(seats),
+  'subscriptions.manageSeats': () => salable.subscriptions.manageSeats(seats, [{ type: 'assign', granteeId: who }]),
+  'subscriptions.getUpdatePaymentLink': () => salable.subscriptions.getUpdatePaymentLink(flat),
+  'subscriptions.getPortalLink': () => salable.subscriptions.getPortalLink(flat),
+  'subscriptions.getCancelSubscriptionLink': () => salable.subscriptions.getCancelSubscriptionLink(flat),
+  'usage.getAllUsageRecords': () => salable.usage.getAllUsageRecords({ granteeId: demo.grantees[2] }),
+  'usage.getCurrentUsageRecord': () => salable.usage.getCurrentUsageRecord(use),
+  'sessions.create': () => salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } }),
+});
+console.log(JSON.stringify({
+  events: {
+    'subscription.seats_added.v1': 1, 'subscription.plan_changed.v1': 1, 'subscription.cancellation_scheduled.v1': 1,
+    'subscription.reactivated.v1': 1, 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1,
+  },
+}));
