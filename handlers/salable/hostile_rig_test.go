@@ -55,6 +55,9 @@ func newAttack(t *testing.T) *attack {
 	bodies := map[string]string{
 		"POST /subscriptions/{subscriptionUuid}/coupons":              `{"couponUuid":"` + a.coupon + `"}`,
 		"PUT /subscriptions/{subscriptionUuid}/coupons":               `{"couponUuid":"` + a.coupon + `"}`,
+		"POST /subscriptions":                                         `{"planUuid":"` + a.flat + `","owner":"mia","granteeId":"gil"}`,
+		"PUT /subscriptions/{subscriptionUuid}":                       `{"owner":"noa"}`,
+		"PUT /subscriptions/{subscriptionUuid}/manage-seats":          `[{"type":"assign","granteeId":"fay"}]`,
 		"PUT /subscriptions":                                          `{"newPlanId":"` + a.perSeat + `","subscriptionId":"` + a.sub + `"}`,
 		"PUT /subscriptions/{subscriptionUuid}/change-plan":           `{"planUuid":"` + a.perSeat + `"}`,
 		"PUT /subscriptions/{subscriptionUuid}/updateplan/{planUuid}": "",
