@@ -91,7 +91,20 @@ await poll(() => salable.subscriptions.getOne(flat), (s) => s.cancelAtPeriodEnd)
 assert.equal(await salable.subscriptions.reactivateSubscription(flat), undefined);
 await poll(() => salable.subscriptions.getOne(flat), (s) => !s.cancelAtPeriodEnd && s.status === 'ACTIVE');
 await assert.rejects(salable.subscriptions.changePlan(flat, { planUuid: demo.product }), notFound);
+assert.equal((await salable.subscriptions.update(flat, { owner: `${who} owner` })).owner, `${who} owner`);
+const owned = await salable.subscriptions.getAll({ owner: `${who} owner`, expand: ['plan'], sort: 'desc', take: 2 });
+assert.deepEqual(owned.data.map((s) => [s.uuid, s.plan.uuid]), [[flat, demo.plans.flatUpgrade]]);
 if (newest) {
+  const started = await salable.subscriptions.create({ planUuid: demo.plans.perSeat, granteeId: `${who}-own`, owner: `${who} owner`, quantity: 3 });
+  assert.deepEqual([started.owner, started.quantity, started.status], [`${who} owner`, 3, 'ACTIVE']);
+  assert.deepEqual(await salable.subscriptions.getSeatCount(started.uuid), { count: 3, assigned: 1, unassigned: 2 });
+  assert.equal(await salable.subscriptions.manageSeats(started.uuid, [
+    { type: 'assign', granteeId: `${who}-x` }, { type: 'replace', granteeId: `${who}-x`, newGranteeId: `${who}-y` }, { type: 'unassign', granteeId: `${who}-own` },
+  ]), undefined);
+  const page = await salable.subscriptions.getSeats(started.uuid, { take: 2 });
+  const rest = await salable.subscriptions.getSeats(started.uuid, { take: 2, cursor: page.last });
+  assert.deepEqual([page.data.length, rest.data.length], [2, 1]);
+  assert.deepEqual([...page.data, ...rest.data].map((l) => l.granteeId).filter(Boolean), [`${who}-y`]);
   assert.equal(await salable.subscriptions.addCoupon(flat, { couponUuid: coupon }), undefined);
   assert.equal(await salable.subscriptions.removeCoupon(flat, { couponUuid: coupon }), undefined);
 }
@@ -101,28 +114,21 @@ await complete(watched, {
   'products.getPricingTable': () => salable.products.getPricingTable(demo.product, { granteeId: who }),
   'plans.getCheckoutLink': () => salable.plans.getCheckoutLink(demo.plans.flat, checkout),
   'pricingTables.getOne': () => salable.pricingTables.getOne(pricingTable, { granteeId: who }),
-  'subscriptions.getAll': () => salable.subscriptions.getAll({ take: 2 }),
-  'subscriptions.update': () => salable.subscriptions.update(flat, { owner: who }),
   'subscriptions.getUpdatePaymentLink': () => salable.subscriptions.getUpdatePaymentLink(flat),
   'subscriptions.getPortalLink': () => salable.subscriptions.getPortalLink(flat),
   'subscriptions.getCancelSubscriptionLink': () => salable.subscriptions.getCancelSubscriptionLink(flat),
   'usage.getAllUsageRecords': () => salable.usage.getAllUsageRecords({ granteeId: `${who}-m` }),
   'usage.getCurrentUsageRecord': () => salable.usage.getCurrentUsageRecord({ granteeId: `${who}-m`, planUuid: demo.plans.metered }),
   'sessions.create': () => salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } }),
-  ...(newest ? {
-    'subscriptions.create': () => salable.subscriptions.create({ planUuid: demo.plans.flat, granteeId: who, owner: who }),
-    'subscriptions.getSeats': () => salable.subscriptions.getSeats(seats),
-    'subscriptions.getSeatCount': () => salable.subscriptions.getSeatCount(seats),
-    'subscriptions.manageSeats': () => salable.subscriptions.manageSeats(seats, [{ type: 'assign', granteeId: who }]),
-  } : {}),
 });
 console.log(JSON.stringify({
   tasks: events,
   assigned: free[0].uuid,
   events: {
     'license.granted.v1': 4, 'license.ended.v1': 3, 'usage.recorded.v1': 2,
-    'subscription.seats_added.v1': 1, 'subscription.seats_removed.v1': 1, 'subscription.seats_assigned.v1': 3,
+    'subscription.seats_added.v1': 1, 'subscription.seats_removed.v1': 1, 'subscription.seats_assigned.v1': newest ? 4 : 3,
     'subscription.plan_changed.v1': 1, 'subscription.cancellation_scheduled.v1': 1, 'subscription.reactivated.v1': 1,
-    ...(newest ? { 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1 } : {}),
+    'subscription.owner_changed.v1': 1,
+    ...(newest ? { 'subscription.started.v1': 1, 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1 } : {}),
   },
 }));

@@ -30,6 +30,13 @@ assert.deepEqual(verifiedList(await poll(entitled, Boolean), pem).map((f) => f.f
 assert.equal(await salable.subscriptions.cancel(flat, { when: 'end' }), undefined);
 assert.equal(await salable.subscriptions.reactivateSubscription(flat), undefined);
 await assert.rejects(salable.subscriptions.getOne(demo.product), notFound);
+const started = await salable.subscriptions.create({ planUuid: demo.plans.perSeat, granteeId: `${who}-own`, owner: who, quantity: 2 });
+assert.equal((await salable.subscriptions.update(started.uuid, { owner: `${who} owner` })).owner, `${who} owner`);
+const owned = await salable.subscriptions.getAll({ owner: `${who} owner` });
+assert.deepEqual(owned.data.map((s) => [s.uuid, s.planUuid]), [[started.uuid, demo.plans.perSeat]]);
+assert.equal(await salable.subscriptions.manageSeats(started.uuid, [{ type: 'assign', granteeId: `${who}-x` }]), undefined);
+assert.deepEqual(await salable.subscriptions.getSeatCount(started.uuid), { count: 2, assigned: 2, unassigned: 0 });
+assert.deepEqual((await salable.subscriptions.getSeats(started.uuid)).data.map((l) => l.granteeId).sort(), [`${who}-own`, `${who}-x`]);
 
 // Usage.
 const use = { granteeId: demo.grantees[2], planUuid: demo.plans.metered };
@@ -45,12 +52,6 @@ await complete(watched, {
   'plans.getCheckoutLink': () => salable.plans.getCheckoutLink(demo.plans.flat, checkout),
   'features.getAll': () => salable.features.getAll({ productUuid: demo.product }),
   'pricingTables.getOne': () => salable.pricingTables.getOne(pricingTable, { owner: who }),
-  'subscriptions.getAll': () => salable.subscriptions.getAll({ take: 2 }),
-  'subscriptions.create': () => salable.subscriptions.create({ planUuid: demo.plans.flat, granteeId: who, owner: who }),
-  'subscriptions.update': () => salable.subscriptions.update(flat, { owner: who }),
-  'subscriptions.getSeats': () => salable.subscriptions.getSeats(seats),
-  'subscriptions.getSeatCount': () => salable.subscriptions.getSeatCount(seats),
-  'subscriptions.manageSeats': () => salable.subscriptions.manageSeats(seats, [{ type: 'assign', granteeId: who }]),
   'subscriptions.getUpdatePaymentLink': () => salable.subscriptions.getUpdatePaymentLink(flat),
   'subscriptions.getPortalLink': () => salable.subscriptions.getPortalLink(flat),
   'subscriptions.getCancelSubscriptionLink': () => salable.subscriptions.getCancelSubscriptionLink(flat),
@@ -60,6 +61,7 @@ await complete(watched, {
 });
 console.log(JSON.stringify({
   events: {
+    'subscription.started.v1': 1, 'subscription.owner_changed.v1': 1, 'subscription.seats_assigned.v1': 1,
     'subscription.seats_added.v1': 1, 'subscription.plan_changed.v1': 1, 'subscription.cancellation_scheduled.v1': 1,
     'subscription.reactivated.v1': 1, 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1,
   },
