@@ -81,6 +81,7 @@ func newAttack(t *testing.T) *attack {
 		"POST /subscriptions/{uuid}/change-plan":    `{"planUuid":"` + a.yearly + `"}`,
 		"POST /subscriptions/{uuid}/cancel":         `{"when":"periodEnd"}`,
 		"POST /subscriptions/{uuid}/reactivate":     "",
+		"POST /subscriptions/{uuid}/activate":       "",
 		"POST /subscriptions/{uuid}/pause":          `{"credit":"none"}`,
 		"POST /subscriptions/{uuid}/resume":         "",
 		"PUT /providers/manual":                     `{"outcome":"succeeds"}`,

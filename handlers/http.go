@@ -37,6 +37,8 @@ type Dialect struct {
 	JSONOnly bool
 	// CORS, when set, lets browsers call the dialect.
 	CORS *CORS
+	// Except are whole paths below its prefix that another dialect serves.
+	Except []string
 	// Routes are served below the prefix that the dialect is mounted at.
 	Routes []Route
 }

@@ -170,7 +170,7 @@ func (s *Server) mountOf(path string) *mount {
 		return s.operators
 	}
 	for _, m := range s.mounts {
-		if path == m.prefix || strings.HasPrefix(path, m.prefix+"/") {
+		if (path == m.prefix || strings.HasPrefix(path, m.prefix+"/")) && !slices.Contains(m.dialect.Except, path) {
 			return m
 		}
 	}

@@ -23,6 +23,7 @@ func (a *API) subscriptionRoutes() []Route {
 		{Method: "POST", Path: "/subscriptions/{uuid}/change-plan", Scope: write, Serve: a.changePlan},
 		{Method: "POST", Path: "/subscriptions/{uuid}/cancel", Scope: write, Serve: a.cancelSubscription},
 		{Method: "POST", Path: "/subscriptions/{uuid}/reactivate", Scope: write, Serve: a.reactivateSubscription},
+		{Method: "POST", Path: "/subscriptions/{uuid}/activate", Scope: write, Serve: a.activateSubscription},
 		{Method: "POST", Path: "/subscriptions/{uuid}/pause", Scope: write, Serve: a.pauseSubscription},
 		{Method: "POST", Path: "/subscriptions/{uuid}/resume", Scope: write, Serve: a.resumeSubscription},
 		{Method: "POST", Path: "/subscriptions/{uuid}/coupon", Scope: write, Serve: a.changeCoupon},
@@ -316,6 +317,14 @@ func (a *API) changed(w http.ResponseWriter, r *http.Request, v subscription.Vie
 //	out  200 subscription | 404 no_subscription | 409 subscription_ended
 func (a *API) reactivateSubscription(w http.ResponseWriter, r *http.Request) error {
 	return a.simple(w, r, nil, func(id uuid.UUID) domain.Command { return subscription.Reactivate{ID: id} })
+}
+
+// activateSubscription serves POST /subscriptions/{uuid}/activate: the seller says that an INCOMPLETE subscription is
+// paid. Any other stays as it is.
+//
+//	out  200 subscription | 404 no_subscription
+func (a *API) activateSubscription(w http.ResponseWriter, r *http.Request) error {
+	return a.simple(w, r, nil, func(id uuid.UUID) domain.Command { return subscription.Activate{ID: id} })
 }
 
 // pauseSubscription serves POST /subscriptions/{uuid}/pause.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -22,6 +23,7 @@ type serveCommand struct {
 	Database
 	Output
 	Listen        string        `env:"SUBLEDGER_LISTEN" default:"127.0.0.1:8080" help:"Address and port of the API, of health and of metrics. Port 0 takes a free one."`
+	PublicURL     string        `env:"SUBLEDGER_PUBLIC_URL" help:"Where clients reach this server, such as https://billing.example.com, for links to its pages. By default as each request knows it."`
 	Roles         []string      `env:"SUBLEDGER_ROLES" default:"api,projector,reactor" enum:"api,projector,reactor" help:"What this process does: api, projector, reactor."`
 	Connections   int           `env:"SUBLEDGER_CONNECTIONS" default:"48" help:"Connections to the database at most, all pools together; at least 6."`
 	RateLimit     float64       `env:"SUBLEDGER_RATE_LIMIT" default:"1000" help:"Requests per second and API key; 0 for no limits, of keys and addresses."`
@@ -41,6 +43,10 @@ func (c *serveCommand) Validate() error {
 	}
 	if _, err := strconv.ParseUint(port, 10, 16); err != nil {
 		return fmt.Errorf("--listen: the port is a number from 0 to 65535, not %q", port)
+	}
+	if u, err := url.Parse(c.PublicURL); c.PublicURL != "" && (err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil ||
+		u.RawQuery != "" || u.Fragment != "" || u.Path != "") {
+		return fmt.Errorf("--public-url: want an address such as https://billing.example.com, not %q", c.PublicURL)
 	}
 	switch {
 	case c.Connections < 6:

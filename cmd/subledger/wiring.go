@@ -12,6 +12,7 @@ import (
 
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/handlers/checkout"
 	"github.com/subledger/subledger/handlers/salable"
 	"github.com/subledger/subledger/internal/reactions"
 	"github.com/subledger/subledger/projections"
@@ -253,7 +254,9 @@ func (s *server) startHTTP(ctx context.Context, app *pgxpool.Pool, registry *pro
 			func(ctx context.Context, ledger uuid.UUID) ([]projections.Status, error) {
 				return projections.LedgerStatus(ctx, app, ledger, modelNames())
 			})
-		dialects[""], dialects["/ledger/v1"] = root.Dialect(), own.Dialect()
+		root.PublicURL = s.config.PublicURL
+		pages := checkout.New(s.store, s.reads, checkout.NewLinks(checkout.Sealer(s.store)), time.Now)
+		dialects[""], dialects["/ledger/v1"], dialects["/checkout"] = root.Dialect(), own.Dialect(), pages.Dialect()
 		registerCaches(registry, root.Caches())
 		registerCaches(registry, own.Caches())
 	}

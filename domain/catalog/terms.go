@@ -59,17 +59,23 @@ func Offered(l domain.Ledger, planID uuid.UUID) (Offer, error) {
 	return Offer{Terms: terms, Plan: plan, Product: product}, nil
 }
 
+// Usual is the currency of a purchase that does not say one.
+func (o Offer) Usual() string {
+	priced, usual := o.Plan.Fields.PricedCurrencies(), o.Product.DefaultCurrency()
+	if len(priced) > 0 && !slices.Contains(priced, usual) {
+		return priced[0]
+	}
+	return usual
+}
+
 // Currency is the one that a purchase is made in: the one asked for, else the product's default where
 // the plan has a price in it, else the plan's first, else the product's default; empty when there is
 // none at all. Invalid at /currency: unknown_currency, currency_not_offered.
 func (o Offer) Currency(asked string) (string, error) {
-	priced, usual := o.Plan.Fields.PricedCurrencies(), o.Product.DefaultCurrency()
 	if asked == "" {
-		if len(priced) > 0 && !slices.Contains(priced, usual) {
-			return priced[0], nil
-		}
-		return usual, nil
+		return o.Usual(), nil
 	}
+	priced := o.Plan.Fields.PricedCurrencies()
 	var bad domain.Problems
 	currency(&bad, "/currency", &asked)
 	if err := bad.Refusal(); err != nil {

@@ -19,7 +19,7 @@ func TestListsOfProductsAndPlans(t *testing.T) {
 		g.call(t, g.test, "GET", path, "").want(200).golden(name)
 		require.Equal(t, `{"error":"not found"}`, string(g.call(t, g.test, "GET", path, "", "version", "v3").want(404).body), "%s is not of v3", path)
 	}
-	plans := g.call(t, g.test, "GET", "/products/"+g.product+"/plans?expand=capabilities.capability,features.feature,features.enumValue,currencies.currency,generateCheckoutLink"+
+	plans := g.call(t, g.test, "GET", "/products/"+g.product+"/plans?expand=capabilities.capability,features.feature,features.enumValue,currencies.currency"+
 		"&successUrl=https://e.co/s&cancelUrl=https://e.co/c&granteeId=g&member=m&customerEmail=a@b.co&promoCode=P&currency=EUR&automaticTax=true", "").want(200)
 	expanded := g.call(t, g.test, "GET", "/products/"+g.product+"?expand=plans.capabilities.capability,plans.features.feature,plans.features.enumValue,plans.currencies.currency", "").want(200)
 	require.Equal(t, expanded.at("plans"), plans.at(), "the same plans as below their product")

@@ -39,6 +39,7 @@ var unknown = map[string]string{
 	"no_permission":     "permission not found",
 	"no_role":           "role not found",
 	"no_user":           "user not found",
+	"no_pricing_table":  "pricing table not found",
 }
 
 // properties are the names of what is wrong where a refusal says it by its code alone.

@@ -80,8 +80,7 @@ func expandable(paths ...string) expansion {
 	return all
 }
 
-// What each route expands. Links to a checkout and to a payment provider are accepted, since clients ask
-// for them, and add nothing as long as there is no provider.
+// What each route expands.
 var (
 	productExpandable = expandable("generateCheckoutLinks", "features.featureEnumOptions", "capabilities", "currencies.currency",
 		"organisationPaymentIntegration", "plans.capabilities.capability", "plans.features.feature", "plans.features.enumValue",
@@ -89,7 +88,7 @@ var (
 	planExpandable = expandable("generateCheckoutLink", "capabilities.capability", "features.feature", "features.enumValue",
 		"currencies.currency", "product.organisationPaymentIntegration", "product.currencies.currency")
 	subscriptionExpandable = expandable("product.organisationPaymentIntegration", "product.currencies.currency",
-		"plan.currencies.currency", "plan.features.feature", "plan.features.enumValue", "customer", "licenses")
+		"plan.currencies.currency", "plan.features.feature", "plan.features.enumValue", "customer")
 	licenseExpandable = expandable("subscription", "plan.currencies.currency", "plan.features.feature", "plan.features.enumValue",
 		"product.organisationPaymentIntegration", "product.currencies.currency", "cancelLink")
 )

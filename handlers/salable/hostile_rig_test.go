@@ -16,11 +16,11 @@ import (
 // attack is a rig with one of everything in it, to be sent what nobody should send.
 type attack struct {
 	*rig
-	sub, seat, license, event, coupon string
-	permission, linked                string // the first is deleted in the end
-	role, held                        string // so are this and the user ada, who has the other
-	writes, reads                     []ask
-	spent                             bool // its good bodies were sent by the test itself
+	sub, seat, license, event, coupon, table string
+	permission, linked                       string // the first is deleted in the end
+	role, held                               string // so are this and the user ada, who has the other
+	writes, reads                            []ask
+	spent                                    bool // its good bodies were sent by the test itself
 }
 
 // ask is a route with a request to it that is taken.
@@ -52,12 +52,12 @@ func newAttack(t *testing.T) *attack {
 		*r = a.call(t, a.test, "POST", "/rbac/roles", `{"name":"reader","permissions":["`+a.linked+`"]}`).want(201).text("uuid")
 	}
 	a.call(t, a.test, "POST", "/rbac/users", `{"id":"ada","role":"`+a.held+`"}`).want(201)
+	a.table = a.makeTable(t, a.test, a.shop)
 	bodies := map[string]string{
+		"POST /checkout/create-subscription":                          `{"planUuid":"` + a.flat + `","email":"ada@example.com","member":"mia","granteeId":"ada","currency":"USD"}`,
+		"POST /checkout/create-subscription-intent":                   `{"planUuid":"` + a.flat + `","email":"ada@example.com"}`,
 		"POST /subscriptions/{subscriptionUuid}/coupons":              `{"couponUuid":"` + a.coupon + `"}`,
 		"PUT /subscriptions/{subscriptionUuid}/coupons":               `{"couponUuid":"` + a.coupon + `"}`,
-		"POST /subscriptions":                                         `{"planUuid":"` + a.flat + `","owner":"mia","granteeId":"gil"}`,
-		"PUT /subscriptions/{subscriptionUuid}":                       `{"owner":"noa"}`,
-		"PUT /subscriptions/{subscriptionUuid}/manage-seats":          `[{"type":"assign","granteeId":"fay"}]`,
 		"PUT /subscriptions":                                          `{"newPlanId":"` + a.perSeat + `","subscriptionId":"` + a.sub + `"}`,
 		"PUT /subscriptions/{subscriptionUuid}/change-plan":           `{"planUuid":"` + a.perSeat + `"}`,
 		"PUT /subscriptions/{subscriptionUuid}/updateplan/{planUuid}": "",
@@ -82,7 +82,8 @@ func newAttack(t *testing.T) *attack {
 		"DELETE /rbac/users/{userUuid}":             "",
 		"PUT /usage":                                `{"licenseUuid":"` + a.license + `","countOptions":{"increment":1}}`,
 	}
-	queries := map[string]string{"/licenses/check": "?granteeIds=ada&productUuid=" + a.product, "/entitlements/check": "?granteeIds=fay&productUuid=" + a.product, "/licenses/purchaser": "?purchaser=mia&productUuid=" + a.product}
+	queries := map[string]string{"/licenses/check": "?granteeIds=ada&productUuid=" + a.product, "/entitlements/check": "?granteeIds=fay&productUuid=" + a.product, "/pricing-tables/{pricingTableUuid}": tableQuery,
+		"/products/{productUuid}/pricingtable": tableQuery, "/plans/{planUuid}/checkoutlink": linkQuery, "/plans/{planUuid}/checkout-link": linkQuery, "/licenses/purchaser": "?purchaser=mia&productUuid=" + a.product}
 	for _, rt := range a.api.Dialect().Routes {
 		w := ask{Route: rt, path: a.fill(rt.Path) + queries[rt.Path], status: 200}
 		if rt.Method == "GET" {
@@ -122,7 +123,7 @@ func (a *attack) bodied() (all []ask) {
 
 func (a *attack) fill(pattern string) string {
 	return fill(pattern, func(name string) string {
-		return map[string]string{"productUuid": a.product, "planUuid": a.perSeat, "subscriptionUuid": a.sub, "licenseUuid": a.license, "eventUuid": a.event, "granteeId": "ada",
+		return map[string]string{"productUuid": a.product, "planUuid": a.perSeat, "subscriptionUuid": a.sub, "licenseUuid": a.license, "eventUuid": a.event, "granteeId": "ada", "pricingTableUuid": a.table,
 			"permissionUuid": a.permission, "roleUuid": a.role, "userUuid": "ada"}[name]
 	})
 }

@@ -14,6 +14,8 @@ func (a *API) planRoutes() []route {
 	plans := handlers.ScopePlansRead
 	return []route{
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}", Scope: plans, Serve: a.readPlan}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/checkoutlink", Scope: plans, Serve: a.checkoutLink}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/checkout-link", Scope: plans, Serve: a.checkoutLink}, []string{v3}},
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/features", Scope: handlers.ScopeFeaturesRead, Serve: a.featuresOfPlan}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/currencies", Scope: handlers.ScopeCurrenciesRead, Serve: a.currenciesOfPlan}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/capabilities", Scope: handlers.ScopeCapabilitiesRead, Serve: a.capabilitiesOfPlan}, untilV2},
@@ -53,6 +55,7 @@ type plan struct {
 	Features               relation[[]planFeature]    `json:"features,omitzero"`
 	Currencies             relation[[]planCurrency]   `json:"currencies,omitzero"`
 	Product                relation[*product]         `json:"product,omitzero"`
+	CheckoutURL            relation[string]           `json:"checkoutUrl,omitzero"` // "" where nobody can pay
 }
 
 // planCapability is Salable's PlanCapability; it changes with its plan.
@@ -105,7 +108,7 @@ func (a *API) readPlan(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, options := readExpand(q, planExpandable), readCheckoutOptions(q)
+	e, options := readExpand(q, planExpandable), readCheckoutOptions(q, r)
 	if err := q.Err(); err != nil {
 		return err
 	}
@@ -122,7 +125,9 @@ func (a *API) readPlan(w http.ResponseWriter, r *http.Request) error {
 			return err
 		}
 	}
-	out, err := a.related(r).plans([]projections.Plan{row}, e)
+	x := a.related(r)
+	x.options = func(uuid.UUID) checkoutOptions { return options }
+	out, err := x.plans([]projections.Plan{row}, e)
 	if err != nil {
 		return err
 	}

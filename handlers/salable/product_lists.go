@@ -3,6 +3,8 @@ package salable
 import (
 	"net/http"
 
+	"github.com/google/uuid"
+
 	"github.com/subledger/subledger/handlers"
 	"github.com/subledger/subledger/projections"
 )
@@ -16,7 +18,7 @@ func (a *API) plansOfProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e, options := readExpand(q, planExpandable), readCheckoutOptions(q)
+	e, options := readExpand(q, planExpandable), readCheckoutOptions(q, r)
 	if err := q.Err(); err != nil {
 		return err
 	}
@@ -27,7 +29,9 @@ func (a *API) plansOfProduct(w http.ResponseWriter, r *http.Request) error {
 	if err := options.inCurrencyOf(row); err != nil {
 		return err
 	}
-	out, err := a.related(r).plansIn(row.ID, e)
+	x := a.related(r)
+	x.options = func(uuid.UUID) checkoutOptions { return options }
+	out, err := x.plansIn(row.ID, e)
 	if err != nil {
 		return err
 	}

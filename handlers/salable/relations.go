@@ -2,12 +2,12 @@ package salable
 
 import (
 	"context"
+	"maps"
 	"net/http"
 	"slices"
 
 	"github.com/google/uuid"
 
-	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/handlers"
 	"github.com/subledger/subledger/projections"
 )
@@ -17,10 +17,13 @@ type related struct {
 	*API
 	ctx    context.Context
 	caller handlers.Caller
+	base   string // public address of the server
+	// options are those of a plan's checkout; nil: none.
+	options func(plan uuid.UUID) checkoutOptions
 }
 
 func (a *API) related(r *http.Request) related {
-	return related{a, r.Context(), handlers.CallerOf(r)}
+	return related{API: a, ctx: r.Context(), caller: handlers.CallerOf(r), base: a.base(r)}
 }
 
 // part is the most ids that one query asks for.
@@ -84,7 +87,11 @@ func (x related) product(row projections.Product, e expansion) (*product, error)
 		out.Capabilities = expanded(capabilities)
 	}
 	if e.has("plans") {
-		plans, err := x.plansIn(row.ID, e.in("plans"))
+		below := maps.Clone(e.in("plans"))
+		if e.has("generateCheckoutLinks") {
+			below["generateCheckoutLink"] = expansion{}
+		}
+		plans, err := x.plansIn(row.ID, below)
 		if err != nil {
 			return nil, err
 		}
@@ -115,14 +122,18 @@ func (x related) capabilitiesIn(id uuid.UUID) ([]capability, error) {
 }
 
 func (x related) plansIn(id uuid.UUID, e expansion) ([]*plan, error) {
-	of := projections.CatalogFilter{ProductID: id}
-	rows, err := every(func(k projections.Keyset) ([]projections.Plan, error) {
-		return x.reads.Plans(x.ctx, x.caller.Ledger, of, k)
-	}, func(p projections.Plan) uuid.UUID { return p.ID })
+	rows, err := x.planRowsIn(id)
 	if err != nil {
 		return nil, err
 	}
 	return x.plans(rows, e)
+}
+
+func (x related) planRowsIn(id uuid.UUID) ([]projections.Plan, error) {
+	of := projections.CatalogFilter{ProductID: id}
+	return every(func(k projections.Keyset) ([]projections.Plan, error) {
+		return x.reads.Plans(x.ctx, x.caller.Ledger, of, k)
+	}, func(p projections.Plan) uuid.UUID { return p.ID })
 }
 
 // productsByID are products with the relations that need no query.
@@ -178,8 +189,24 @@ func (x related) plans(rows []projections.Plan, e expansion) ([]*plan, error) {
 			return nil, err
 		}
 	}
+	links := map[uuid.UUID]string{}
+	for _, row := range rows {
+		if !e.has("generateCheckoutLink") {
+			break
+		}
+		var o checkoutOptions
+		if x.options != nil {
+			o = x.options(row.ID)
+		}
+		if links[row.ID], err = x.link(row, o); err != nil {
+			return nil, err
+		}
+	}
 	return each(rows, func(row projections.Plan) *plan {
 		out := fromPlan(x.caller, row)
+		if link, ok := links[row.ID]; ok {
+			out.CheckoutURL = expanded(link)
+		}
 		out.HasAcceptedTransaction = len(sold[row.ID]) > 0
 		if e.has("capabilities") {
 			out.Capabilities = expanded(fromPlanCapabilities(row, capabilities))
@@ -225,63 +252,24 @@ func (x related) featuresOf(rows []projections.Plan) (map[uuid.UUID]projections.
 	}, func(f projections.Feature) uuid.UUID { return f.ID })
 }
 
-// subscriptions gives subscriptions their relations.
-func (x related) subscriptions(out []*subscription, e expansion) error {
+// subscription gives a subscription its relations.
+func (x related) subscription(out *subscription, e expansion) error {
 	if e.has("product") {
-		products, err := x.productsByID(each(out, func(s *subscription) uuid.UUID { return s.ProductUUID }), e.in("product"))
+		products, err := x.productsByID([]uuid.UUID{out.ProductUUID}, e.in("product"))
 		if err != nil {
 			return err
 		}
-		for _, s := range out {
-			s.Product = expanded(products[s.ProductUUID])
-		}
+		out.Product = expanded(products[out.ProductUUID])
 	}
 	if e.has("plan") {
-		plans, err := x.plansByID(each(out, func(s *subscription) uuid.UUID { return s.PlanUUID }), e.in("plan"))
+		plans, err := x.plansByID([]uuid.UUID{out.PlanUUID}, e.in("plan"))
 		if err != nil {
 			return err
 		}
-		for _, s := range out {
-			s.Plan = expanded(plans[s.PlanUUID])
-		}
+		out.Plan = expanded(plans[out.PlanUUID])
 	}
 	if e.has("customer") {
-		for _, s := range out {
-			s.Customer = expanded[*struct{}](nil)
-		}
-	}
-	if e.has("licenses") {
-		return x.licensesOf(out)
-	}
-	return nil
-}
-
-// mostExpanded bounds the licences that one answer nests below subscriptions: there may be 100,000 seats to each.
-const mostExpanded = 10_000
-
-// licensesOf nests all licences of subscriptions, removed ones too. It refuses with too_many_licenses.
-func (x related) licensesOf(out []*subscription) error {
-	of := projections.LicenseFilter{SubscriptionIDs: each(out, func(s *subscription) uuid.UUID { return s.UUID })}
-	at, found := x.now(), map[uuid.UUID][]*license{}
-	for k, n := (projections.Keyset{Limit: part}), 0; len(out) > 0; {
-		rows, err := x.reads.Licenses(x.ctx, x.caller.Ledger, of, at, k)
-		if err != nil {
-			return err
-		}
-		if n += len(rows); n > mostExpanded {
-			return &domain.Error{Kind: domain.Malformed, Code: "too_many_licenses", Fields: []domain.Field{{Pointer: "expand", Code: "too_many_licenses",
-				Detail: "there are more than 10,000 licences to show; list them by GET /licenses or the subscription's seats"}}}
-		}
-		for _, row := range rows {
-			found[*row.SubscriptionID] = append(found[*row.SubscriptionID], fromLicense(x.caller, row))
-		}
-		if len(rows) < part {
-			break
-		}
-		k.After = rows[len(rows)-1].ID
-	}
-	for _, s := range out {
-		s.Licenses = expanded(found[s.UUID])
+		out.Customer = expanded[*struct{}](nil)
 	}
 	return nil
 }

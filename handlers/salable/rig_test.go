@@ -29,6 +29,7 @@ import (
 	"github.com/subledger/subledger/domain/organisation"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/handlers/checkout"
 	"github.com/subledger/subledger/handlers/salable"
 	"github.com/subledger/subledger/internal/apikey"
 	"github.com/subledger/subledger/internal/pgtest"
@@ -169,7 +170,8 @@ func newRig(t testing.TB) *rig {
 		return projections.LedgerStatus(ctx, app, ledger, names)
 	})
 	g.server = handlers.NewServer(handlers.Config{Pool: app, Now: g.now, Log: logger, AccessLog: true, Registry: prometheus.NewRegistry()},
-		map[string]*handlers.Dialect{"": g.api.Dialect(), "/ledger/v1": g.own.Dialect()})
+		map[string]*handlers.Dialect{"": g.api.Dialect(), "/ledger/v1": g.own.Dialect(),
+			"/checkout": checkout.New(g.store, reads, checkout.NewLinks(checkout.Sealer(g.store)), g.now).Dialect()})
 	g.admin = g.adminKey(t)
 	g.test = g.key(t, g.organisation(t), "test", allScopes()...)
 	g.shop = g.stock(t, g.test)
@@ -369,6 +371,7 @@ func (r *result) properties() (names []string) {
 
 var (
 	anyUUID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
+	anyLink = regexp.MustCompile(`/checkout/[A-Za-z0-9_-]{40,}`)
 	anyHex  = regexp.MustCompile(`"(signature|publicHash)":"[0-9a-f]+"`)
 )
 
@@ -383,6 +386,7 @@ func (r *result) golden(name string) *result {
 		return seen[id]
 	})
 	text = anyHex.ReplaceAllString(text, `"$1":"<hex>"`)
+	text = anyLink.ReplaceAllString(text, "/checkout/<token>")
 	var pretty bytes.Buffer
 	require.NoError(r.t, json.Indent(&pretty, []byte(text), "", "  "), "%s", r.body)
 	pretty.WriteByte('\n')

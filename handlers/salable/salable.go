@@ -23,6 +23,7 @@ import (
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/handlers/checkout"
 	"github.com/subledger/subledger/internal/cache"
 	"github.com/subledger/subledger/projections"
 )
@@ -35,12 +36,17 @@ type API struct {
 	signer       *Signer
 	now          func() time.Time
 	homes        *cache.Cache[home, *uuid.UUID]
+	links        *checkout.Links
+
+	// PublicURL is where clients reach the server, for links to its pages; without it, as each request knows it.
+	PublicURL string
 }
 
 // New makes the dialect; now is the process clock.
 func New(store *eventstore.Store, reads *projections.Reads, entitlements *projections.Entitlements, signer *Signer, now func() time.Time) *API {
 	homes := cache.New(homesBytes, func(home, *uuid.UUID) int { return 64 })
-	return &API{store: store, reads: reads, entitlements: entitlements, signer: signer, now: now, homes: homes}
+	return &API{store: store, reads: reads, entitlements: entitlements, signer: signer, now: now, homes: homes,
+		links: checkout.NewLinks(checkout.Sealer(store))}
 }
 
 // Caches are what the dialect keeps in memory, by name, for metrics.

@@ -34,11 +34,10 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		zoe.key, zoe.license, zoe.upgrade = key, adHoc, s.upgrade
 		event := g.call(t, key, "POST", "/subscriptions/"+sub+"/seats", `{"increment":1}`).want(201).text("eventUuid")
 		theirs[name] = map[string]string{"productUuid": s.product, "planUuid": s.flat, "subscriptionUuid": sub, "licenseUuid": adHoc,
-			"eventUuid": event, "granteeId": "zoe", "seat": g.seatsOf(t, key, sub)[0], "couponUuid": g.makeCoupon(t, key, "TEN")}
+			"eventUuid": event, "granteeId": "zoe", "seat": g.seatsOf(t, key, sub)[0], "couponUuid": g.makeCoupon(t, key, "TEN"), "pricingTableUuid": g.makeTable(t, key, s)}
 		theirs[name]["permissionUuid"], theirs[name]["roleUuid"] = g.access(t, key, "zoe")
 		theirs[name]["userUuid"] = "zoe"
 	}
-	g.subscribe(t, g.test, g.flat, "")
 	mine := map[string]string{"productUuid": g.product, "planUuid": g.flat, "subscriptionUuid": ours, "granteeId": "ada", "seat": g.seatsOf(t, g.test, ours)[0]}
 	mine["licenseUuid"] = g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, g.flat)).want(201).text("uuid")
 	for key, upgrade := range map[string]string{g.test: g.upgrade, zoe.key: zoe.upgrade} { // it has features
@@ -47,10 +46,11 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 	mine["eventUuid"] = g.call(t, g.test, "POST", "/subscriptions/"+ours+"/seats", `{"increment":1}`).want(201).text("eventUuid")
 	g.call(t, g.test, "PUT", "/usage", fmt.Sprintf(`{"licenseUuid":%q,"countOptions":{"increment":1}}`, mine["licenseUuid"]), "unique-key", "ours")
 	coupon := g.makeCoupon(t, g.test, "TEN")
+	mine["pricingTableUuid"] = g.makeTable(t, g.test, g.shop)
 	mine["permissionUuid"], mine["roleUuid"] = g.access(t, g.test, "ada")
 	mine["userUuid"] = "ada"
 	unknown := map[string]string{"granteeId": "nobody", "userUuid": "nobody"}
-	for _, name := range []string{"productUuid", "planUuid", "subscriptionUuid", "licenseUuid", "eventUuid", "seat", "couponUuid", "permissionUuid", "roleUuid"} {
+	for _, name := range []string{"productUuid", "planUuid", "subscriptionUuid", "licenseUuid", "eventUuid", "seat", "couponUuid", "pricingTableUuid", "permissionUuid", "roleUuid"} {
 		unknown[name] = uuid.Must(uuid.NewV7()).String()
 	}
 	// Bodies and queries in which routes carry ids: each %s is one of the names, in order.
@@ -59,18 +59,20 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		names       []string
 	}
 	carries := map[string][]request{
-		"GET /subscriptions":                                 {{"?productUuid=%s&expand=product,plan,licenses", "", []string{"productUuid"}}, {"?planUuid=%s", "", []string{"planUuid"}}},
-		"POST /subscriptions":                                {{"", `{"planUuid":"%s","owner":"o","granteeId":"g"}`, []string{"planUuid"}}},
-		"PUT /subscriptions/{subscriptionUuid}":              {{"", `{"owner":"o"}`, nil}},
-		"PUT /subscriptions/{subscriptionUuid}/manage-seats": {{"", `[{"type":"assign","granteeId":"x"}]`, nil}, {"", `[{"type":"unassign","granteeId":"%s"}]`, []string{"granteeId"}}},
 		"PUT /subscriptions": {{"", `{"newPlanId":"%s","subscriptionId":"` + ours + `"}`, []string{"planUuid"}},
 			{"", `{"newPlanId":"` + g.flat + `","subscriptionId":"%s"}`, []string{"subscriptionUuid"}}},
 		"PUT /subscriptions/{subscriptionUuid}/change-plan": {{"", `{"planUuid":"` + g.flat + `"}`, nil}, {"", `{"planUuid":"%s"}`, []string{"planUuid"}}},
 		"POST /subscriptions/{subscriptionUuid}/seats":      {{"", `{"increment":1}`, nil}},
 		"PUT /subscriptions/{subscriptionUuid}/seats":       {{"", `{"decrement":1}`, nil}},
+		"GET /plans/{planUuid}/checkoutlink":                {{linkQuery, "", nil}},
+		"GET /plans/{planUuid}/checkout-link":               {{linkQuery, "", nil}},
+		"GET /pricing-tables/{pricingTableUuid}":            {{tableQuery, "", nil}},
+		"GET /products/{productUuid}/pricingtable":          {{tableQuery, "", nil}},
+		"POST /checkout/create-subscription":                {{"", `{"planUuid":"%s"}`, []string{"planUuid"}}},
+		"POST /checkout/create-subscription-intent":         {{"", `{"planUuid":"%s"}`, []string{"planUuid"}}},
 		"POST /subscriptions/{subscriptionUuid}/coupons":    {{"", `{"couponUuid":"` + coupon + `"}`, nil}, {"", `{"couponUuid":"%s"}`, []string{"couponUuid"}}},
 		"PUT /subscriptions/{subscriptionUuid}/coupons":     {{"", `{"couponUuid":"` + coupon + `"}`, nil}, {"", `{"couponUuid":"%s"}`, []string{"couponUuid"}}},
-		"GET /subscriptions/{subscriptionUuid}":             {{"?expand=product,plan,licenses", "", nil}},
+		"GET /subscriptions/{subscriptionUuid}":             {{"?expand=product,plan", "", nil}},
 		"GET /products/{productUuid}":                       {{"?expand=plans.features,capabilities", "", nil}},
 		"GET /licenses": {{"?subscriptionUuid=%s", "", []string{"subscriptionUuid"}}, {"?planUuid=%s", "", []string{"planUuid"}},
 			{"?productUuid=%s", "", []string{"productUuid"}}, {"?granteeId=%s", "", []string{"granteeId"}}},
