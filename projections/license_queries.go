@@ -68,14 +68,16 @@ func (l *LicenseRow) answer(s *Subscription, at time.Time) License {
 
 // LicenseFilter narrows a list or count of licences; zero fields do not.
 type LicenseFilter struct {
-	IDs            []uuid.UUID // these alone; unknown ones are left out
-	SubscriptionID uuid.UUID
-	ProductID      uuid.UUID
-	PlanID         uuid.UUID
-	Grantee        string
-	Purchaser      string
-	Status         string // effective; compared as it is, in upper case
-	Assigned       *bool
+	IDs             []uuid.UUID // these alone; unknown ones are left out
+	SubscriptionID  uuid.UUID
+	SubscriptionIDs []uuid.UUID // of any of these
+	ProductID       uuid.UUID
+	PlanID          uuid.UUID
+	Grantee         string
+	Purchaser       string
+	Status          string // effective; compared as it is, in upper case
+	NotCanceled     bool   // effective
+	Assigned        *bool
 }
 
 var (
@@ -97,6 +99,9 @@ func (f LicenseFilter) arms(ledger uuid.UUID, at time.Time, k Keyset) ([]string,
 	if f.SubscriptionID != uuid.Nil {
 		w.with("subscription", f.SubscriptionID, "l.subscription_id = @subscription")
 	}
+	if f.SubscriptionIDs != nil {
+		w.with("subscriptions", f.SubscriptionIDs, "l.subscription_id = any(@subscriptions)")
+	}
 	if f.ProductID != uuid.Nil {
 		w.with("product", f.ProductID, "l.product_id = @product")
 	}
@@ -110,6 +115,9 @@ func (f LicenseFilter) arms(ledger uuid.UUID, at time.Time, k Keyset) ([]string,
 		// Of a bare comparison the planner believes that it leaves one row in two hundred, and sorts the whole ledger
 		// for each page; of a case that it leaves half.
 		w.with("status", f.Status, "case when "+licenseStatus+" = @status then true else false end")
+	}
+	if f.NotCanceled {
+		w.and("case when " + licenseStatus + " <> 'CANCELED' then true else false end") // for the planner, as above
 	}
 	const ad, seat = "l.subscription_id is null", "s.id is not null" // else its subscription's projection is behind
 	var either []string

@@ -8,7 +8,8 @@
 //
 //	S1 ACTIVE seats stay within the plan's minimum and maximum, seats asked for by open tasks included.
 //	S2 Only unassigned seats are removed, never partially; the newest go first. A removed seat is CANCELED for ever.
-//	S3 A grantee may hold several seats; an assignment that changes nothing makes no event.
+//	S3 A grantee may hold several seats; an assignment that changes nothing makes no event. Of seats named
+//	   by their grantee the oldest is meant, and the oldest unassigned one is assigned.
 //	S4 A plan change keeps to the product, and to plans that are sold by now. Seats move to the new plan and its capabilities; when its
 //	   minimum exceeds the seats, unassigned seats are added up to it; when its maximum is below them, it is refused.
 //	S5 Cancel `now` ends everything at once; `end` keeps access until the period's end. Reactivate only
@@ -23,6 +24,7 @@
 //	   assignment, which has no use for it, leave it be.
 //	S10 A trial is a period of its own. The first paid period begins at its end, which is also the
 //	   anchor unless another was asked for; a period that begins between two boundaries is the shorter.
+//	   A first period whose end was asked for is as long as that, and its end is the anchor.
 //	S11 News of payments is never refused: what changes nothing makes no event.
 //	S12 A paused subscription gives no access, does not renew and is not changed; its trial runs on. It
 //	   resumes in the status that it would have by then.

@@ -30,26 +30,32 @@ const (
 // StartAt is now by default, AnchorAt the end of the trial, if there is one, else StartAt; the trial is
 // the plan's unless TrialEnd says otherwise (at StartAt: none). All are cut to microseconds.
 //
+// ExpiryDate is the end of the first period, of a trial too, whatever the plan's interval; those after it
+// are counted from there. Status ACTIVE begins without the plan's trial, TRIALING with one.
+//
 // NotFound: no_plan. Conflict: plan_archived. Invalid: amount_out_of_range, quantity_out_of_limits,
 // too_many_seats, unknown_currency, currency_not_offered, bad_proration_mode, bad_provider,
-// unknown_time_zone, bad_start, bad_anchor, bad_trial_end, bad_owner, bad_email, bad_grantee. With a coupon
+// unknown_time_zone, bad_start, bad_anchor, bad_trial_end, bad_expiry, bad_status, no_trial, bad_owner, bad_email, bad_grantee. With a coupon
 // also what ApplyCoupon refuses; it counts from the start on.
 type Start struct {
-	PlanID        uuid.UUID
-	Quantity      *int
-	Currency      string
-	StartAt       *time.Time
-	AnchorAt      *time.Time
-	TrialEnd      *time.Time
-	ProrationMode string // second (default), day, fixed30
-	Provider      string // none (default), manual
-	CustomerID    *uuid.UUID
-	Owner         string
-	Email         string
-	Grantee       *string // of the first seat
-	Incomplete    bool    // INCOMPLETE until the first invoice is paid: Activate
-	TimeZone      string  // IANA; UTC by default
-	CouponID      *uuid.UUID
+	PlanID            uuid.UUID
+	Quantity          *int
+	Currency          string
+	StartAt           *time.Time
+	AnchorAt          *time.Time
+	TrialEnd          *time.Time
+	ProrationMode     string // second (default), day, fixed30
+	Provider          string // none (default), manual
+	CustomerID        *uuid.UUID
+	Owner             string
+	Email             string
+	Grantee           *string // of the first seat
+	Incomplete        bool    // INCOMPLETE until the first invoice is paid: Activate
+	ExpiryDate        *time.Time
+	Status            string // ACTIVE, TRIALING; by default what the plan has
+	CancelAtPeriodEnd bool   // it ends with its first period
+	TimeZone          string // IANA; UTC by default
+	CouponID          *uuid.UUID
 }
 
 // Decide implements domain.Command.
@@ -88,6 +94,9 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 		e.Seats[0].Grantee = grantee
 	}
 	l.AppendAt(id, e.StartAt, e)
+	if c.CancelAtPeriodEnd {
+		l.Append(id, CancellationScheduled{EndsAt: e.Period.End})
+	}
 	if coupon != nil {
 		redeem(l, id, coupon, e.StartAt)
 	}
@@ -145,7 +154,26 @@ func (c Start) times(e *Started, plan *catalog.Plan, zone *time.Location, now ti
 		bad.Add("/startAt", "bad_start", "a subscription starts in the years 1970 to 9000")
 		return
 	}
-	if trial := trialEnd(c.TrialEnd, plan, e.StartAt, zone); trial != nil {
+	expiry := c.ExpiryDate
+	if expiry != nil {
+		at := instant(*expiry)
+		if expiry = &at; !at.After(e.StartAt) || at.Year() > 9000 {
+			bad.Add("/expiryDate", "bad_expiry", "the first period ends after its start, and before the year 9001")
+			return
+		}
+	}
+	trial := trialEnd(c.TrialEnd, plan, e.StartAt, zone)
+	switch {
+	case c.Status == Active:
+		trial = nil
+	case expiry != nil && (trial != nil || c.Status == Trialing):
+		trial = expiry
+	case c.Status == Trialing && trial == nil:
+		bad.Add("/status", "no_trial", "the plan has no trial; say with expiryDate how long it is")
+	case c.Status != "" && c.Status != Trialing:
+		bad.OneOf("/status", "bad_status", c.Status, Active, Trialing)
+	}
+	if trial != nil {
 		switch {
 		case trial.Before(e.StartAt) || trial.Year() > 9000:
 			bad.Add("/trialEnd", "bad_trial_end", "a trial ends at its start or after it")
@@ -157,6 +185,8 @@ func (c Start) times(e *Started, plan *catalog.Plan, zone *time.Location, now ti
 	e.AnchorAt = e.StartAt
 	if e.TrialEnd != nil {
 		e.AnchorAt = *e.TrialEnd
+	} else if expiry != nil {
+		e.AnchorAt = *expiry
 	}
 	if c.AnchorAt != nil {
 		e.AnchorAt = instant(*c.AnchorAt)
@@ -166,9 +196,12 @@ func (c Start) times(e *Started, plan *catalog.Plan, zone *time.Location, now ti
 		return
 	}
 	f := Facts{Terms: e.Terms, AnchorAt: e.AnchorAt, TimeZone: e.TimeZone}
-	if e.TrialEnd != nil {
+	switch {
+	case e.TrialEnd != nil:
 		e.Period = Period{Start: e.StartAt, End: *e.TrialEnd}
-	} else {
+	case expiry != nil:
+		e.Period = Period{Start: e.StartAt, End: *expiry}
+	default:
 		e.Period = f.periodFrom(e.StartAt)
 	}
 	if zone == nil {

@@ -216,6 +216,20 @@ func fromSubscription(c handlers.Caller, s projections.Subscription, at time.Tim
 	return out
 }
 
+// fromSubscriptionView is fromSubscription for the answer of a command.
+func fromSubscriptionView(c handlers.Caller, v coresubscription.View) *subscription {
+	out := &subscription{
+		UUID: v.ID, ProductUUID: v.ProductID, PlanUUID: v.PlanID, Organisation: c.Organisation, PaymentSubscriptionID: v.ID.String(),
+		Type: "none", Quantity: v.Quantity, Email: textOrNull(v.Email.Text), ExpiryDate: instant(v.ExpiryDate), Status: v.Status,
+		CreatedAt: instant(v.CreatedAt), UpdatedAt: instant(v.UpdatedAt), IsTest: c.Test(), CancelAtPeriodEnd: v.CancelAtPeriodEnd,
+		Owner: textOrNull(v.Owner.Text),
+	}
+	if v.Provider != coresubscription.NoProvider {
+		out.Type = corelicense.Salable
+	}
+	return out
+}
+
 func fromTask(c handlers.Caller, t projections.Task) event {
 	return event{UUID: t.ID, Type: t.Type, Organisation: c.Organisation, Status: t.Status, IsTest: c.Test(), Retries: t.Retries,
 		ErrorMessage: t.ErrorMessage, ErrorCode: t.ErrorCode, CreatedAt: instant(t.CreatedAt), UpdatedAt: instant(t.UpdatedAt)}

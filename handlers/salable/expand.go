@@ -88,7 +88,7 @@ var (
 	planExpandable = expandable("generateCheckoutLink", "capabilities.capability", "features.feature", "features.enumValue",
 		"currencies.currency", "product.organisationPaymentIntegration", "product.currencies.currency")
 	subscriptionExpandable = expandable("product.organisationPaymentIntegration", "product.currencies.currency",
-		"plan.currencies.currency", "plan.features.feature", "plan.features.enumValue", "customer")
+		"plan.currencies.currency", "plan.features.feature", "plan.features.enumValue", "customer", "licenses")
 	licenseExpandable = expandable("subscription", "plan.currencies.currency", "plan.features.feature", "plan.features.enumValue",
 		"product.organisationPaymentIntegration", "product.currencies.currency", "cancelLink")
 )

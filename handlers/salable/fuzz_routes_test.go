@@ -149,15 +149,16 @@ func bodyOf(rt target) string {
 		"/permissions": `{"value":"v","type":"t","description":"d","dependencies":["a"]}`, "/permissions/{permissionUuid}": `{"value":"w","dependencies":{"a":"b"}}`,
 		"/roles": `{"name":"r","permissions":["<permission>"]}`, "/roles/{roleUuid}": `{"name":"s","permissions":{"add":["<permission>"],"remove":["<permission>"]}}`,
 		"/users": `{"id":"ann","name":"Ann","role":"<role>","permissions":["<permission>"]}`, "/users/{userUuid}": `{"id":"bob","role":"<role>","permissions":["<permission>"]}`,
-		"/providers/manual": `{"outcome":"failsThenSucceeds","failures":2,"delayMs":5}`, "/seats": `{"increment":1,"decrement":1}`,
-		"/usage": `{"records":[{"key":"u","quantity":"1.5","subscriptionUuid":"<sub>","at":"2026-06-01T12:00:00Z"}],"licenseUuid":"<license>","countOptions":{"increment":1}}`,
+		"/providers/manual": `{"outcome":"failsThenSucceeds","failures":2,"delayMs":5}`, "/seats": `{"increment":1,"decrement":1}`, "/manage-seats": `[{"type":"assign","granteeId":"x"},{"type":"replace","granteeId":"ada","newGranteeId":"eve"},{"type":"unassign","granteeId":"eve"}]`,
+		"/subscriptions/{subscriptionUuid}": `{"owner":"noa"}`,
+		"/usage":                            `{"records":[{"key":"u","quantity":"1.5","subscriptionUuid":"<sub>","at":"2026-06-01T12:00:00Z"}],"licenseUuid":"<license>","countOptions":{"increment":1}}`,
 	} {
 		if strings.HasSuffix(rt.Path, part) {
 			return body
 		}
 	}
 	if rt.Path == "/subscriptions" {
-		return `{"planUuid":"<plan>","quantity":2,"granteeId":"ada","startAt":"2026-05-01T00:00:00Z","newPlanId":"<plan>","subscriptionId":"<sub>"}`
+		return `{"planUuid":"<plan>","quantity":2,"granteeId":"ada","startAt":"2026-05-01T00:00:00Z","owner":"mia","status":"TRIALING","expiryDate":"2026-09-01T00:00:00Z","cancelAtPeriodEnd":true,"newPlanId":"<plan>","subscriptionId":"<sub>"}`
 	}
 	if slices.Contains([]string{"POST", "PUT"}, rt.Method) && strings.HasPrefix(rt.Path, "/licenses") {
 		return `[{"planUuid":"<flat>","member":"m","granteeId":"x","uuid":"<license>"}]`

@@ -116,7 +116,7 @@ func TestB18_AnyContentType(t *testing.T) {
 // withoutQuery are the routes whose answer no query changes.
 var withoutQuery = []string{"/products", "/licenses/{licenseUuid}/usage", "/events/{eventUuid}", "/products/{productUuid}/features", "/products/{productUuid}/currencies",
 	"/products/{productUuid}/capabilities", "/plans/{planUuid}/features", "/plans/{planUuid}/currencies", "/plans/{planUuid}/capabilities",
-	"/subscriptions/{subscriptionUuid}/updateplan/listplans"}
+	"/subscriptions/{subscriptionUuid}/updateplan/listplans", "/subscriptions/{subscriptionUuid}/seats/count"}
 
 func TestB19_InvalidText(t *testing.T) {
 	t.Parallel()

@@ -148,7 +148,7 @@ func TestB35_Queries(t *testing.T) {
 			if strings.Contains(r.path, "?") {
 				join = "&"
 			}
-			for _, query := range []string{"nope=1", "nope=1&nope=2", "sort=drop", "limit=-1", "planUUID=x", "__proto__=1", "$where=1", strings.Repeat("a", 3000) + "=1"} {
+			for _, query := range []string{"nope=1", "nope=1&nope=2", "order=drop", "limit=-1", "planUUID=x", "__proto__=1", "$where=1", strings.Repeat("a", 3000) + "=1"} {
 				got := a.send(t, a.test, "GET", r.path+join+query, "")
 				require.Equal(t, r.status, got.status, "%s: %s", got.what, got.body)
 			}

@@ -166,6 +166,10 @@ func (a *API) countLicenses(w http.ResponseWriter, r *http.Request) error {
 	if err := a.begin(w, r); err != nil {
 		return err
 	}
+	return a.writeCount(w, r, f)
+}
+
+func (a *API) writeCount(w http.ResponseWriter, r *http.Request, f projections.LicenseFilter) error {
 	n, err := a.reads.CountLicenses(r.Context(), handlers.CallerOf(r).Ledger, f, a.now())
 	if err != nil {
 		return err

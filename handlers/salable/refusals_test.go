@@ -45,7 +45,22 @@ func TestBadInputs(t *testing.T) {
 		"a currency that is not its": {"GET", "/plans/" + g.flat + "?currency=JPY", "", nil, []string{"currency"}},
 		"the same of a product":      {"GET", "/products/" + g.product + "/plans?currency=gbp", "", nil, []string{"currency"}},
 		"invoices, take and cursor":  {"GET", "/subscriptions/" + sub + "/invoices?take=0&cursor=in_1", "", []string{"version", "v2"}, []string{"take", "cursor"}},
-		"when":                       {"PUT", "/subscriptions/" + sub + "/cancel?when=soon", "", nil, []string{"when"}},
+		"list of subscriptions": {"GET", "/subscriptions?status=gone&productUuid=1&planUuid=2&sort=up&take=101&cursor=x&expand=seats", "", []string{"version", "v2"},
+			[]string{"status", "productUuid", "planUuid", "sort", "take", "cursor", "expand"}},
+		"a subscription, nothing": {"POST", "/subscriptions", `{}`, []string{"version", "v3"}, []string{"planUuid", "owner"}},
+		"a subscription, all of it": {"POST", "/subscriptions", `{"planUuid":"x","owner":1,"granteeId":"","expiryDate":"soon","cancelAtPeriodEnd":"no","quantity":-1,"status":"PAUSED"}`,
+			[]string{"version", "v2"}, []string{"planUuid", "owner", "granteeId", "expiryDate", "cancelAtPeriodEnd", "quantity", "status"}},
+		"a subscription that is over": {"POST", "/subscriptions", fmt.Sprintf(`{"planUuid":%q,"owner":"o","expiryDate":"2020-01-01T00:00:00Z"}`, g.flat), nil, []string{"expiryDate"}},
+		"a trial of no length":        {"POST", "/subscriptions", fmt.Sprintf(`{"planUuid":%q,"owner":"o","status":"TRIALING"}`, g.flat), nil, []string{"status"}},
+		"no owner":                    {"PUT", "/subscriptions/" + sub, `{"owner":null}`, nil, []string{"owner"}},
+		"no part of the seats":        {"GET", seats + "?take=0&cursor=1", "", []string{"version", "v2"}, []string{"take", "cursor"}},
+		"seats by grantee, no list":   {"PUT", "/subscriptions/" + sub + "/manage-seats", `{}`, nil, []string{"body"}},
+		"seats by grantee, unread":    {"PUT", "/subscriptions/" + sub + "/manage-seats", `[{"type":"swap"},7,{"type":"replace","granteeId":"a"}]`, nil, []string{"0.type", "0.granteeId", "1", "2.newGranteeId"}},
+		"seats by grantee, unheld": {"PUT", "/subscriptions/" + sub + "/manage-seats",
+			`[{"type":"assign","granteeId":"x"},{"type":"assign","granteeId":"y"},{"type":"unassign","granteeId":"z"}]`, nil, []string{"1.granteeId", "2.granteeId"}},
+		"v3's seats, neither": {"POST", seats, `{}`, []string{"version", "v3"}, []string{"increment"}},
+		"v3's seats, both":    {"POST", seats, `{"increment":1,"decrement":1,"proration":"some"}`, []string{"version", "v3"}, []string{"decrement", "proration"}},
+		"when":                {"PUT", "/subscriptions/" + sub + "/cancel?when=soon", "", nil, []string{"when"}},
 
 		"check without anything":    {"GET", "/licenses/check", "", nil, []string{"productUuid", "granteeIds"}},
 		"check, an empty id":        {"GET", check + "&granteeIds=a,,b", "", nil, []string{"granteeIds"}},
@@ -181,7 +196,7 @@ func TestB10_WhoMayCall(t *testing.T) {
 func TestB78_UnknownRoutes(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
-	for _, call := range []string{"GET /nope", "GET /subscriptions", "POST /subscriptions", "GET /products/", "PATCH /licenses", "GET /usage",
+	for _, call := range []string{"GET /nope", "DELETE /subscriptions", "GET /products/", "PATCH /licenses", "GET /usage",
 		"GET //licenses", "DELETE /events/" + g.product} {
 		method, path, _ := strings.Cut(call, " ")
 		got := g.call(t, g.test, method, path, "")

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/handlers"
 	"github.com/subledger/subledger/projections"
 )
@@ -252,24 +253,63 @@ func (x related) featuresOf(rows []projections.Plan) (map[uuid.UUID]projections.
 	}, func(f projections.Feature) uuid.UUID { return f.ID })
 }
 
-// subscription gives a subscription its relations.
-func (x related) subscription(out *subscription, e expansion) error {
+// subscriptions gives subscriptions their relations.
+func (x related) subscriptions(out []*subscription, e expansion) error {
 	if e.has("product") {
-		products, err := x.productsByID([]uuid.UUID{out.ProductUUID}, e.in("product"))
+		products, err := x.productsByID(each(out, func(s *subscription) uuid.UUID { return s.ProductUUID }), e.in("product"))
 		if err != nil {
 			return err
 		}
-		out.Product = expanded(products[out.ProductUUID])
+		for _, s := range out {
+			s.Product = expanded(products[s.ProductUUID])
+		}
 	}
 	if e.has("plan") {
-		plans, err := x.plansByID([]uuid.UUID{out.PlanUUID}, e.in("plan"))
+		plans, err := x.plansByID(each(out, func(s *subscription) uuid.UUID { return s.PlanUUID }), e.in("plan"))
 		if err != nil {
 			return err
 		}
-		out.Plan = expanded(plans[out.PlanUUID])
+		for _, s := range out {
+			s.Plan = expanded(plans[s.PlanUUID])
+		}
 	}
 	if e.has("customer") {
-		out.Customer = expanded[*struct{}](nil)
+		for _, s := range out {
+			s.Customer = expanded[*struct{}](nil)
+		}
+	}
+	if e.has("licenses") {
+		return x.licensesOf(out)
+	}
+	return nil
+}
+
+// mostExpanded bounds the licences that one answer nests below subscriptions: there may be 100,000 seats to each.
+const mostExpanded = 10_000
+
+// licensesOf nests all licences of subscriptions, removed ones too. It refuses with too_many_licenses.
+func (x related) licensesOf(out []*subscription) error {
+	of := projections.LicenseFilter{SubscriptionIDs: each(out, func(s *subscription) uuid.UUID { return s.UUID })}
+	at, found := x.now(), map[uuid.UUID][]*license{}
+	for k, n := (projections.Keyset{Limit: part}), 0; len(out) > 0; {
+		rows, err := x.reads.Licenses(x.ctx, x.caller.Ledger, of, at, k)
+		if err != nil {
+			return err
+		}
+		if n += len(rows); n > mostExpanded {
+			return &domain.Error{Kind: domain.Malformed, Code: "too_many_licenses", Fields: []domain.Field{{Pointer: "expand", Code: "too_many_licenses",
+				Detail: "there are more than 10,000 licences to show; list them by GET /licenses or the subscription's seats"}}}
+		}
+		for _, row := range rows {
+			found[*row.SubscriptionID] = append(found[*row.SubscriptionID], fromLicense(x.caller, row))
+		}
+		if len(rows) < part {
+			break
+		}
+		k.After = rows[len(rows)-1].ID
+	}
+	for _, s := range out {
+		s.Licenses = expanded(found[s.UUID])
 	}
 	return nil
 }

@@ -13,8 +13,11 @@ import (
 func (a *API) subscriptionRoutes() []route {
 	subscriptions, change, billing := handlers.ScopeSubscriptionsRead, handlers.ScopeSubscriptionsWrite, handlers.ScopeBillingRead
 	return []route{
+		{handlers.Route{Method: "GET", Path: "/subscriptions", Scope: subscriptions, Serve: a.listSubscriptions}, sinceV2},
+		{handlers.Route{Method: "POST", Path: "/subscriptions", Scope: change, Serve: a.createSubscription}, sinceV2},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions", Scope: change, Serve: a.changePlanOldest}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}", Scope: subscriptions, Serve: a.readSubscription}, always},
+		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}", Scope: change, Serve: a.updateSubscription}, sinceV2},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/change-plan", Scope: change, Serve: a.changePlan}, always},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/updateplan/{planUuid}", Scope: change, Serve: a.changePlanByPath}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/updateplan/listplans", Scope: subscriptions, Serve: a.switchablePlans}, untilV2},
@@ -24,6 +27,9 @@ func (a *API) subscriptionRoutes() []route {
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/reactivate", Scope: change, Serve: a.reactivateSubscription}, always},
 		{handlers.Route{Method: "POST", Path: "/subscriptions/{subscriptionUuid}/seats", Scope: change, Serve: a.addSeats}, always},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/seats", Scope: change, Serve: a.removeSeats}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/seats", Scope: subscriptions, Serve: a.listSeats}, sinceV2},
+		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/seats/count", Scope: subscriptions, Serve: a.countSeats}, sinceV2},
+		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/manage-seats", Scope: change, Serve: a.manageSeats}, sinceV2},
 		{handlers.Route{Method: "POST", Path: "/subscriptions/{subscriptionUuid}/coupons", Scope: change, Serve: a.addCoupon}, sinceV2},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/coupons", Scope: change, Serve: a.removeCoupon}, sinceV2},
 	}
@@ -31,25 +37,26 @@ func (a *API) subscriptionRoutes() []route {
 
 // subscription is Salable's Subscription.
 type subscription struct {
-	UUID                  uuid.UUID           `json:"uuid"`
-	ProductUUID           uuid.UUID           `json:"productUuid"`
-	PlanUUID              uuid.UUID           `json:"planUuid"`
-	Organisation          uuid.UUID           `json:"organisation"`
-	PaymentSubscriptionID string              `json:"paymentIntegrationSubscriptionId"`
-	Type                  string              `json:"type"` // none, salable
-	Quantity              int                 `json:"quantity"`
-	Email                 *string             `json:"email"`
-	ExpiryDate            instant             `json:"expiryDate"` // the running period's end, or the end
-	LineItemIDs           *[]string           `json:"lineItemIds"`
-	Status                string              `json:"status"`
-	CreatedAt             instant             `json:"createdAt"`
-	UpdatedAt             instant             `json:"updatedAt"`
-	IsTest                bool                `json:"isTest"`
-	CancelAtPeriodEnd     bool                `json:"cancelAtPeriodEnd"`
-	Owner                 *string             `json:"owner"`
-	Product               relation[*product]  `json:"product,omitzero"`
-	Plan                  relation[*plan]     `json:"plan,omitzero"`
-	Customer              relation[*struct{}] `json:"customer,omitzero"` // the payment provider's: none
+	UUID                  uuid.UUID            `json:"uuid"`
+	ProductUUID           uuid.UUID            `json:"productUuid"`
+	PlanUUID              uuid.UUID            `json:"planUuid"`
+	Organisation          uuid.UUID            `json:"organisation"`
+	PaymentSubscriptionID string               `json:"paymentIntegrationSubscriptionId"`
+	Type                  string               `json:"type"` // none, salable
+	Quantity              int                  `json:"quantity"`
+	Email                 *string              `json:"email"`
+	ExpiryDate            instant              `json:"expiryDate"` // the running period's end, or the end
+	LineItemIDs           *[]string            `json:"lineItemIds"`
+	Status                string               `json:"status"`
+	CreatedAt             instant              `json:"createdAt"`
+	UpdatedAt             instant              `json:"updatedAt"`
+	IsTest                bool                 `json:"isTest"`
+	CancelAtPeriodEnd     bool                 `json:"cancelAtPeriodEnd"`
+	Owner                 *string              `json:"owner"`
+	Product               relation[*product]   `json:"product,omitzero"`
+	Plan                  relation[*plan]      `json:"plan,omitzero"`
+	Customer              relation[*struct{}]  `json:"customer,omitzero"` // the payment provider's: none
+	Licenses              relation[[]*license] `json:"licenses,omitzero"`
 }
 
 // readSubscription serves GET /subscriptions/{subscriptionUuid}.
@@ -70,7 +77,7 @@ func (a *API) readSubscription(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	out := fromSubscription(handlers.CallerOf(r), row, a.now())
-	if err := a.related(r).subscription(out, e); err != nil {
+	if err := a.related(r).subscriptions([]*subscription{out}, e); err != nil {
 		return err
 	}
 	return handlers.JSON(w, http.StatusOK, out)

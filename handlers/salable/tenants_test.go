@@ -38,6 +38,7 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		theirs[name]["permissionUuid"], theirs[name]["roleUuid"] = g.access(t, key, "zoe")
 		theirs[name]["userUuid"] = "zoe"
 	}
+	g.subscribe(t, g.test, g.flat, "")
 	mine := map[string]string{"productUuid": g.product, "planUuid": g.flat, "subscriptionUuid": ours, "granteeId": "ada", "seat": g.seatsOf(t, g.test, ours)[0]}
 	mine["licenseUuid"] = g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, g.flat)).want(201).text("uuid")
 	for key, upgrade := range map[string]string{g.test: g.upgrade, zoe.key: zoe.upgrade} { // it has features
@@ -59,6 +60,10 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		names       []string
 	}
 	carries := map[string][]request{
+		"GET /subscriptions":                                 {{"?productUuid=%s&expand=product,plan,licenses", "", []string{"productUuid"}}, {"?planUuid=%s", "", []string{"planUuid"}}},
+		"POST /subscriptions":                                {{"", `{"planUuid":"%s","owner":"o","granteeId":"g"}`, []string{"planUuid"}}},
+		"PUT /subscriptions/{subscriptionUuid}":              {{"", `{"owner":"o"}`, nil}},
+		"PUT /subscriptions/{subscriptionUuid}/manage-seats": {{"", `[{"type":"assign","granteeId":"x"}]`, nil}, {"", `[{"type":"unassign","granteeId":"%s"}]`, []string{"granteeId"}}},
 		"PUT /subscriptions": {{"", `{"newPlanId":"%s","subscriptionId":"` + ours + `"}`, []string{"planUuid"}},
 			{"", `{"newPlanId":"` + g.flat + `","subscriptionId":"%s"}`, []string{"subscriptionUuid"}}},
 		"PUT /subscriptions/{subscriptionUuid}/change-plan": {{"", `{"planUuid":"` + g.flat + `"}`, nil}, {"", `{"planUuid":"%s"}`, []string{"planUuid"}}},
@@ -72,7 +77,7 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		"POST /checkout/create-subscription-intent":         {{"", `{"planUuid":"%s"}`, []string{"planUuid"}}},
 		"POST /subscriptions/{subscriptionUuid}/coupons":    {{"", `{"couponUuid":"` + coupon + `"}`, nil}, {"", `{"couponUuid":"%s"}`, []string{"couponUuid"}}},
 		"PUT /subscriptions/{subscriptionUuid}/coupons":     {{"", `{"couponUuid":"` + coupon + `"}`, nil}, {"", `{"couponUuid":"%s"}`, []string{"couponUuid"}}},
-		"GET /subscriptions/{subscriptionUuid}":             {{"?expand=product,plan", "", nil}},
+		"GET /subscriptions/{subscriptionUuid}":             {{"?expand=product,plan,licenses", "", nil}},
 		"GET /products/{productUuid}":                       {{"?expand=plans.features,capabilities", "", nil}},
 		"GET /licenses": {{"?subscriptionUuid=%s", "", []string{"subscriptionUuid"}}, {"?planUuid=%s", "", []string{"planUuid"}},
 			{"?productUuid=%s", "", []string{"productUuid"}}, {"?granteeId=%s", "", []string{"granteeId"}}},

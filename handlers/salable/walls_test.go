@@ -21,20 +21,21 @@ import (
 var named = map[string]string{
 	"productUuid": "productUuid", "planUuid": "planUuid", "newPlanId": "planUuid", "subscriptionUuid": "subscriptionUuid", "subscriptionId": "subscriptionUuid",
 	"licenseUuid": "licenseUuid", "uuid": "licenseUuid", "uuids": "licenseUuid", "eventUuid": "eventUuid", "granteeId": "granteeId", "granteeIds": "granteeId",
-	"couponUuid": "couponUuid", "pricingTableUuid": "pricingTableUuid",
+	"newGranteeId": "granteeId", "couponUuid": "couponUuid", "pricingTableUuid": "pricingTableUuid",
 	"permissionUuid": "permissionUuid", "permissions": "permissionUuid", "add": "permissionUuid", "remove": "permissionUuid", "roleUuid": "roleUuid", "role": "roleUuid", "userUuid": "userUuid", "id": "userUuid",
 }
 
 // unnamed are texts, numbers and choices; cursors and positions have a test below.
-var unnamed = strings.Fields(`quantity changeQuantity owner globalSuccessUrl globalCancelUrl globalGranteeId successUrls cancelUrls allowPromoCode automaticTax cancelAtPeriodEnd cancelUrl countOptions currency cursor customerEmail customerId decrement
-	dependencies description email endTime expand grace increment member name promoCode proration purchaser sigEncode status successUrl take type value when
+var unnamed = strings.Fields(`changeQuantity globalSuccessUrl globalCancelUrl globalGranteeId successUrls cancelUrls allowPromoCode archived automaticTax cancelAtPeriodEnd cancelUrl countOptions currency cursor customerEmail customerId decrement
+	dependencies description email endTime expand expiryDate grace increment member name owner promoCode proration purchaser
+	quantity sigEncode sort status successUrl take type value when
 	Ledger-Min-Position`)
 
 // free are names of whoever the caller says: what is kept, and not looked up.
 var free = []string{"GET /plans/{planUuid}/checkoutlink granteeId", "GET /plans/{planUuid}/checkout-link granteeId", "GET /pricing-tables/{pricingTableUuid} granteeId",
 	"GET /pricing-tables/{pricingTableUuid} granteeIds", "GET /products/{productUuid}/pricingtable granteeId", "GET /products/{productUuid}/pricingtable granteeIds",
 	"POST /checkout/create-subscription granteeId", "POST /checkout/create-subscription-intent granteeId", "POST /licenses granteeId", "PUT /licenses granteeId", "PUT /licenses/{licenseUuid} granteeId",
-	"GET /plans/{planUuid} granteeId", "GET /products/{productUuid}/plans granteeId", "POST /rbac/users id", "PUT /rbac/users/{userUuid} id"}
+	"POST /subscriptions granteeId", "PUT /subscriptions/{subscriptionUuid}/manage-seats newGranteeId", "GET /plans/{planUuid} granteeId", "GET /products/{productUuid}/plans granteeId", "POST /rbac/users id", "PUT /rbac/users/{userUuid} id"}
 
 // asksFor reads from the sources which names each route asks a request for, by method and path: those of
 // its handler and of all that this calls in the package.

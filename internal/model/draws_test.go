@@ -20,6 +20,7 @@ func (w *walk) draws() map[string]func(*rapid.T) step {
 		"start":   func(t *rapid.T) step { return w.begin(t, true) },
 		"seats":   w.seats,
 		"plan":    w.plan,
+		"manage":  w.manage,
 		"ends":    w.ends,
 		"life":    w.life,
 		"task":    w.task,
@@ -89,12 +90,21 @@ func (w *walk) begin(t *rapid.T, odd bool) step {
 			b.coupon = new(pick(t, len(w.r.coupons), "coupon"))
 		}
 	}
+	if odd && rapid.IntRange(0, 2).Draw(t, "first period") == 0 {
+		b.status = rapid.SampledFrom([]string{"", subscription.Active, subscription.Trialing}).Draw(t, "status")
+		b.endsThen = rapid.Bool().Draw(t, "ends then")
+		if rapid.Bool().Draw(t, "expiry given") {
+			at := w.around(t, 2, 70, "expiry")
+			b.expiry = &at
+		}
+	}
 	provider := subscription.NoProvider
 	if b.manual {
 		provider = subscription.ManualProvider
 	}
 	c := subscription.Start{PlanID: w.r.plans[b.plan].id, Quantity: b.quantity, StartAt: b.start, AnchorAt: b.anchor, TrialEnd: b.trialEnd,
-		Provider: provider, Owner: "owner", Grantee: orNil(b.grantee), Incomplete: b.incomplete}
+		Provider: provider, Owner: "owner", Grantee: orNil(b.grantee), Incomplete: b.incomplete,
+		ExpiryDate: b.expiry, Status: b.status, CancelAtPeriodEnd: b.endsThen}
 	if b.coupon != nil {
 		c.CouponID = &w.r.coupons[*b.coupon].id
 	}
@@ -124,6 +134,19 @@ func (w *walk) seats(t *rapid.T) step {
 	return step{command: subscription.SetQuantity{ID: id, Quantity: n}, expect: func(r *reference, answer []byte) string {
 		return r.setQuantity(i, idIn(answer, "task_id"), n, false)
 	}}
+}
+
+func (w *walk) manage(t *rapid.T) step {
+	i, id := w.sub(t)
+	var all []seating
+	var items []subscription.SeatAction
+	people := rapid.SampledFrom([]string{"ann", "bob", "cy"})
+	for range rapid.IntRange(1, 4).Draw(t, "items") {
+		s := seating{what: rapid.SampledFrom([]string{subscription.AssignSeat, subscription.UnassignSeat, subscription.ReplaceSeat}).Draw(t, "action"),
+			grantee: people.Draw(t, "grantee"), to: people.Draw(t, "to")}
+		all, items = append(all, s), append(items, subscription.SeatAction{Type: s.what, Grantee: s.grantee, NewGrantee: s.to})
+	}
+	return step{command: subscription.ManageSeats{ID: id, Items: items}, expect: func(r *reference, _ []byte) string { return r.manageSeats(i, all) }}
 }
 
 func (w *walk) plan(t *rapid.T) step {

@@ -184,6 +184,9 @@ type beginning struct {
 	incomplete bool
 	grantee    string
 	coupon     *int
+	expiry     *time.Time
+	status     string
+	endsThen   bool // with its first period
 }
 
 func (r *reference) begin(id uuid.UUID, b beginning) string {
@@ -217,6 +220,18 @@ func (r *reference) begin(id uuid.UUID, b beginning) string {
 	if b.trialEnd != nil {
 		trial = *b.trialEnd
 	}
+	hasTrial := b.trialEnd != nil || days > 0
+	switch {
+	case b.expiry != nil && !b.expiry.After(p.start):
+		bad = append(bad, "bad_expiry")
+		trial = p.start
+	case b.status == "ACTIVE":
+		trial = p.start
+	case b.expiry != nil && (hasTrial || b.status == "TRIALING"):
+		trial = *b.expiry
+	case b.status == "TRIALING" && !hasTrial:
+		bad = append(bad, "no_trial")
+	}
 	switch {
 	case trial.Before(p.start):
 		bad = append(bad, "bad_trial_end")
@@ -232,6 +247,8 @@ func (r *reference) begin(id uuid.UUID, b beginning) string {
 	p.anchor = p.start
 	if p.trialEnd != nil {
 		p.anchor = trial
+	} else if b.expiry != nil {
+		p.anchor = *b.expiry
 	}
 	if b.anchor != nil {
 		p.anchor = *b.anchor
@@ -239,6 +256,13 @@ func (r *reference) begin(id uuid.UUID, b beginning) string {
 	p.period = restFrom(p.anchor, t.unit, t.length, p.start)
 	if p.trialEnd != nil {
 		p.period = span{p.start, trial}
+	} else if b.expiry != nil {
+		p.period = span{p.start, *b.expiry}
+	}
+	if b.endsThen {
+		at := p.period.to
+		p.cancelAt = &at
+		p.version++
 	}
 	if b.incomplete {
 		p.status = "INCOMPLETE"
@@ -261,6 +285,80 @@ func (r *reference) begin(id uuid.UUID, b beginning) string {
 		p.version++
 	}
 	r.subs = append(r.subs, p)
+	return ""
+}
+
+// seating is one of manageSeats' items.
+type seating struct{ what, grantee, to string }
+
+// manageSeats does one after the other, all or none.
+func (r *reference) manageSeats(i int, all []seating) string {
+	if r.by(i).status == "CANCELED" {
+		return "subscription_ended"
+	}
+	p := r.subs[i].clone()
+	before := slices.Clone(p.seats)
+	var back []int // seats taken back by an item before
+	seatOf := func(grantee string) int {
+		for _, n := range p.live() {
+			if p.seats[n].grantee == grantee && (grantee != "" || !slices.Contains(back, n)) {
+				return n
+			}
+		}
+		return -1
+	}
+	// Who came to a seat by an item holds it after the seats that they had.
+	var came []int
+	theirs := func(grantee string) int {
+		for _, n := range p.live() {
+			if p.seats[n].grantee == grantee && !slices.Contains(came, n) {
+				return n
+			}
+		}
+		for _, n := range came {
+			if p.seats[n].grantee == grantee {
+				return n
+			}
+		}
+		return -1
+	}
+	leave := func(n int) { came = slices.DeleteFunc(came, func(c int) bool { return c == n }) }
+	var codes []string
+	for _, s := range all {
+		if s.what == "assign" {
+			n := seatOf("")
+			if n < 0 && len(back) > 0 {
+				n, back = back[0], back[1:]
+			}
+			if n < 0 {
+				codes = append(codes, "no_unassigned_seat")
+				continue
+			}
+			p.seats[n].grantee, came = s.grantee, append(came, n)
+			continue
+		}
+		n := theirs(s.grantee)
+		if n < 0 {
+			codes = append(codes, "not_seated")
+			continue
+		}
+		leave(n)
+		if s.what == "unassign" {
+			p.seats[n].grantee, back = "", append(back, n)
+			continue
+		}
+		p.seats[n].grantee, came = s.to, append(came, n)
+	}
+	switch {
+	case len(codes) > 1:
+		return "invalid_fields"
+	case len(codes) == 1:
+		return codes[0]
+	case slices.Equal(before, p.seats):
+		return ""
+	}
+	p.version++
+	r.subs[i] = p
 	return ""
 }
 

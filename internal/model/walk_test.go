@@ -89,7 +89,7 @@ func (w *walk) must(t *rapid.T, s step) {
 func (w *walk) together(t *rapid.T) {
 	w.r.process = w.k.process()
 	draws := w.draws()
-	names := []string{"seats", "seats", "plan", "assign", "ends", "task", "usage", "life", "licence", "clock", "coupon"}
+	names := []string{"seats", "seats", "plan", "assign", "manage", "ends", "task", "usage", "life", "licence", "clock", "coupon"}
 	var steps []step
 	var all []sending
 	for range rapid.IntRange(2, 3).Draw(t, "commands") {

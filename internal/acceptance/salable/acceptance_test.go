@@ -32,6 +32,15 @@ type demo struct {
 	Plans        struct{ Free, Flat, FlatUpgrade, PerSeat, Metered string }
 	Subscription string
 	Licenses     []string
+	PricingTable string
+}
+
+// report is what a script says of itself, and what it was given.
+type report struct {
+	Events            map[string]int // that it caused, by type
+	License, Assigned string
+	Tasks             []string
+	flat, seats       string
 }
 
 func TestPublishedClients(t *testing.T) {
@@ -42,15 +51,37 @@ func TestPublishedClients(t *testing.T) {
 	var d demo
 	require.NoError(t, json.Unmarshal([]byte(text), &d))
 
-	var two struct{ License string }
-	buyer := l.buy(t, d, d.Plans.Flat, "buyer")
-	l.drive(t, clients, "sdk2.mjs", &two, "DEMO="+text, "FLAT="+buyer)
-	var four struct{ Events, Assigned []string }
-	other := l.buy(t, d, d.Plans.Flat, "another")
-	l.drive(t, clients, "sdk4.mjs", &four, "DEMO="+text, "FLAT="+other)
+	coupon := l.create(t, d, "coupons", `{"code":"TEN","percentOff":"10","duration":"forever"}`)
+	featured := l.feature(t, d)
+	keys := l.get(t, d, "/ledger/v1/signing-keys")
+	scripts := []struct{ who, script, sdk string }{
+		{"sdk-1", "sdk1.mjs", ""}, {"sdk-2", "sdk2.mjs", ""}, {"sdk-4", "v2.mjs", "4"}, {"sdk-5-v2", "v2.mjs", "5"}, {"sdk-5-v3", "v3.mjs", ""},
+	}
+	reports := make([]report, len(scripts))
+	t.Run("clients", func(t *testing.T) {
+		for i, s := range scripts {
+			reports[i].flat = l.buy(t, d, d.Plans.Flat, s.who+" flat", 1)
+			reports[i].seats = l.buy(t, d, d.Plans.PerSeat, s.who+" first", 5)
+			given, err := json.Marshal(map[string]any{"demo": json.RawMessage(text), "who": s.who, "flat": reports[i].flat, "seats": reports[i].seats,
+				"pem": keys["p256"], "coupon": coupon, "featured": featured, "pricingTable": d.PricingTable})
+			require.NoError(t, err)
+			t.Run(s.who, func(t *testing.T) {
+				t.Parallel()
+				l.drive(t, clients, s.script, &reports[i], "GIVEN="+string(given), "SDK="+s.sdk)
+			})
+		}
+	})
+	if t.Failed() {
+		return
+	}
 
 	// What the clients did is in the log, in order and with where it came from.
-	types := map[string]int{}
+	types, want := map[string]int{}, map[string]int{}
+	for _, r := range reports {
+		for name, n := range r.Events {
+			want[name] += n
+		}
+	}
 	position := int64(0)
 	tail := []string{"events", "tail", "--organisation", d.Organisation, "--mode", "test", "--after", "0", "--lines", "1000", "-o", "json"}
 	for line := range strings.Lines(l.run(t, tail...)) {
@@ -66,23 +97,16 @@ func TestPublishedClients(t *testing.T) {
 			types[e.Type]++
 		}
 	}
-	require.Equal(t, map[string]int{
-		"license.granted.v1": 3, "license.ended.v1": 2,
-		"subscription.seats_added.v1": 1, "subscription.seats_removed.v1": 1, "subscription.seats_assigned.v1": 3,
-		"subscription.plan_changed.v1": 2, "subscription.cancellation_scheduled.v1": 2, "subscription.reactivated.v1": 1, "subscription.ended.v1": 1,
-		"usage.recorded.v1":          2,
-		"rbac_permission.created.v1": 2, "rbac_permission.changed.v1": 1, "rbac_permission.deleted.v1": 2,
-		"rbac_role.created.v1": 1, "rbac_role.changed.v1": 1, "rbac_role.deleted.v1": 1,
-		"rbac_user.created.v1": 1, "rbac_user.renamed.v1": 1, "rbac_user.access_changed.v1": 1, "rbac_user.deleted.v1": 1,
-	}, types)
+	require.Equal(t, want, types)
 
 	// Read models answer, in our own language too.
-	require.Equal(t, "CANCELED", l.get(t, d, "/ledger/v1/subscriptions/"+buyer)["status"])
-	require.Equal(t, d.Plans.FlatUpgrade, l.get(t, d, "/ledger/v1/subscriptions/"+other)["planUuid"])
-	require.EqualValues(t, 6, l.get(t, d, "/ledger/v1/subscriptions/"+d.Subscription)["quantity"])
-	require.Equal(t, "g-sdk-2", l.get(t, d, "/licenses/"+two.License)["granteeId"])
-	require.Equal(t, "g-sdk-4", l.get(t, d, "/licenses/"+four.Assigned[0])["granteeId"])
-	for _, id := range four.Events {
+	two, four := reports[1], reports[2]
+	require.Equal(t, "CANCELED", l.get(t, d, "/ledger/v1/subscriptions/"+two.flat)["status"])
+	require.Equal(t, d.Plans.FlatUpgrade, l.get(t, d, "/ledger/v1/subscriptions/"+four.flat)["planUuid"])
+	require.EqualValues(t, 6, l.get(t, d, "/ledger/v1/subscriptions/"+four.seats)["quantity"])
+	require.Equal(t, "sdk-2", l.get(t, d, "/licenses/"+two.License)["granteeId"])
+	require.Equal(t, "sdk-4-a", l.get(t, d, "/licenses/"+four.Assigned)["granteeId"])
+	for _, id := range four.Tasks {
 		require.Equal(t, "success", l.get(t, d, "/ledger/v1/tasks/"+id)["status"])
 	}
 	l.run(t, "verify")
@@ -195,10 +219,28 @@ func (l *ledger) drive(t *testing.T, dir, script string, report any, env ...stri
 }
 
 // buy makes a subscription through our own API: v1 has no call for it but a checkout.
-func (l *ledger) buy(t *testing.T, d demo, plan, grantee string) string {
+func (l *ledger) buy(t *testing.T, d demo, plan, grantee string, quantity int) string {
 	t.Helper()
-	body := fmt.Sprintf(`{"planUuid":%q,"owner":"acceptance","granteeId":%q}`, plan, grantee)
-	id, ok := l.call(t, d, http.MethodPost, "/ledger/v1/subscriptions", body, http.StatusCreated)["uuid"].(string)
+	body := fmt.Sprintf(`{"planUuid":%q,"owner":"acceptance","granteeId":%q,"quantity":%d}`, plan, grantee, quantity)
+	return l.create(t, d, "subscriptions", body)
+}
+
+// feature makes a plan with a feature of each kind; the demo has none.
+func (l *ledger) feature(t *testing.T, d demo) string {
+	t.Helper()
+	options := l.call(t, d, http.MethodPost, "/ledger/v1/features", fmt.Sprintf(`{"productUuid":%q,"name":"size","displayName":"Size",
+		"variableName":"size","valueType":"enum","enumOptions":["Small","Very large"],"sortOrder":1}`, d.Product), http.StatusCreated)
+	layers := l.create(t, d, "features", fmt.Sprintf(`{"productUuid":%q,"name":"layers","displayName":"Layers","variableName":"layers","valueType":"boolean"}`, d.Product))
+	return l.create(t, d, "plans", fmt.Sprintf(`{"productUuid":%q,"name":"Featured","displayName":"Featured","pricingType":"paid","licenseType":"licensed",
+		"interval":"year","length":1,"currencies":[{"currency":"USD","price":9900}],
+		"features":[{"featureUuid":%q,"value":"true"},{"featureUuid":%q,"enumValueUuid":%q}]}`,
+		d.Product, layers, options["uuid"], options["enumOptions"].([]any)[1].(map[string]any)["uuid"]))
+}
+
+// create makes something through our own API and gives its id.
+func (l *ledger) create(t *testing.T, d demo, kind, body string) string {
+	t.Helper()
+	id, ok := l.call(t, d, http.MethodPost, "/ledger/v1/"+kind, body, http.StatusCreated)["uuid"].(string)
 	require.True(t, ok)
 	return id
 }

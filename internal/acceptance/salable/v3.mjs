@@ -1,0 +1,68 @@
+// Drives v3 of the API with @salable/node-sdk 5.0.0.
+import assert from 'node:assert/strict';
+import { createRequire } from 'node:module';
+import { ask, complete, coupon, demo, featured, flat, key, pem, poll, pricingTable, seats, verifiedList, watch, who } from './contract.mjs';
+
+const sdk = createRequire(import.meta.url)('salable-5');
+const salable = sdk.initSalable(key, 'v3');
+const watched = watch(salable);
+const notFound = (e) => e instanceof sdk.SalableResponseError && e.code === 'S1002';
+
+// Entitlements, which v3 has in place of licences.
+assert.equal(await salable.entitlements.check({ productUuid: demo.product, granteeIds: [`${who} flat`] }), undefined); // a plan without features
+const entitled = () => salable.entitlements.check({ productUuid: demo.product, granteeIds: [`${who} flat`] });
+assert.equal(await salable.entitlements.check({ productUuid: demo.product, granteeIds: ['nobody'] }), undefined);
+assert.equal((await ask('GET', '/licenses', { key, headers: { version: 'v3' } })).status, 404);
+
+// Subscriptions.
+assert.equal((await salable.subscriptions.getOne(seats)).quantity, 5);
+const { eventUuid } = await salable.subscriptions.updateSeatCount(seats, { increment: 2 });
+const event = await poll(() => salable.events.getOne(eventUuid), (e) => ['success', 'failed'].includes(e.status));
+assert.deepEqual([event.type, event.status], ['Create seats', 'success']);
+assert.equal((await salable.subscriptions.getOne(seats)).quantity, 7);
+assert.deepEqual(await salable.subscriptions.getInvoices(flat), { first: null, last: null, hasMore: false, data: [] });
+await assert.rejects(salable.subscriptions.getPaymentMethod(flat), notFound); // there is none
+assert.equal(await salable.subscriptions.addCoupon(flat, { couponUuid: coupon }), undefined);
+assert.equal(await salable.subscriptions.removeCoupon(flat, { couponUuid: coupon }), undefined);
+assert.equal(await salable.subscriptions.changePlan(flat, { planUuid: featured }), undefined);
+await poll(() => salable.subscriptions.getOne(flat), (s) => s.planUuid === featured);
+assert.deepEqual(verifiedList(await poll(entitled, Boolean), pem).map((f) => f.feature).sort(), ['layers', 'size:very_large']);
+assert.equal(await salable.subscriptions.cancel(flat, { when: 'end' }), undefined);
+assert.equal(await salable.subscriptions.reactivateSubscription(flat), undefined);
+await assert.rejects(salable.subscriptions.getOne(demo.product), notFound);
+const started = await salable.subscriptions.create({ planUuid: demo.plans.perSeat, granteeId: `${who}-own`, owner: who, quantity: 2 });
+assert.equal((await salable.subscriptions.update(started.uuid, { owner: `${who} owner` })).owner, `${who} owner`);
+const owned = await salable.subscriptions.getAll({ owner: `${who} owner` });
+assert.deepEqual(owned.data.map((s) => [s.uuid, s.planUuid]), [[started.uuid, demo.plans.perSeat]]);
+assert.equal(await salable.subscriptions.manageSeats(started.uuid, [{ type: 'assign', granteeId: `${who}-x` }]), undefined);
+assert.deepEqual(await salable.subscriptions.getSeatCount(started.uuid), { count: 2, assigned: 2, unassigned: 0 });
+assert.deepEqual((await salable.subscriptions.getSeats(started.uuid)).data.map((l) => l.granteeId).sort(), [`${who}-own`, `${who}-x`]);
+
+// Usage.
+const use = { granteeId: demo.grantees[2], planUuid: demo.plans.metered };
+await assert.rejects(salable.usage.updateLicenseUsage({ ...use, granteeId: 'nobody', increment: 1, idempotencyKey: who }), notFound);
+
+const checkout = { granteeId: who, owner: who, successUrl: 'https://example.com/s', cancelUrl: 'https://example.com/c' };
+await complete(watched, {
+  'products.getAll': () => salable.products.getAll({ take: 2 }),
+  'products.getOne': () => salable.products.getOne(demo.product),
+  'products.getPricingTable': () => salable.products.getPricingTable(demo.product, { owner: who }),
+  'plans.getAll': () => salable.plans.getAll({ productUuid: demo.product }),
+  'plans.getOne': () => salable.plans.getOne(featured, { expand: ['features'] }),
+  'plans.getCheckoutLink': () => salable.plans.getCheckoutLink(demo.plans.flat, checkout),
+  'features.getAll': () => salable.features.getAll({ productUuid: demo.product }),
+  'pricingTables.getOne': () => salable.pricingTables.getOne(pricingTable, { owner: who }),
+  'subscriptions.getUpdatePaymentLink': () => salable.subscriptions.getUpdatePaymentLink(flat),
+  'subscriptions.getPortalLink': () => salable.subscriptions.getPortalLink(flat),
+  'subscriptions.getCancelSubscriptionLink': () => salable.subscriptions.getCancelSubscriptionLink(flat),
+  'usage.getAllUsageRecords': () => salable.usage.getAllUsageRecords({ granteeId: demo.grantees[2] }),
+  'usage.getCurrentUsageRecord': () => salable.usage.getCurrentUsageRecord(use),
+  'sessions.create': () => salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } }),
+});
+console.log(JSON.stringify({
+  events: {
+    'subscription.started.v1': 1, 'subscription.owner_changed.v1': 1, 'subscription.seats_assigned.v1': 1,
+    'subscription.seats_added.v1': 1, 'subscription.plan_changed.v1': 1, 'subscription.cancellation_scheduled.v1': 1,
+    'subscription.reactivated.v1': 1, 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1,
+  },
+}));
