@@ -32,7 +32,6 @@ type demo struct {
 	Plans        struct{ Free, Flat, FlatUpgrade, PerSeat, Metered string }
 	Subscription string
 	Licenses     []string
-	PricingTable string
 }
 
 // report is what a script says of itself, and what it was given.
@@ -52,7 +51,9 @@ func TestPublishedClients(t *testing.T) {
 	require.NoError(t, json.Unmarshal([]byte(text), &d))
 
 	coupon := l.create(t, d, "coupons", `{"code":"TEN","percentOff":"10","duration":"forever"}`)
-	featured := l.feature(t, d)
+	featured, layers := l.feature(t, d)
+	table := l.create(t, d, "pricing-tables", fmt.Sprintf(`{"productUuid":%q,"name":"main","title":"Plans","featuredPlanUuid":%q,
+		"features":[{"featureUuid":%q}],"plans":[{"planUuid":%q},{"planUuid":%q,"sortOrder":1}]}`, d.Product, featured, layers, d.Plans.Free, featured))
 	keys := l.get(t, d, "/ledger/v1/signing-keys")
 	scripts := []struct{ who, script, sdk string }{
 		{"sdk-1", "sdk1.mjs", ""}, {"sdk-2", "sdk2.mjs", ""}, {"sdk-4", "v2.mjs", "4"}, {"sdk-5-v2", "v2.mjs", "5"}, {"sdk-5-v3", "v3.mjs", ""},
@@ -63,7 +64,7 @@ func TestPublishedClients(t *testing.T) {
 			reports[i].flat = l.buy(t, d, d.Plans.Flat, s.who+" flat", 1)
 			reports[i].seats = l.buy(t, d, d.Plans.PerSeat, s.who+" first", 5)
 			given, err := json.Marshal(map[string]any{"demo": json.RawMessage(text), "who": s.who, "flat": reports[i].flat, "seats": reports[i].seats,
-				"pem": keys["p256"], "coupon": coupon, "featured": featured, "pricingTable": d.PricingTable})
+				"pem": keys["p256"], "coupon": coupon, "featured": featured, "pricingTable": table})
 			require.NoError(t, err)
 			t.Run(s.who, func(t *testing.T) {
 				t.Parallel()
@@ -225,16 +226,16 @@ func (l *ledger) buy(t *testing.T, d demo, plan, grantee string, quantity int) s
 	return l.create(t, d, "subscriptions", body)
 }
 
-// feature makes a plan with a feature of each kind; the demo has none.
-func (l *ledger) feature(t *testing.T, d demo) string {
+// feature makes a plan with two features; the demo has none. It gives the plan and one of the features.
+func (l *ledger) feature(t *testing.T, d demo) (plan, layers string) {
 	t.Helper()
 	options := l.call(t, d, http.MethodPost, "/ledger/v1/features", fmt.Sprintf(`{"productUuid":%q,"name":"size","displayName":"Size",
 		"variableName":"size","valueType":"enum","enumOptions":["Small","Very large"],"sortOrder":1}`, d.Product), http.StatusCreated)
-	layers := l.create(t, d, "features", fmt.Sprintf(`{"productUuid":%q,"name":"layers","displayName":"Layers","variableName":"layers","valueType":"boolean"}`, d.Product))
+	layers = l.create(t, d, "features", fmt.Sprintf(`{"productUuid":%q,"name":"layers","displayName":"Layers","variableName":"layers","valueType":"boolean"}`, d.Product))
 	return l.create(t, d, "plans", fmt.Sprintf(`{"productUuid":%q,"name":"Featured","displayName":"Featured","pricingType":"paid","licenseType":"licensed",
 		"interval":"year","length":1,"currencies":[{"currency":"USD","price":9900}],
 		"features":[{"featureUuid":%q,"value":"true"},{"featureUuid":%q,"enumValueUuid":%q}]}`,
-		d.Product, layers, options["uuid"], options["enumOptions"].([]any)[1].(map[string]any)["uuid"]))
+		d.Product, layers, options["uuid"], options["enumOptions"].([]any)[1].(map[string]any)["uuid"])), layers
 }
 
 // create makes something through our own API and gives its id.

@@ -41,6 +41,13 @@ export async function ask(method, path, { key, headers, body } = {}) {
   return { status: answer.status, headers: answer.headers, text, json: text ? JSON.parse(text) : undefined };
 }
 
+/** Fails unless a link leads to a page. */
+export async function opens(url) {
+  const page = await fetch(url);
+  assert.equal(page.status, 200, url);
+  assert.match(page.headers.get('content-type'), /^text\/html/, url);
+}
+
 /** Polls as the demo applications do, if more often, until done says so; gives up after ten seconds. */
 export async function poll(read, done) {
   for (const deadline = Date.now() + 10_000; ;) {

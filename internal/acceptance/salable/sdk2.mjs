@@ -1,7 +1,7 @@
 // Drives the API with @salable/node-sdk 2.5.0, which speaks v1 and sends no version header.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { ask, complete, demo, featured, flat, key, poll, seats, verified, watch, who } from './contract.mjs';
+import { ask, complete, demo, featured, flat, key, opens, poll, pricingTable, seats, verified, watch, who } from './contract.mjs';
 
 const { Salable } = createRequire(import.meta.url)('salable-2');
 const salable = new Salable(key);
@@ -33,6 +33,21 @@ const all = 'plans.capabilities.capability,plans.features.feature,plans.features
 await ask('GET', `/products/${demo.product}?expand=features.featureEnumOptions,capabilities,currencies.currency,organisationPaymentIntegration,${all}`, { key });
 const expanded = (await ask('GET', `/plans/${demo.plans.flat}?expand=[currencies.currency,product]`, { key })).json;
 assert.equal(expanded.product.uuid, demo.product);
+
+// Links to checkouts: their pages are there.
+const checkout = { granteeId: who, member: who, successUrl: 'https://example.com/s', cancelUrl: 'https://example.com/c' };
+await opens((await salable.plans.getCheckoutLink(demo.plans.flat, checkout)).checkoutUrl);
+await assert.rejects(salable.plans.getCheckoutLink(demo.plans.free, checkout), /^Error: Bad Request$/);
+const individualPlanOptions = { [demo.plans.flat]: { granteeId: 'other', successUrl: 'https://example.com/other' } };
+const shown = await salable.products.getPricingTable(demo.product, { globalPlanOptions: checkout, individualPlanOptions });
+assert.equal(shown.plans.find((p) => p.uuid === demo.plans.free).checkoutUrl, '');
+await opens(shown.plans.find((p) => p.uuid === demo.plans.flat).checkoutUrl);
+const terms = `globalGranteeId=${who}&globalSuccessUrl=https://example.com/s&globalCancelUrl=https://example.com/c&member=${who}`;
+assert.equal((await ask('GET', `/pricing-tables/${pricingTable}?&${terms}`, { key })).json.featuredPlanUuid, featured); // as SDK 3.4.1 asks
+for (const path of ['create-subscription', 'create-subscription-intent']) { // as the widgets ask
+  const body = JSON.stringify({ planUuid: demo.plans.flat, email: 'ada@example.com', member: who, granteeId: `${who} widget` });
+  assert.equal((await ask('POST', `/checkout/${path}`, { key, body })).status, 201);
+}
 
 // Licences and checks.
 const listed = await salable.licenses.getAll();
@@ -110,16 +125,12 @@ const invalid = await ask('POST', '/licenses', { key, body: '{"planUuid":"x","me
 assert.equal(invalid.status, 400);
 assert.deepEqual(invalid.json.validationErrors.map((e) => e.property), ['planUuid', 'granteeId']);
 
-const checkout = { granteeId: who, member: who, successUrl: 'https://example.com/s', cancelUrl: 'https://example.com/c' };
-await complete(watched, {
-  'products.getPricingTable': () => salable.products.getPricingTable(demo.product, { globalPlanOptions: checkout }),
-  'plans.getCheckoutLink': () => salable.plans.getCheckoutLink(demo.plans.flat, checkout),
-});
+await complete(watched, {});
 console.log(JSON.stringify({
   license: created.uuid,
   events: {
     'license.granted.v1': 1, 'subscription.plan_changed.v1': 1, 'subscription.cancellation_scheduled.v1': 1, 'subscription.ended.v1': 1,
-    'subscription.seats_assigned.v1': 1,
+    'subscription.seats_assigned.v1': 1, 'subscription.started.v1': 2,
     'rbac_permission.created.v1': 2, 'rbac_permission.changed.v1': 1, 'rbac_permission.deleted.v1': 2,
     'rbac_role.created.v1': 1, 'rbac_role.changed.v1': 1, 'rbac_role.deleted.v1': 1,
     'rbac_user.created.v1': 1, 'rbac_user.renamed.v1': 1, 'rbac_user.access_changed.v1': 1, 'rbac_user.deleted.v1': 1,

@@ -1,7 +1,7 @@
 // Drives v3 of the API with @salable/node-sdk 5.0.0.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { ask, complete, coupon, demo, featured, flat, key, pem, poll, pricingTable, seats, verifiedList, watch, who } from './contract.mjs';
+import { ask, complete, coupon, demo, featured, flat, key, opens, pem, poll, pricingTable, seats, verifiedList, watch, who } from './contract.mjs';
 
 const sdk = createRequire(import.meta.url)('salable-5');
 const salable = sdk.initSalable(key, 'v3');
@@ -38,23 +38,23 @@ assert.equal(await salable.subscriptions.manageSeats(started.uuid, [{ type: 'ass
 assert.deepEqual(await salable.subscriptions.getSeatCount(started.uuid), { count: 2, assigned: 2, unassigned: 0 });
 assert.deepEqual((await salable.subscriptions.getSeats(started.uuid)).data.map((l) => l.granteeId).sort(), [`${who}-own`, `${who}-x`]);
 
+// Links: their pages are there.
+const checkout = { granteeId: who, owner: who, successUrl: 'https://example.com/s', cancelUrl: 'https://example.com/c' };
+await opens((await salable.plans.getCheckoutLink(demo.plans.flat, checkout)).checkoutUrl);
+for (const link of ['getUpdatePaymentLink', 'getPortalLink', 'getCancelSubscriptionLink']) await opens((await salable.subscriptions[link](flat)).url);
+
 // Usage.
 const use = { granteeId: demo.grantees[2], planUuid: demo.plans.metered };
 await assert.rejects(salable.usage.updateLicenseUsage({ ...use, granteeId: 'nobody', increment: 1, idempotencyKey: who }), notFound);
 
-const checkout = { granteeId: who, owner: who, successUrl: 'https://example.com/s', cancelUrl: 'https://example.com/c' };
 await complete(watched, {
   'products.getAll': () => salable.products.getAll({ take: 2 }),
   'products.getOne': () => salable.products.getOne(demo.product),
   'products.getPricingTable': () => salable.products.getPricingTable(demo.product, { owner: who }),
   'plans.getAll': () => salable.plans.getAll({ productUuid: demo.product }),
   'plans.getOne': () => salable.plans.getOne(featured, { expand: ['features'] }),
-  'plans.getCheckoutLink': () => salable.plans.getCheckoutLink(demo.plans.flat, checkout),
   'features.getAll': () => salable.features.getAll({ productUuid: demo.product }),
   'pricingTables.getOne': () => salable.pricingTables.getOne(pricingTable, { owner: who }),
-  'subscriptions.getUpdatePaymentLink': () => salable.subscriptions.getUpdatePaymentLink(flat),
-  'subscriptions.getPortalLink': () => salable.subscriptions.getPortalLink(flat),
-  'subscriptions.getCancelSubscriptionLink': () => salable.subscriptions.getCancelSubscriptionLink(flat),
   'usage.getAllUsageRecords': () => salable.usage.getAllUsageRecords({ granteeId: demo.grantees[2] }),
   'usage.getCurrentUsageRecord': () => salable.usage.getCurrentUsageRecord(use),
   'sessions.create': () => salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } }),
