@@ -250,6 +250,7 @@ type CatalogFilter struct {
 	IDs       []uuid.UUID // these alone; unknown ones are left out
 	ProductID uuid.UUID   // not for products, meters and coupons
 	Status    string
+	Archived  *bool // nil: both
 }
 
 func (f CatalogFilter) where(ledger uuid.UUID, k Keyset) *where {
@@ -262,6 +263,9 @@ func (f CatalogFilter) where(ledger uuid.UUID, k Keyset) *where {
 	}
 	if f.Status != "" {
 		w.with("status", f.Status, "i.status = @status")
+	}
+	if f.Archived != nil {
+		w.with("archived", *f.Archived, "(i.archived_at is not null) = @archived")
 	}
 	return w
 }

@@ -2,6 +2,7 @@ package projections
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -46,4 +47,20 @@ func planSale(sales *Table[planSaleKey, PlanSale], p *Page, e *eventstore.Record
 func (r *Reads) PlanSales(ctx context.Context, ledger uuid.UUID, plans []uuid.UUID) ([]PlanSale, error) {
 	return query[PlanSale](ctx, r, ledger, `select s.* from plan_sales s where s.ledger_id = @ledger and s.plan_id = any(@plans)`,
 		pgx.NamedArgs{"ledger": ledger, "plans": plans})
+}
+
+// SubscribedPlans are those of some plans that an owner has a subscription on, at an instant: one that has
+// begun to be paid for, or needs no payment, and has not ended.
+func (r *Reads) SubscribedPlans(ctx context.Context, ledger uuid.UUID, owner string, plans []uuid.UUID, at time.Time) ([]uuid.UUID, error) {
+	type row struct {
+		PlanID uuid.UUID `db:"plan_id"`
+	}
+	rows, err := query[row](ctx, r, ledger, `select distinct s.plan_id from subscriptions s
+		where s.ledger_id = @ledger and s.owner = @owner and s.plan_id = any(@plans) and `+subscriptionStatus+` in ('ACTIVE', 'TRIALING', 'PAST_DUE', 'PAUSED')`,
+		pgx.NamedArgs{"ledger": ledger, "owner": owner, "plans": plans, "at": at})
+	all := make([]uuid.UUID, len(rows))
+	for i, row := range rows {
+		all[i] = row.PlanID
+	}
+	return all, err
 }

@@ -33,12 +33,12 @@ func fromCurrency(code string) currency {
 // fromProduct gives a product and those of its relations that are in its row.
 func fromProduct(c handlers.Caller, p projections.Product, e expansion) *product {
 	out := &product{
-		UUID: p.ID, Name: p.Fields.Name, Description: p.Fields.Description, LogoURL: p.Fields.LogoURL, DisplayName: p.Fields.DisplayName,
+		UUID: p.ID, Name: expanded(p.Fields.Name), Description: p.Fields.Description, LogoURL: p.Fields.LogoURL, DisplayName: p.Fields.DisplayName,
 		Organisation: c.Organisation, Status: p.Status, Paid: p.Fields.Paid, PaymentIntegration: p.Fields.PaymentIntegration,
-		AppType: "custom", UpdatedAt: instant(p.UpdatedAt), IsTest: c.Test(), Slug: p.Fields.Slug, ArchivedAt: instantOrNull(p.ArchivedAt),
+		AppType: expanded("custom"), UpdatedAt: instant(p.UpdatedAt), IsTest: c.Test(), Slug: p.Fields.Slug, ArchivedAt: instantOrNull(p.ArchivedAt),
 	}
 	if p.Fields.AppType != nil {
-		out.AppType = *p.Fields.AppType
+		out.AppType = expanded(*p.Fields.AppType)
 	}
 	if e.has("currencies") {
 		nested := e.in("currencies").has("currency")
@@ -58,7 +58,7 @@ func fromProduct(c handlers.Caller, p projections.Product, e expansion) *product
 
 func fromFeature(f projections.Feature, options bool) feature {
 	out := feature{
-		UUID: f.ID, Name: f.Fields.Name, Description: f.Fields.Description, DisplayName: f.Fields.DisplayName,
+		UUID: f.ID, Name: expanded(f.Fields.Name), Description: f.Fields.Description, DisplayName: f.Fields.DisplayName,
 		VariableName: f.Fields.VariableName, Status: f.Status, Visibility: f.Fields.Visibility, ValueType: f.Fields.ValueType,
 		DefaultValue: f.Fields.DefaultValue, ShowUnlimited: f.Fields.ShowUnlimited, ProductUUID: f.ProductID,
 		UpdatedAt: instant(f.UpdatedAt), SortOrder: f.Fields.SortOrder,
@@ -81,11 +81,11 @@ func fromCapability(c projections.Capability) capability {
 func fromPlan(c handlers.Caller, p projections.Plan) *plan {
 	f := p.Fields
 	return &plan{
-		UUID: p.ID, Name: f.Name, Description: f.Description, DisplayName: f.DisplayName, Status: p.Status, IsTest: c.Test(),
-		TrialDays: f.TrialDays, Evaluation: f.Evaluation, EvalDays: f.EvalDays, Organisation: c.Organisation, Visibility: f.Visibility,
-		LicenseType: f.LicenseType, PerSeatAmount: f.PerSeatAmount, Interval: f.Interval, Length: f.Length, Active: f.Active,
-		PlanType: f.PlanType, PricingType: f.PricingType, Environment: f.Environment, PaddlePlanID: f.PaddlePlanID,
-		ProductUUID: p.ProductID, SalablePlan: f.SalablePlan, UpdatedAt: instant(p.UpdatedAt), Slug: f.Slug,
+		UUID: p.ID, Name: expanded(f.Name), Description: f.Description, DisplayName: f.DisplayName, Status: p.Status, IsTest: c.Test(),
+		TrialDays: expanded(f.TrialDays), Evaluation: expanded(f.Evaluation), EvalDays: f.EvalDays, Organisation: c.Organisation, Visibility: f.Visibility,
+		LicenseType: f.LicenseType, PerSeatAmount: f.PerSeatAmount, Interval: f.Interval, Length: f.Length, Active: expanded(f.Active),
+		PlanType: expanded(f.PlanType), PricingType: f.PricingType, Environment: expanded(f.Environment), PaddlePlanID: expanded(f.PaddlePlanID),
+		ProductUUID: p.ProductID, SalablePlan: expanded(f.SalablePlan), UpdatedAt: instant(p.UpdatedAt), Slug: f.Slug,
 		MaxSeatAmount: f.MaxSeatAmount, ArchivedAt: instantOrNull(p.ArchivedAt),
 	}
 }

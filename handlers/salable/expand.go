@@ -85,6 +85,9 @@ var (
 	productExpandable = expandable("generateCheckoutLinks", "features.featureEnumOptions", "capabilities", "currencies.currency",
 		"organisationPaymentIntegration", "plans.capabilities.capability", "plans.features.feature", "plans.features.enumValue",
 		"plans.currencies.currency")
+	productExpandableV3 = expandable("currencies.currency", "organisationPaymentIntegration")
+	planExpandableV3    = expandable("features.feature", "features.enumValue", "currencies.currency", "product.organisationPaymentIntegration",
+		"product.currencies.currency")
 	planExpandable = expandable("generateCheckoutLink", "capabilities.capability", "features.feature", "features.enumValue",
 		"currencies.currency", "product.organisationPaymentIntegration", "product.currencies.currency")
 	subscriptionExpandable = expandable("product.organisationPaymentIntegration", "product.currencies.currency",

@@ -13,7 +13,8 @@ import (
 func (a *API) planRoutes() []route {
 	plans := handlers.ScopePlansRead
 	return []route{
-		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}", Scope: plans, Serve: a.readPlan}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/plans", Scope: plans, Serve: a.listPlans}, onlyV3},
+		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}", Scope: plans, Serve: a.readPlan}, always},
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/checkoutlink", Scope: plans, Serve: a.checkoutLink}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/checkout-link", Scope: plans, Serve: a.checkoutLink}, []string{v3}},
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/features", Scope: handlers.ScopeFeaturesRead, Serve: a.featuresOfPlan}, untilV2},
@@ -25,13 +26,13 @@ func (a *API) planRoutes() []route {
 // plan is Salable's Plan.
 type plan struct {
 	UUID                   uuid.UUID                  `json:"uuid"`
-	Name                   string                     `json:"name"`
+	Name                   relation[string]           `json:"name,omitzero"` // not in v3
 	Description            *string                    `json:"description"`
 	DisplayName            string                     `json:"displayName"`
 	Status                 string                     `json:"status"`
 	IsTest                 bool                       `json:"isTest"`
-	TrialDays              *int                       `json:"trialDays"`
-	Evaluation             bool                       `json:"evaluation"`
+	TrialDays              relation[*int]             `json:"trialDays,omitzero"`  // not in v3
+	Evaluation             relation[bool]             `json:"evaluation,omitzero"` // not in v3
 	EvalDays               int                        `json:"evalDays"`
 	Organisation           uuid.UUID                  `json:"organisation"`
 	Visibility             string                     `json:"visibility"`
@@ -39,13 +40,13 @@ type plan struct {
 	PerSeatAmount          int                        `json:"perSeatAmount"` // minimum seats
 	Interval               string                     `json:"interval"`
 	Length                 int                        `json:"length"`
-	Active                 bool                       `json:"active"`
-	PlanType               string                     `json:"planType"`
+	Active                 relation[bool]             `json:"active,omitzero"`   // not in v3
+	PlanType               relation[string]           `json:"planType,omitzero"` // not in v3
 	PricingType            string                     `json:"pricingType"`
-	Environment            string                     `json:"environment"`
-	PaddlePlanID           *string                    `json:"paddlePlanId"`
+	Environment            relation[string]           `json:"environment,omitzero"`  // not in v3
+	PaddlePlanID           relation[*string]          `json:"paddlePlanId,omitzero"` // not in v3
 	ProductUUID            uuid.UUID                  `json:"productUuid"`
-	SalablePlan            bool                       `json:"salablePlan"`
+	SalablePlan            relation[bool]             `json:"salablePlan,omitzero"` // not in v3
 	UpdatedAt              instant                    `json:"updatedAt"`
 	Slug                   string                     `json:"slug"`
 	MaxSeatAmount          int                        `json:"maxSeatAmount"` // -1: no maximum
@@ -55,7 +56,8 @@ type plan struct {
 	Features               relation[[]planFeature]    `json:"features,omitzero"`
 	Currencies             relation[[]planCurrency]   `json:"currencies,omitzero"`
 	Product                relation[*product]         `json:"product,omitzero"`
-	CheckoutURL            relation[string]           `json:"checkoutUrl,omitzero"` // "" where nobody can pay
+	CheckoutURL            relation[string]           `json:"checkoutUrl,omitzero"`  // "" where nobody can pay
+	IsSubscribed           relation[bool]             `json:"isSubscribed,omitzero"` // from v3 on, of an owner that is asked about
 }
 
 // planCapability is Salable's PlanCapability; it changes with its plan.
@@ -101,12 +103,15 @@ func (n number) MarshalJSON() ([]byte, error) { return []byte(decimal.Decimal(n)
 
 // readPlan serves GET /plans/{planUuid}.
 //
-//	in   expand, options of a checkout
+//	in   expand, options of a checkout; in v3 expand, owner
 //	out  200 Plan | 400 | 404
 func (a *API) readPlan(w http.ResponseWriter, r *http.Request) error {
 	q, err := handlers.ReadQuery(r)
 	if err != nil {
 		return err
+	}
+	if versionOf(r) >= v3 {
+		return a.readPlanOfV3(w, r, q)
 	}
 	e, options := readExpand(q, planExpandable), readCheckoutOptions(q, r)
 	if err := q.Err(); err != nil {

@@ -282,7 +282,7 @@ func (x related) pricingTable(row projections.PricingTable, of projections.Produ
 		out.Features = append(out.Features, tableFeature{s.FeatureID, row.ID, s.SortOrder, at, fromFeature(features[s.FeatureID], true)})
 	}
 	for _, s := range slices.SortedStableFunc(slices.Values(f.Plans), func(a, b catalog.TablePlan) int { return cmp.Compare(a.SortOrder, b.SortOrder) }) {
-		if p := plans[s.PlanID]; p != nil && p.ArchivedAt == nil && p.Active { // else it is not sold any more
+		if p := plans[s.PlanID]; p != nil && p.ArchivedAt == nil && p.Active.value { // else it is not sold any more
 			out.Plans = append(out.Plans, tablePlan{s.PlanID, row.ID, s.SortOrder, at, p})
 		}
 	}

@@ -12,8 +12,8 @@ import (
 func (a *API) productRoutes() []route {
 	products := handlers.ScopeProductsRead
 	return []route{
-		{handlers.Route{Method: "GET", Path: "/products", Scope: products, Serve: a.listProducts, Stream: true}, untilV2},
-		{handlers.Route{Method: "GET", Path: "/products/{productUuid}", Scope: products, Serve: a.readProduct}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/products", Scope: products, Serve: a.listProducts, Stream: true}, always},
+		{handlers.Route{Method: "GET", Path: "/products/{productUuid}", Scope: products, Serve: a.readProduct}, always},
 		{handlers.Route{Method: "GET", Path: "/products/{productUuid}/plans", Scope: products, Serve: a.plansOfProduct}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/products/{productUuid}/features", Scope: handlers.ScopeFeaturesRead, Serve: a.featuresOfProduct}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/products/{productUuid}/currencies", Scope: handlers.ScopeCurrenciesRead, Serve: a.currenciesOfProduct}, untilV2},
@@ -24,7 +24,7 @@ func (a *API) productRoutes() []route {
 // product is Salable's Product.
 type product struct {
 	UUID                uuid.UUID                   `json:"uuid"`
-	Name                string                      `json:"name"`
+	Name                relation[string]            `json:"name,omitzero"` // not in v3
 	Description         *string                     `json:"description"`
 	LogoURL             *string                     `json:"logoUrl"`
 	DisplayName         string                      `json:"displayName"`
@@ -33,7 +33,7 @@ type product struct {
 	Paid                bool                        `json:"paid"`
 	PaymentIntegration  string                      `json:"organisationPaymentIntegrationUuid"` // "free" when there is none
 	PaymentProductID    *string                     `json:"paymentIntegrationProductId"`
-	AppType             string                      `json:"appType"`
+	AppType             relation[string]            `json:"appType,omitzero"` // not in v3
 	UpdatedAt           instant                     `json:"updatedAt"`
 	IsTest              bool                        `json:"isTest"`
 	Slug                string                      `json:"slug"`
@@ -48,7 +48,7 @@ type product struct {
 // feature is Salable's Feature.
 type feature struct {
 	UUID          uuid.UUID                     `json:"uuid"`
-	Name          string                        `json:"name"`
+	Name          relation[string]              `json:"name,omitzero"` // not in v3
 	Description   *string                       `json:"description"`
 	DisplayName   string                        `json:"displayName"`
 	VariableName  *string                       `json:"variableName"`
@@ -99,8 +99,11 @@ type productCurrency struct {
 
 // listProducts serves GET /products.
 //
-//	out  200 [Product], in order of their making, archived ones too
+//	out  200 [Product], in order of their making, archived ones too; in v3 a page, see pageProducts
 func (a *API) listProducts(w http.ResponseWriter, r *http.Request) error {
+	if versionOf(r) >= v3 {
+		return a.pageProducts(w, r)
+	}
 	if err := a.begin(w, r); err != nil {
 		return err
 	}
@@ -123,7 +126,11 @@ func (a *API) readProduct(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	e := readExpand(q, productExpandable)
+	allowed := productExpandable
+	if versionOf(r) >= v3 {
+		allowed = productExpandableV3
+	}
+	e := readExpand(q, allowed)
 	if err := q.Err(); err != nil {
 		return err
 	}

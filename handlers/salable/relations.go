@@ -18,13 +18,15 @@ type related struct {
 	*API
 	ctx    context.Context
 	caller handlers.Caller
+	bare   bool   // without the fields that v3 has no more
+	owner  string // whose subscriptions plans tell of, if any
 	base   string // public address of the server
 	// options are those of a plan's checkout; nil: none.
 	options func(plan uuid.UUID) checkoutOptions
 }
 
 func (a *API) related(r *http.Request) related {
-	return related{API: a, ctx: r.Context(), caller: handlers.CallerOf(r), base: a.base(r)}
+	return related{API: a, ctx: r.Context(), caller: handlers.CallerOf(r), bare: versionOf(r) >= v3, base: a.base(r)}
 }
 
 // part is the most ids that one query asks for.
@@ -72,7 +74,7 @@ func each[A, B any](in []A, f func(A) B) []B {
 
 // product is one product with its relations.
 func (x related) product(row projections.Product, e expansion) (*product, error) {
-	out := fromProduct(x.caller, row, e)
+	out := x.oneProduct(row, e)
 	if e.has("features") {
 		features, err := x.featuresIn(row.ID, e.in("features").has("featureEnumOptions"))
 		if err != nil {
@@ -101,6 +103,33 @@ func (x related) product(row projections.Product, e expansion) (*product, error)
 	return out, nil
 }
 
+// oneProduct is a product with the relations that are in its row.
+func (x related) oneProduct(row projections.Product, e expansion) *product {
+	out := fromProduct(x.caller, row, e)
+	if x.bare {
+		out.Name, out.AppType = relation[string]{}, relation[string]{}
+	}
+	return out
+}
+
+func (x related) oneFeature(row projections.Feature, options bool) feature {
+	out := fromFeature(row, options)
+	if x.bare {
+		out.Name = relation[string]{}
+	}
+	return out
+}
+
+func (x related) onePlan(row projections.Plan) *plan {
+	out := fromPlan(x.caller, row)
+	if x.bare {
+		out.Name, out.PlanType, out.Environment = relation[string]{}, relation[string]{}, relation[string]{}
+		out.Evaluation, out.Active, out.SalablePlan = relation[bool]{}, relation[bool]{}, relation[bool]{}
+		out.TrialDays, out.PaddlePlanID = relation[*int]{}, relation[*string]{}
+	}
+	return out
+}
+
 // featuresIn are a product's, in the order that the product shows them in.
 func (x related) featuresIn(id uuid.UUID, options bool) ([]feature, error) {
 	of := projections.CatalogFilter{ProductID: id}
@@ -111,7 +140,7 @@ func (x related) featuresIn(id uuid.UUID, options bool) ([]feature, error) {
 		return nil, err
 	}
 	slices.SortStableFunc(rows, func(a, b projections.Feature) int { return a.Fields.SortOrder - b.Fields.SortOrder })
-	return each(rows, func(f projections.Feature) feature { return fromFeature(f, options) }), nil
+	return each(rows, func(f projections.Feature) feature { return x.oneFeature(f, options) }), nil
 }
 
 func (x related) capabilitiesIn(id uuid.UUID) ([]capability, error) {
@@ -141,7 +170,7 @@ func (x related) planRowsIn(id uuid.UUID) ([]projections.Plan, error) {
 func (x related) productsByID(ids []uuid.UUID, e expansion) (map[uuid.UUID]*product, error) {
 	return byID(ids, func(ids []uuid.UUID) ([]*product, error) {
 		rows, err := x.reads.Products(x.ctx, x.caller.Ledger, projections.CatalogFilter{IDs: ids}, projections.Keyset{Limit: part})
-		return each(rows, func(p projections.Product) *product { return fromProduct(x.caller, p, e) }), err
+		return each(rows, func(p projections.Product) *product { return x.oneProduct(p, e) }), err
 	}, func(p *product) uuid.UUID { return p.UUID })
 }
 
@@ -180,6 +209,12 @@ func (x related) plans(rows []projections.Plan, e expansion) ([]*plan, error) {
 			return nil, err
 		}
 	}
+	var theirs []uuid.UUID
+	if x.owner != "" {
+		if theirs, err = x.reads.SubscribedPlans(x.ctx, x.caller.Ledger, x.owner, each(rows, func(p projections.Plan) uuid.UUID { return p.ID }), x.now()); err != nil {
+			return nil, err
+		}
+	}
 	sold, err := x.planSales(rows)
 	if err != nil {
 		return nil, err
@@ -204,9 +239,12 @@ func (x related) plans(rows []projections.Plan, e expansion) ([]*plan, error) {
 		}
 	}
 	return each(rows, func(row projections.Plan) *plan {
-		out := fromPlan(x.caller, row)
+		out := x.onePlan(row)
 		if link, ok := links[row.ID]; ok {
 			out.CheckoutURL = expanded(link)
+		}
+		if x.owner != "" {
+			out.IsSubscribed = expanded(slices.Contains(theirs, row.ID))
 		}
 		out.HasAcceptedTransaction = len(sold[row.ID]) > 0
 		if e.has("capabilities") {
@@ -214,6 +252,11 @@ func (x related) plans(rows []projections.Plan, e expansion) ([]*plan, error) {
 		}
 		if e.has("features") {
 			out.Features = expanded(fromPlanFeatures(row, features, e.in("features")))
+			for _, f := range out.Features.value {
+				if x.bare && f.Feature.value != nil {
+					f.Feature.value.Name = relation[string]{}
+				}
+			}
 		}
 		if e.has("currencies") {
 			out.Currencies = expanded(fromPlanCurrencies(row, sold[row.ID], e.in("currencies").has("currency")))

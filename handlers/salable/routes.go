@@ -28,11 +28,12 @@ var (
 	always  = []string{v1, v2, v3}
 	untilV2 = []string{v1, v2} // among them all of licences, which v3 has none of
 	sinceV2 = []string{v2, v3}
+	onlyV3  = []string{v3}
 )
 
 // routes are in order: the first pattern that matches serves.
 func (a *API) routes() []route {
-	return slices.Concat(a.licenseRoutes(), a.productRoutes(), a.planRoutes(), a.pricingTableRoutes(), a.subscriptionRoutes(), a.checkoutRoutes(), a.usageRoutes(), a.eventRoutes(), a.rbacRoutes())
+	return slices.Concat(a.licenseRoutes(), a.productRoutes(), a.planRoutes(), a.featureRoutes(), a.pricingTableRoutes(), a.subscriptionRoutes(), a.checkoutRoutes(), a.usageRoutes(), a.eventRoutes(), a.rbacRoutes())
 }
 
 // Route is one route as documents tell of it.

@@ -60,9 +60,11 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		names       []string
 	}
 	carries := map[string][]request{
-		"GET /subscriptions":                                 {{"?productUuid=%s&expand=product,plan,licenses", "", []string{"productUuid"}}, {"?planUuid=%s", "", []string{"planUuid"}}},
-		"POST /subscriptions":                                {{"", `{"planUuid":"%s","owner":"o","granteeId":"g"}`, []string{"planUuid"}}},
-		"PUT /subscriptions/{subscriptionUuid}":              {{"", `{"owner":"o"}`, nil}},
+		"GET /plans":                            {{"?productUuid=%s", "", []string{"productUuid"}}},
+		"GET /features":                         {{"?productUuid=%s", "", []string{"productUuid"}}},
+		"GET /subscriptions":                    {{"?productUuid=%s&expand=product,plan,licenses", "", []string{"productUuid"}}, {"?planUuid=%s", "", []string{"planUuid"}}},
+		"POST /subscriptions":                   {{"", `{"planUuid":"%s","owner":"o","granteeId":"g"}`, []string{"planUuid"}}},
+		"PUT /subscriptions/{subscriptionUuid}": {{"", `{"owner":"o"}`, nil}},
 		"PUT /subscriptions/{subscriptionUuid}/manage-seats": {{"", `[{"type":"assign","granteeId":"x"}]`, nil}, {"", `[{"type":"unassign","granteeId":"%s"}]`, []string{"granteeId"}}},
 		"PUT /subscriptions": {{"", `{"newPlanId":"%s","subscriptionId":"` + ours + `"}`, []string{"planUuid"}},
 			{"", `{"newPlanId":"` + g.flat + `","subscriptionId":"%s"}`, []string{"subscriptionUuid"}}},
@@ -78,7 +80,7 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		"POST /subscriptions/{subscriptionUuid}/coupons":    {{"", `{"couponUuid":"` + coupon + `"}`, nil}, {"", `{"couponUuid":"%s"}`, []string{"couponUuid"}}},
 		"PUT /subscriptions/{subscriptionUuid}/coupons":     {{"", `{"couponUuid":"` + coupon + `"}`, nil}, {"", `{"couponUuid":"%s"}`, []string{"couponUuid"}}},
 		"GET /subscriptions/{subscriptionUuid}":             {{"?expand=product,plan,licenses", "", nil}},
-		"GET /products/{productUuid}":                       {{"?expand=plans.features,capabilities", "", nil}},
+		"GET /products/{productUuid}":                       {{"?expand=currencies", "", nil}},
 		"GET /licenses": {{"?subscriptionUuid=%s", "", []string{"subscriptionUuid"}}, {"?planUuid=%s", "", []string{"planUuid"}},
 			{"?productUuid=%s", "", []string{"productUuid"}}, {"?granteeId=%s", "", []string{"granteeId"}}},
 		"POST /licenses": {{"", `{"planUuid":"%s","member":"m","granteeId":null}`, []string{"planUuid"}},
