@@ -14,6 +14,17 @@ const entitled = () => salable.entitlements.check({ productUuid: demo.product, g
 assert.equal(await salable.entitlements.check({ productUuid: demo.product, granteeIds: ['nobody'] }), undefined);
 assert.equal((await ask('GET', '/licenses', { key, headers: { version: 'v3' } })).status, 404);
 
+// Catalog.
+const first = await salable.products.getAll({ take: 1, sort: 'asc', archived: false });
+assert.deepEqual(first.data.map((p) => p.uuid), [demo.product]);
+assert.equal((await salable.products.getAll({ cursor: first.last, archived: false })).data.some((p) => p.uuid === demo.product), false);
+assert.equal((await salable.products.getOne(demo.product, { expand: ['organisationPaymentIntegration'] })).uuid, demo.product);
+const plans = await salable.plans.getAll({ productUuid: demo.product, sort: 'desc' });
+assert.equal(plans.data[0].uuid, featured);
+assert.deepEqual((await salable.plans.getOne(featured, { expand: ['features', 'currencies', 'product'] })).features.length, 2);
+const features = await salable.features.getAll({ productUuid: demo.product });
+assert.deepEqual(features.data.map((f) => [f.variableName, f.featureEnumOptions.map((o) => o.name)]), [['size', ['Small', 'Very large']], ['layers', []]]);
+
 // Subscriptions.
 assert.equal((await salable.subscriptions.getOne(seats)).quantity, 5);
 const { eventUuid } = await salable.subscriptions.updateSeatCount(seats, { increment: 2 });
@@ -32,8 +43,8 @@ assert.equal(await salable.subscriptions.reactivateSubscription(flat), undefined
 await assert.rejects(salable.subscriptions.getOne(demo.product), notFound);
 const started = await salable.subscriptions.create({ planUuid: demo.plans.perSeat, granteeId: `${who}-own`, owner: who, quantity: 2 });
 assert.equal((await salable.subscriptions.update(started.uuid, { owner: `${who} owner` })).owner, `${who} owner`);
-const owned = await salable.subscriptions.getAll({ owner: `${who} owner` });
-assert.deepEqual(owned.data.map((s) => [s.uuid, s.planUuid]), [[started.uuid, demo.plans.perSeat]]);
+const owned = await salable.subscriptions.getAll({ owner: `${who} owner`, expand: ['plan', 'product'] });
+assert.deepEqual(owned.data.map((s) => [s.uuid, s.plan.uuid]), [[started.uuid, demo.plans.perSeat]]);
 assert.equal(await salable.subscriptions.manageSeats(started.uuid, [{ type: 'assign', granteeId: `${who}-x` }]), undefined);
 assert.deepEqual(await salable.subscriptions.getSeatCount(started.uuid), { count: 2, assigned: 2, unassigned: 0 });
 assert.deepEqual((await salable.subscriptions.getSeats(started.uuid)).data.map((l) => l.granteeId).sort(), [`${who}-own`, `${who}-x`]);
