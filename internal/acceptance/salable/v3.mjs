@@ -55,19 +55,22 @@ await opens((await salable.plans.getCheckoutLink(demo.plans.flat, checkout)).che
 for (const link of ['getUpdatePaymentLink', 'getPortalLink', 'getCancelSubscriptionLink']) await opens((await salable.subscriptions[link](flat)).url);
 
 // Usage.
-const use = { granteeId: demo.grantees[2], planUuid: demo.plans.metered };
-await assert.rejects(salable.usage.updateLicenseUsage({ ...use, granteeId: 'nobody', increment: 1, idempotencyKey: who }), notFound);
+const use = { granteeId: `${who}-m`, planUuid: demo.plans.metered };
+await salable.subscriptions.create({ ...use, owner: who });
+assert.equal(await salable.usage.updateLicenseUsage({ ...use, increment: 4, idempotencyKey: who }), undefined);
+await assert.rejects(salable.usage.updateLicenseUsage({ ...use, increment: 5, idempotencyKey: who }), sdk.SalableValidationError);
+await assert.rejects(salable.usage.updateLicenseUsage({ ...use, granteeId: 'nobody', increment: 1, idempotencyKey: `${who} b` }), notFound);
 
 await complete(watched, {
   'products.getPricingTable': () => salable.products.getPricingTable(demo.product, { owner: who }),
   'pricingTables.getOne': () => salable.pricingTables.getOne(pricingTable, { owner: who }),
-  'usage.getAllUsageRecords': () => salable.usage.getAllUsageRecords({ granteeId: demo.grantees[2] }),
+  'usage.getAllUsageRecords': () => salable.usage.getAllUsageRecords({ granteeId: `${who}-m` }),
   'usage.getCurrentUsageRecord': () => salable.usage.getCurrentUsageRecord(use),
   'sessions.create': () => salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } }),
 });
 console.log(JSON.stringify({
   events: {
-    'subscription.started.v1': 1, 'subscription.owner_changed.v1': 1, 'subscription.seats_assigned.v1': 1,
+    'subscription.started.v1': 2, 'usage.recorded.v1': 1, 'subscription.owner_changed.v1': 1, 'subscription.seats_assigned.v1': 1,
     'subscription.seats_added.v1': 1, 'subscription.plan_changed.v1': 1, 'subscription.cancellation_scheduled.v1': 1,
     'subscription.reactivated.v1': 1, 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1,
   },
