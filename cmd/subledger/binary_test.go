@@ -130,7 +130,7 @@ type demoOutput struct {
 	Product      string
 	Plans        struct{ Free, Flat, FlatUpgrade, PerSeat, Metered string }
 	Subscription, FlatSubscription,
-	MeteredLicense string
+	MeteredLicense, PricingTable, Coupon string
 	Licenses, Grantees []string
 }
 

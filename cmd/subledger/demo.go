@@ -75,7 +75,9 @@ type demo struct {
 	FlatSubscription uuid.UUID   `json:"flatSubscription"` // paid
 	Licenses         []uuid.UUID `json:"licenses"`         // of subscription, oldest first
 	MeteredLicense   uuid.UUID   `json:"meteredLicense"`
-	Grantees         []string    `json:"grantees"` // of the two assigned seats, then of the metered licence
+	PricingTable     uuid.UUID   `json:"pricingTable"` // of all plans
+	Coupon           uuid.UUID   `json:"coupon"`       // code TEN: a tenth off, for ever
+	Grantees         []string    `json:"grantees"`     // of the two assigned seats, then of the metered licence
 }
 
 type demoKeys struct {
@@ -108,6 +110,7 @@ func (d demo) rows() [][]string {
 		}
 		rows = append(rows, []string{holder, id.String()})
 	}
+	rows = append(rows, []string{"pricing table", d.PricingTable.String()}, []string{"coupon TEN", d.Coupon.String()})
 	return append(rows, []string{"licence of " + d.Grantees[2], d.MeteredLicense.String()})
 }
 

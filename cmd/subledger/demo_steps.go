@@ -33,7 +33,7 @@ type demoMaker struct {
 func makeDemo(ctx context.Context, store *eventstore.Store, seed uint64) (demo, error) {
 	m := &demoMaker{store: store, seed: seed, test: derivedID(store.Master(), seed, "test ledger")}
 	var d demo
-	for _, step := range []func(context.Context, *demo) error{m.access, m.catalog, m.purchases} {
+	for _, step := range []func(context.Context, *demo) error{m.access, m.catalog, m.purchases, m.offers} {
 		if err := step(ctx, &d); err != nil {
 			return d, fmt.Errorf("make the demo of seed %d: %w", seed, err)
 		}
@@ -196,5 +196,19 @@ func (m *demoMaker) purchases(ctx context.Context, d *demo) error {
 		return err
 	}
 	_, err = m.make(ctx, "metered license", license.Grant{PlanID: d.Plans.Metered, Grantee: &d.Grantees[2], Purchaser: owner}, &d.MeteredLicense)
+	return err
+}
+
+// offers makes the pricing table and the coupon, last: what a demo of an earlier version made keeps its ids.
+func (m *demoMaker) offers(ctx context.Context, d *demo) error {
+	table := catalog.PricingTableFields{ProductID: d.Product, Name: "atlas", FeaturedPlanID: &d.Plans.FlatUpgrade}
+	for i, id := range []uuid.UUID{d.Plans.Free, d.Plans.Flat, d.Plans.FlatUpgrade, d.Plans.PerSeat, d.Plans.Metered} {
+		table.Plans = append(table.Plans, catalog.TablePlan{PlanID: id, SortOrder: i})
+	}
+	if _, err := m.make(ctx, "pricing table", catalog.CreatePricingTable{Fields: table}, &d.PricingTable); err != nil {
+		return err
+	}
+	tenth := decimal.NewFromInt(10)
+	_, err := m.make(ctx, "coupon", catalog.CreateCoupon{Fields: catalog.CouponFields{Code: "TEN", PercentOff: &tenth, Duration: catalog.Forever}}, &d.Coupon)
 	return err
 }

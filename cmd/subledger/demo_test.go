@@ -52,6 +52,8 @@ func TestDemoHasWhatItSays(t *testing.T) {
 		"/ledger/v1/plans/" + d.Plans.PerSeat:                      {`"perSeatAmount":1`, `"maxSeatAmount":50`},
 		"/ledger/v1/plans/" + d.Plans.Metered:                      {`"licenseType":"metered"`, `"meter":"calls"`},
 		"/ledger/v1/plans/" + d.Plans.Free:                         {`"pricingType":"free"`},
+		"/ledger/v1/pricing-tables/" + d.PricingTable:              {d.Plans.Free, d.Plans.Metered},
+		"/ledger/v1/coupons/" + d.Coupon:                           {`"code":"TEN"`, `"percentOff":"10"`},
 		"/ledger/v1/plans/" + d.Plans.FlatUpgrade:                  {`"unitAmount":"3000"`},
 	} {
 		status, body := s.call("GET", path, d.Keys.Test, "")
