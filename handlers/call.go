@@ -18,6 +18,7 @@ type Caller struct {
 	Ledger       uuid.UUID // the system ledger for an admin key
 	Mode         string    // live, test, system
 	Scopes       []string
+	Session      *Session // nil: called with an API key
 }
 
 // May tells whether the key covers a scope.

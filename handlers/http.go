@@ -45,14 +45,15 @@ type Dialect struct {
 
 // Route is one method and path.
 type Route struct {
-	Method string // GET serves HEAD as well
-	Path   string // mux pattern below the mount's prefix: /products/{uuid}
-	Scope  string // which the caller's key must have; "" with Open: no key at all
-	Open   bool   // counted by address, like all that comes without a valid key
-	Probe  bool   // with Open: not counted, since who watches over the process may share an address with anybody
-	Stream bool   // answers for as long as the client listens: no deadline
-	Hot    bool   // exact path, found before the router is asked; no deadline for the whole request
-	Serve  func(w http.ResponseWriter, r *http.Request) error
+	Method  string // GET serves HEAD as well
+	Path    string // mux pattern below the mount's prefix: /products/{uuid}
+	Session string // scope of sessions that may call it too
+	Scope   string // which the caller's key must have; "" with Open: no key at all
+	Open    bool   // counted by address, like all that comes without a valid key
+	Probe   bool   // with Open: not counted, since who watches over the process may share an address with anybody
+	Stream  bool   // answers for as long as the client listens: no deadline
+	Hot     bool   // exact path, found before the router is asked; no deadline for the whole request
+	Serve   func(w http.ResponseWriter, r *http.Request) error
 }
 
 // CORS is the allowance for browsers; credentials are never allowed, keys are a header.
@@ -131,7 +132,11 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *R
 	if !rt.Open {
 		secret, err := secretOf(r)
 		if err == nil {
-			call.Caller, err = s.keys.Open(r.Context(), secret)
+			if token, ok := strings.CutPrefix(secret, SessionPrefix); ok {
+				call.Caller, err = s.session(token)
+			} else {
+				call.Caller, err = s.keys.Open(r.Context(), secret)
+			}
 		}
 		if _, refused := domain.AsRefusal(err); refused {
 			return s.nobody(w, r, err)
@@ -144,6 +149,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *R
 		}
 		if s.cfg.TestOnly && call.Caller.Mode == "live" {
 			return domain.Refuse(domain.Unavailable, "fault_points", "this process has fault points on and serves test ledgers only")
+		}
+		if of := call.Caller.Session; of != nil {
+			return of.allow(r, rt)
 		}
 		if rt.Scope != "" && !call.Caller.May(rt.Scope) {
 			return domain.Refuse(domain.Forbidden, "missing_scope", "the key lacks the scope %s", rt.Scope)

@@ -12,6 +12,7 @@ const (
 	ScopeCapabilitiesRead   = "capabilities:read"
 	ScopeCurrenciesRead     = "currencies:read"
 	ScopePricingTablesRead  = "pricing-tables:read"
+	ScopeSessionsWrite      = "sessions:write"
 	ScopeCatalogWrite       = "catalog:write"
 	ScopeBillingRead        = "billing:read"
 	ScopeSubscriptionsRead  = "subscriptions:read"

@@ -21,6 +21,7 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/internal/cache"
+	"github.com/subledger/subledger/internal/sealed"
 )
 
 // Times are how long a client may take; each 0 is its default. Writing is the longest: it begins when the
@@ -49,6 +50,8 @@ type Config struct {
 	Timeout   time.Duration        // of a request; 0: 10 s
 	MaxIdle   int                  // idle connections; the oldest is closed first; 0: 2000
 	Times     Times
+	// Sessions opens session tokens; nil: there are none.
+	Sessions *sealed.Sealer
 	// TestOnly refuses keys of live ledgers: a process with fault points has no business there.
 	TestOnly bool
 	// Fault is called before a route and after it; it may panic, delay or fail. Nil: not called.

@@ -262,7 +262,7 @@ func (s *server) startHTTP(ctx context.Context, app *pgxpool.Pool, registry *pro
 	}
 	edge := handlers.NewServer(handlers.Config{
 		Pool: app, Now: time.Now, Log: s.log, AccessLog: s.config.AccessLog, Registry: registry, Tracer: tracer, RateLimit: s.config.RateLimit,
-		TestOnly: s.config.points != nil, Fault: s.fault,
+		Sessions: checkout.Sealer(s.store), TestOnly: s.config.points != nil, Fault: s.fault,
 		Ready: append(s.ready, handlers.ClockCheck(func(ctx context.Context) (time.Duration, error) { return clockSkew(ctx, app) })),
 	}, dialects)
 	ln := s.listener

@@ -15,8 +15,8 @@ func (a *API) planRoutes() []route {
 	return []route{
 		{handlers.Route{Method: "GET", Path: "/plans", Scope: plans, Serve: a.listPlans}, onlyV3},
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}", Scope: plans, Serve: a.readPlan}, always},
-		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/checkoutlink", Scope: plans, Serve: a.checkoutLink}, untilV2},
-		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/checkout-link", Scope: plans, Serve: a.checkoutLink}, []string{v3}},
+		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/checkoutlink", Scope: plans, Session: handlers.SessionCheckout, Serve: a.checkoutLink}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/checkout-link", Scope: plans, Session: handlers.SessionCheckout, Serve: a.checkoutLink}, []string{v3}},
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/features", Scope: handlers.ScopeFeaturesRead, Serve: a.featuresOfPlan}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/currencies", Scope: handlers.ScopeCurrenciesRead, Serve: a.currenciesOfPlan}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/plans/{planUuid}/capabilities", Scope: handlers.ScopeCapabilitiesRead, Serve: a.capabilitiesOfPlan}, untilV2},

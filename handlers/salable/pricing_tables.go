@@ -17,8 +17,8 @@ import (
 
 func (a *API) pricingTableRoutes() []route {
 	return []route{
-		{handlers.Route{Method: "GET", Path: "/products/{productUuid}/pricingtable", Scope: handlers.ScopeProductsRead, Serve: a.productPricingTable}, untilV2},
-		{handlers.Route{Method: "GET", Path: "/pricing-tables/{pricingTableUuid}", Scope: handlers.ScopePricingTablesRead, Serve: a.readPricingTable}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/products/{productUuid}/pricingtable", Scope: handlers.ScopeProductsRead, Session: handlers.SessionPricingTable, Serve: a.productPricingTable}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/pricing-tables/{pricingTableUuid}", Scope: handlers.ScopePricingTablesRead, Session: handlers.SessionPricingTable, Serve: a.readPricingTable}, untilV2},
 	}
 }
 

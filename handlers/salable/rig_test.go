@@ -169,7 +169,7 @@ func newRig(t testing.TB) *rig {
 	g.own = handlers.NewAPI(g.store, reads, g.now, []byte("a test's secret"), func(ctx context.Context, ledger uuid.UUID) ([]projections.Status, error) {
 		return projections.LedgerStatus(ctx, app, ledger, names)
 	})
-	g.server = handlers.NewServer(handlers.Config{Pool: app, Now: g.now, Log: logger, AccessLog: true, Registry: prometheus.NewRegistry()},
+	g.server = handlers.NewServer(handlers.Config{Pool: app, Now: g.now, Log: logger, AccessLog: true, Sessions: checkout.Sealer(g.store), Registry: prometheus.NewRegistry()},
 		map[string]*handlers.Dialect{"": g.api.Dialect(), "/ledger/v1": g.own.Dialect(),
 			"/checkout": checkout.New(g.store, reads, checkout.NewLinks(checkout.Sealer(g.store)), g.now).Dialect()})
 	g.admin = g.adminKey(t)

@@ -33,7 +33,7 @@ var (
 
 // routes are in order: the first pattern that matches serves.
 func (a *API) routes() []route {
-	return slices.Concat(a.licenseRoutes(), a.productRoutes(), a.planRoutes(), a.featureRoutes(), a.pricingTableRoutes(), a.subscriptionRoutes(), a.checkoutRoutes(), a.usageRoutes(), a.eventRoutes(), a.rbacRoutes())
+	return slices.Concat(a.licenseRoutes(), a.productRoutes(), a.planRoutes(), a.featureRoutes(), a.pricingTableRoutes(), a.subscriptionRoutes(), a.checkoutRoutes(), a.sessionRoutes(), a.usageRoutes(), a.eventRoutes(), a.rbacRoutes())
 }
 
 // Route is one route as documents tell of it.

@@ -21,7 +21,7 @@ func (a *API) subscriptionRoutes() []route {
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/change-plan", Scope: change, Serve: a.changePlan}, always},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/updateplan/{planUuid}", Scope: change, Serve: a.changePlanByPath}, untilV2},
 		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/updateplan/listplans", Scope: subscriptions, Serve: a.switchablePlans}, untilV2},
-		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/invoices", Scope: billing, Serve: a.listInvoices}, always},
+		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/invoices", Scope: billing, Session: handlers.SessionInvoices, Serve: a.listInvoices}, always},
 		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/payment-method", Scope: billing, Serve: a.readPaymentMethod}, always},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/cancel", Scope: change, Serve: a.cancelSubscription}, always},
 		{handlers.Route{Method: "PUT", Path: "/subscriptions/{subscriptionUuid}/reactivate", Scope: change, Serve: a.reactivateSubscription}, always},

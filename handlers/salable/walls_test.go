@@ -26,7 +26,7 @@ var named = map[string]string{
 }
 
 // unnamed are texts, numbers and choices; cursors and positions have a test below.
-var unnamed = strings.Fields(`changeQuantity globalSuccessUrl globalCancelUrl globalGranteeId successUrls cancelUrls allowPromoCode archived automaticTax cancelAtPeriodEnd cancelUrl countOptions currency cursor customerEmail customerId decrement
+var unnamed = strings.Fields(`scope metadata changeQuantity globalSuccessUrl globalCancelUrl globalGranteeId successUrls cancelUrls allowPromoCode archived automaticTax cancelAtPeriodEnd cancelUrl countOptions currency cursor customerEmail customerId decrement
 	dependencies description email endTime expand expiryDate grace increment member name owner promoCode proration purchaser
 	quantity sigEncode sort status successUrl take type value when
 	Ledger-Min-Position`)
