@@ -50,7 +50,7 @@ func TestPublishedClients(t *testing.T) {
 	var d demo
 	require.NoError(t, json.Unmarshal([]byte(text), &d))
 
-	coupon := l.create(t, d, "coupons", `{"code":"TEN","percentOff":"10","duration":"forever"}`)
+	coupon := l.create(t, d, "coupons", `{"code":"FIVE","percentOff":"5","duration":"forever"}`)
 	featured, layers := l.feature(t, d)
 	table := l.create(t, d, "pricing-tables", fmt.Sprintf(`{"productUuid":%q,"name":"main","title":"Plans","featuredPlanUuid":%q,
 		"features":[{"featureUuid":%q}],"plans":[{"planUuid":%q},{"planUuid":%q,"sortOrder":1}]}`, d.Product, featured, layers, d.Plans.Free, featured))

@@ -86,6 +86,10 @@ assert.ok((await salable.products.getPricingTable(demo.product, { granteeId: who
 assert.equal((await salable.pricingTables.getOne(pricingTable, { granteeId: who })).plans.length, 2);
 for (const link of ['getUpdatePaymentLink', 'getPortalLink', 'getCancelSubscriptionLink']) await opens((await salable.subscriptions[link](flat)).url);
 
+// A token for a widget in a browser stands for the key where it reads.
+const { sessionToken } = await salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } });
+assert.ok(sessionToken.length > 20 && sessionToken !== key);
+
 // Subscriptions: plan change, cancel, reactivate.
 for (const p of await salable.subscriptions.getSwitchablePlans(flat)) assert.equal(p.productUuid, demo.product);
 assert.deepEqual(await salable.subscriptions.getInvoices(flat), { first: null, last: null, hasMore: false, data: [] });
@@ -119,7 +123,6 @@ if (newest) {
 await complete(watched, {
   'usage.getAllUsageRecords': () => salable.usage.getAllUsageRecords({ granteeId: `${who}-m` }),
   'usage.getCurrentUsageRecord': () => salable.usage.getCurrentUsageRecord({ granteeId: `${who}-m`, planUuid: demo.plans.metered }),
-  'sessions.create': () => salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } }),
 });
 console.log(JSON.stringify({
   tasks: events,

@@ -54,6 +54,10 @@ const checkout = { granteeId: who, owner: who, successUrl: 'https://example.com/
 await opens((await salable.plans.getCheckoutLink(demo.plans.flat, checkout)).checkoutUrl);
 for (const link of ['getUpdatePaymentLink', 'getPortalLink', 'getCancelSubscriptionLink']) await opens((await salable.subscriptions[link](flat)).url);
 
+// A token for a widget in a browser stands for the key where it reads.
+const { sessionToken } = await salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } });
+assert.ok(sessionToken.length > 20 && sessionToken !== key);
+
 // Usage.
 const use = { granteeId: `${who}-m`, planUuid: demo.plans.metered };
 await salable.subscriptions.create({ ...use, owner: who });
@@ -66,7 +70,6 @@ await complete(watched, {
   'pricingTables.getOne': () => salable.pricingTables.getOne(pricingTable, { owner: who }),
   'usage.getAllUsageRecords': () => salable.usage.getAllUsageRecords({ granteeId: `${who}-m` }),
   'usage.getCurrentUsageRecord': () => salable.usage.getCurrentUsageRecord(use),
-  'sessions.create': () => salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } }),
 });
 console.log(JSON.stringify({
   events: {
