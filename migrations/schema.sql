@@ -292,6 +292,20 @@ CREATE TABLE public.organisations (
 
 COMMENT ON TABLE public.organisations IS 'Look-up of organisations; private keys are encrypted with the master key.';
 
+CREATE TABLE public.plan_buyers (
+    ledger_id uuid NOT NULL,
+    subscription_id uuid NOT NULL,
+    plan_id uuid NOT NULL,
+    currency text NOT NULL COLLATE pg_catalog."C",
+    waits boolean NOT NULL
+);
+
+ALTER TABLE ONLY public.plan_buyers FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.plan_buyers IS 'What each subscription is on; for the fold of plan_sales alone.';
+
+COMMENT ON COLUMN public.plan_buyers.waits IS 'For its first payment: nothing is sold before.';
+
 CREATE TABLE public.plan_sales (
     ledger_id uuid NOT NULL,
     plan_id uuid NOT NULL,
@@ -774,6 +788,9 @@ ALTER TABLE ONLY public.meters
 ALTER TABLE ONLY public.organisations
     ADD CONSTRAINT organisations_pkey PRIMARY KEY (organisation_id);
 
+ALTER TABLE ONLY public.plan_buyers
+    ADD CONSTRAINT plan_buyers_pkey PRIMARY KEY (ledger_id, subscription_id);
+
 ALTER TABLE ONLY public.plan_sales
     ADD CONSTRAINT plan_sales_pkey PRIMARY KEY (ledger_id, plan_id, currency);
 
@@ -917,6 +934,8 @@ CREATE POLICY app ON public.licenses TO subledger_app USING (true) WITH CHECK (t
 
 CREATE POLICY app ON public.meters TO subledger_app USING (true) WITH CHECK (true);
 
+CREATE POLICY app ON public.plan_buyers TO subledger_app USING (true) WITH CHECK (true);
+
 CREATE POLICY app ON public.plan_sales TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.plans TO subledger_app USING (true) WITH CHECK (true);
@@ -967,6 +986,8 @@ CREATE POLICY owner ON public.licenses TO subledger USING ((ledger_id = COALESCE
 
 CREATE POLICY owner ON public.meters TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
+CREATE POLICY owner ON public.plan_buyers TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
 CREATE POLICY owner ON public.plan_sales TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.plans TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
@@ -993,6 +1014,8 @@ CREATE POLICY owner ON public.usage_schedules TO subledger USING ((ledger_id = C
 
 CREATE POLICY owner ON public.usage_totals TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
+ALTER TABLE public.plan_buyers ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.plan_sales ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.plans ENABLE ROW LEVEL SECURITY;
@@ -1018,6 +1041,8 @@ CREATE POLICY reader ON public.features FOR SELECT TO subledger_reader USING ((l
 CREATE POLICY reader ON public.licenses FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.meters FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.plan_buyers FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.plan_sales FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
@@ -1108,6 +1133,9 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.meters TO subledger_app;
 GRANT SELECT ON TABLE public.meters TO subledger_reader;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.organisations TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.plan_buyers TO subledger_app;
+GRANT SELECT ON TABLE public.plan_buyers TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.plan_sales TO subledger_app;
 GRANT SELECT ON TABLE public.plan_sales TO subledger_reader;

@@ -27,20 +27,44 @@ type PlanSale struct {
 	Position int64 `db:"position"` // of the event that was the first
 }
 
-// planSale notes what a subscription is on once it is accepted: an incomplete one waits for its payment.
-func planSale(sales *Table[planSaleKey, PlanSale], p *Page, e *eventstore.Recorded, s *Subscription) {
-	switch e.Event.(type) {
-	case subscription.Started, subscription.PlanChanged, subscription.PaymentSettled:
-	default:
-		return
-	}
-	key := planSaleKey{e.Ledger, s.PlanID, s.Currency}
-	if s.Status == subscription.Incomplete {
-		return
-	}
-	if _, ok := sales.Get(p, key); !ok {
-		sales.Put(p, PlanSale{key, e.Position})
-	}
+// planBuyer is a subscription as the fold of plan sales has to know it.
+type planBuyer struct {
+	scheduleKey
+	PlanID   uuid.UUID `db:"plan_id"`
+	Currency string    `db:"currency"`
+	Waits    bool      `db:"waits"` // for its first payment: nothing is sold before
+}
+
+// PlanSales is the read model of which plans were sold.
+func PlanSales() *Model {
+	sales := NewTable[planSaleKey, PlanSale]("plan_sales")
+	buyers := NewTable[scheduleKey, planBuyer]("plan_buyers")
+	return newModel("plan_sales", func(p *Page, e *eventstore.Recorded) {
+		var buyer planBuyer
+		key := scheduleKey{e.Ledger, e.Stream}
+		switch d := e.Event.(type) {
+		case subscription.Started:
+			buyer = planBuyer{key, d.Terms.PlanID, d.Currency, d.Status == subscription.Incomplete}
+		case subscription.PlanChanged:
+			buyer = buyers.Must(p, key)
+			buyer.PlanID = d.Terms.PlanID
+			if d.Currency != "" {
+				buyer.Currency = d.Currency
+			}
+		case subscription.PaymentSettled:
+			if buyer = buyers.Must(p, key); !buyer.Waits {
+				return
+			}
+			buyer.Waits = false
+		default:
+			return
+		}
+		buyers.Put(p, buyer)
+		sale := planSaleKey{e.Ledger, buyer.PlanID, buyer.Currency}
+		if _, ok := sales.Get(p, sale); !ok && !buyer.Waits {
+			sales.Put(p, PlanSale{sale, e.Position})
+		}
+	}, sales, buyers)
 }
 
 // PlanSales lists the sales of plans, at most one a plan and currency.

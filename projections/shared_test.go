@@ -197,3 +197,37 @@ func TestTheScanFindsAModelThatCameLater(t *testing.T) {
 	require.NoError(t, owner.QueryRow(t.Context(), "select count(*) from licenses").Scan(&seats))
 	require.Equal(t, 1, seats)
 }
+
+// A ledger that was folded before plan sales had a model of their own gets them without a rebuild.
+func TestPlanSalesOfBeforeAreCaughtUp(t *testing.T) {
+	t.Parallel()
+	h, db := twoLedgers(), pgtest.New(t)
+	owner := pgtest.Pool(t, db.URL)
+	waits := started(20, 500, "dora")
+	waits.Status = subscription.Incomplete
+	h.add(id(900), id(400), day(7), waits)
+	h.add(id(901), id(401), day(7), waits)
+	h.add(id(901), id(401), day(8), subscription.PaymentSettled{})
+	h.publish(t, owner)
+	apply(t, owner, slices.DeleteFunc(Models(), func(m *Model) bool { return m.Name() == "plan_sales" }), all(h))
+	for ledger, end := range map[uuid.UUID]int64{id(900): 10, id(901): 11} {
+		_, err := owner.Exec(t.Context(), `insert into checkpoints (ledger_id, projection, position, covers)
+			values ($1, '*', $2, '{catalog,subscriptions,licenses,usage,tasks,due,rbac}')`, ledger, end)
+		require.NoError(t, err)
+	}
+	applied := NewApplied()
+	running(t, Config{Log: h, Pool: pgtest.Pool(t, db.AppURL), Applied: applied}, nil)
+	waitFor(t, applied, id(900), 10)
+	waitFor(t, applied, id(901), 11)
+	reads := NewReads(pgtest.Pool(t, db.ReaderURL), applied, nil)
+	for ledger, want := range map[uuid.UUID][]uuid.UUID{id(900): {id(10)}, id(901): {id(10), id(20)}} {
+		sold, err := reads.PlanSales(t.Context(), ledger, []uuid.UUID{id(10), id(20)})
+		require.NoError(t, err)
+		var plans []uuid.UUID
+		for _, s := range sold {
+			plans = append(plans, s.PlanID)
+		}
+		require.ElementsMatch(t, want, plans)
+	}
+	require.Equal(t, expected(t, h), dump(t, owner))
+}

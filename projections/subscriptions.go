@@ -53,10 +53,9 @@ type OpenChange struct {
 	PlanID *uuid.UUID `json:"plan_id,omitzero"`
 }
 
-// Subscriptions is the read model of subscriptions, without their seats, and of which plans were sold.
+// Subscriptions is the read model of subscriptions, without their seats.
 func Subscriptions() *Model {
 	rows := NewTable[ItemKey, Subscription]("subscriptions")
-	sales := NewTable[planSaleKey, PlanSale]("plan_sales")
 	return newModel("subscriptions", func(p *Page, e *eventstore.Recorded) {
 		if d, ok := e.Event.(subscription.Started); ok {
 			row := Subscription{
@@ -69,7 +68,6 @@ func Subscriptions() *Model {
 			}
 			row.Touched = row.by(e)
 			rows.Put(p, row)
-			planSale(sales, p, e, &row)
 			return
 		}
 		if e.Kind() != "subscription" {
@@ -79,8 +77,7 @@ func Subscriptions() *Model {
 		row.apply(e)
 		row.Touched = row.by(e)
 		rows.Put(p, row)
-		planSale(sales, p, e, &row)
-	}, rows, sales)
+	}, rows)
 }
 
 // apply is every event after the first.
