@@ -2,6 +2,7 @@ package salable
 
 import (
 	"cmp"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -18,7 +19,8 @@ import (
 func (a *API) pricingTableRoutes() []route {
 	return []route{
 		{handlers.Route{Method: "GET", Path: "/products/{productUuid}/pricingtable", Scope: handlers.ScopeProductsRead, Session: handlers.SessionPricingTable, Serve: a.productPricingTable}, untilV2},
-		{handlers.Route{Method: "GET", Path: "/pricing-tables/{pricingTableUuid}", Scope: handlers.ScopePricingTablesRead, Session: handlers.SessionPricingTable, Serve: a.readPricingTable}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/products/{productUuid}/pricing-table", Scope: handlers.ScopeProductsRead, Session: handlers.SessionPricingTable, Serve: a.productPricingTable}, onlyV3},
+		{handlers.Route{Method: "GET", Path: "/pricing-tables/{pricingTableUuid}", Scope: handlers.ScopePricingTablesRead, Session: handlers.SessionPricingTable, Serve: a.readPricingTable}, always},
 	}
 }
 
@@ -74,9 +76,13 @@ func readTableOptions(q *handlers.Query, r *http.Request, member bool) tableOpti
 	test, line := handlers.CallOf(r).Caller.Test(), []handlers.Rule{handlers.Line, handlers.MaxBytes(domain.MaxName)}
 	var o tableOptions
 	o.readOthers(q)
-	if versionOf(r) >= v2 {
+	if version := versionOf(r); version >= v2 {
 		o.Grantee = unquoted(q.String("granteeId", line...))
-		o.Member = unquoted(q.String("owner", line...))
+		owner := q.Get("owner")
+		o.Member = unquoted(owner.String(line...))
+		if version >= v3 && o.Member == "" {
+			owner.Bad("required", "whose plans are they to be?")
+		}
 		return o
 	}
 	there := func(v handlers.Value) handlers.Value {
@@ -151,10 +157,11 @@ func (o tableOptions) of(plan uuid.UUID) checkoutOptions {
 	return own
 }
 
-// productPricingTable serves GET /products/{productUuid}/pricingtable: the product with every plan on sale, free ones
+// productPricingTable serves GET /products/{productUuid}/pricingtable, in v3 …/pricing-table: the product with every plan on sale, free ones
 // first, then those that are paid for by price, then those that come soon.
 //
-//	in   globalSuccessUrl, globalCancelUrl, globalGranteeId; options of a checkout; successUrls, cancelUrls, granteeIds. v2: granteeId, currency
+//	in   globalSuccessUrl, globalCancelUrl, globalGranteeId; options of a checkout; successUrls, cancelUrls, granteeIds. v2: granteeId, owner, currency;
+//	     v3: owner has to be there, whose plans have isSubscribed
 //	out  200 | 400 | 404
 func (a *API) productPricingTable(w http.ResponseWriter, r *http.Request) error {
 	q, err := handlers.ReadQuery(r)
@@ -172,13 +179,12 @@ func (a *API) productPricingTable(w http.ResponseWriter, r *http.Request) error 
 	if err := o.inCurrencyOf(row); err != nil {
 		return err
 	}
-	x := a.related(r)
-	x.options = o.of
+	x := a.priced(r, o)
 	rows, err := x.planRowsIn(row.ID)
 	if err != nil {
 		return err
 	}
-	rows = slices.DeleteFunc(rows, func(p projections.Plan) bool { return p.ArchivedAt != nil || !p.Fields.Active })
+	rows = slices.DeleteFunc(rows, func(p projections.Plan) bool { return !onSale(p) })
 	currency := cmp.Or(o.Currency, (&catalog.Product{Fields: row.Fields}).DefaultCurrency())
 	slices.SortStableFunc(rows, func(a, b projections.Plan) int {
 		return cmp.Or(cmp.Compare(shelf(a), shelf(b)), priceIn(a, currency).Cmp(priceIn(b, currency)))
@@ -194,6 +200,18 @@ func (a *API) productPricingTable(w http.ResponseWriter, r *http.Request) error 
 	out.Plans = expanded(plans)
 	return handlers.JSON(w, http.StatusOK, out)
 }
+
+// priced loads the relations of a pricing table.
+func (a *API) priced(r *http.Request, o tableOptions) related {
+	x := a.related(r)
+	x.options = o.of
+	if x.bare {
+		x.owner = o.Member
+	}
+	return x
+}
+
+func onSale(p projections.Plan) bool { return p.ArchivedAt == nil && p.Fields.Active }
 
 // shelf is where a plan stands in a product's pricing table.
 func shelf(p projections.Plan) int {
@@ -251,9 +269,7 @@ func (a *API) readPricingTable(w http.ResponseWriter, r *http.Request) error {
 	if err := o.inCurrencyOf(of); err != nil {
 		return err
 	}
-	x := a.related(r)
-	x.options = o.of
-	out, err := x.pricingTable(row, of)
+	out, err := a.priced(r, o).pricingTable(row, of)
 	if err != nil {
 		return err
 	}
@@ -274,15 +290,26 @@ func (x related) pricingTable(row projections.PricingTable, of projections.Produ
 	if err != nil {
 		return nil, err
 	}
-	plans, err := x.plansByID(each(f.Plans, func(s catalog.TablePlan) uuid.UUID { return s.PlanID }), pricedPlan)
+	rows, err := byID(each(f.Plans, func(s catalog.TablePlan) uuid.UUID { return s.PlanID }), func(ids []uuid.UUID) ([]projections.Plan, error) {
+		return x.reads.Plans(x.ctx, x.caller.Ledger, projections.CatalogFilter{IDs: ids}, projections.Keyset{Limit: part})
+	}, func(p projections.Plan) uuid.UUID { return p.ID })
 	if err != nil {
 		return nil, err
 	}
+	maps.DeleteFunc(rows, func(_ uuid.UUID, p projections.Plan) bool { return !onSale(p) })
+	shown, err := x.plans(slices.Collect(maps.Values(rows)), pricedPlan)
+	if err != nil {
+		return nil, err
+	}
+	plans := map[uuid.UUID]*plan{}
+	for _, p := range shown {
+		plans[p.UUID] = p
+	}
 	for _, s := range slices.SortedStableFunc(slices.Values(f.Features), func(a, b catalog.TableFeature) int { return cmp.Compare(a.SortOrder, b.SortOrder) }) {
-		out.Features = append(out.Features, tableFeature{s.FeatureID, row.ID, s.SortOrder, at, fromFeature(features[s.FeatureID], true)})
+		out.Features = append(out.Features, tableFeature{s.FeatureID, row.ID, s.SortOrder, at, x.oneFeature(features[s.FeatureID], true)})
 	}
 	for _, s := range slices.SortedStableFunc(slices.Values(f.Plans), func(a, b catalog.TablePlan) int { return cmp.Compare(a.SortOrder, b.SortOrder) }) {
-		if p := plans[s.PlanID]; p != nil && p.ArchivedAt == nil && p.Active.value { // else it is not sold any more
+		if p := plans[s.PlanID]; p != nil { // else it is not sold any more
 			out.Plans = append(out.Plans, tablePlan{s.PlanID, row.ID, s.SortOrder, at, p})
 		}
 	}

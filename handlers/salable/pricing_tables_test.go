@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	tableQuery = "?globalSuccessUrl=https://e.example/s&globalCancelUrl=https://e.example/c&globalGranteeId=g1&member=m1"
+	tableQuery = "?globalSuccessUrl=https://e.example/s&globalCancelUrl=https://e.example/c&globalGranteeId=g1&member=m1&owner=m1"
 	linkQuery  = "?successUrl=https://e.example/s&cancelUrl=https://e.example/c&granteeId=g1&member=m1&owner=m1"
 )
 
@@ -49,6 +49,24 @@ func TestPricingTablesOnTheWire(t *testing.T) {
 	require.Equal(t, []string{"Free", "Trial", "Metered", "Per seat", "Flat", "Flat Plus", "Soon"}, order, "free ones, by price, and what comes soon")
 	got = g.call(t, g.test, "GET", table+tableQuery, "").want(200)
 	require.Equal(t, []any{g.flat, g.upgrade, g.storage}, []any{got.at("plans", 0, "planUuid"), got.at("plans", 1, "planUuid"), got.at("features", 0, "featureUuid")})
+
+	// v3 asks for an owner, and shows what they have; its fields are fewer.
+	g.subscribe(t, g.test, g.upgrade, "") // mia's
+	for _, path := range []string{table, "/products/" + g.product + "/pricing-table"} {
+		require.Equal(t, []string{"owner"}, g.call(t, g.test, "GET", path, "", "version", "v3").properties())
+		got := g.call(t, g.test, "GET", path+"?owner=mia", "", "version", "v3").want(200)
+		seen := map[string]any{}
+		for _, p := range got.at("plans").([]any) {
+			p := p.(map[string]any)
+			if nested, ok := p["plan"].(map[string]any); ok {
+				p = nested
+			}
+			require.NotContains(t, p, "planType")
+			seen[p["uuid"].(string)] = p["isSubscribed"]
+		}
+		require.Equal(t, []any{true, false}, []any{seen[g.upgrade], seen[g.flat]}, path)
+	}
+	g.call(t, g.test, "GET", of, "", "version", "v3").want(404)
 
 	// As clients of all ages send them.
 	for _, query := range []string{"?&" + tableQuery[1:], "?globalSuccessUrl='https://e.example/s'&globalCancelUrl='https://e.example/c'&globalGranteeId=&member=",

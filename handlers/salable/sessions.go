@@ -35,6 +35,9 @@ func (a *API) createSession(w http.ResponseWriter, r *http.Request) error {
 	if err := body.Err(); err != nil {
 		return err
 	}
+	if _, err := handlers.Command(r, body, nil); err != nil { // nothing is written, so a key changes nothing; a bad one is told
+		return err
+	}
 	c := handlers.CallerOf(r)
 	if scope == handlers.SessionInvoices {
 		if err := a.begin(w, r); err != nil {

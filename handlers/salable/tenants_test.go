@@ -75,6 +75,7 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		"GET /plans/{planUuid}/checkout-link":               {{linkQuery, "", nil}},
 		"GET /pricing-tables/{pricingTableUuid}":            {{tableQuery, "", nil}},
 		"GET /products/{productUuid}/pricingtable":          {{tableQuery, "", nil}},
+		"GET /products/{productUuid}/pricing-table":         {{"?owner=mia", "", nil}},
 		"POST /sessions":                                 {{"", `{"scope":"web-components:invoices","metadata":{"subscriptionUuid":"%s"}}`, []string{"subscriptionUuid"}}},
 		"POST /checkout/create-subscription":             {{"", `{"planUuid":"%s"}`, []string{"planUuid"}}},
 		"POST /checkout/create-subscription-intent":      {{"", `{"planUuid":"%s"}`, []string{"planUuid"}}},

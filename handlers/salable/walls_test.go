@@ -33,7 +33,7 @@ var unnamed = strings.Fields(`scope metadata changeQuantity globalSuccessUrl glo
 
 // free are names of whoever the caller says: what is kept, and not looked up.
 var free = []string{"GET /plans/{planUuid}/checkoutlink granteeId", "GET /plans/{planUuid}/checkout-link granteeId", "GET /pricing-tables/{pricingTableUuid} granteeId",
-	"GET /pricing-tables/{pricingTableUuid} granteeIds", "GET /products/{productUuid}/pricingtable granteeId", "GET /products/{productUuid}/pricingtable granteeIds",
+	"GET /pricing-tables/{pricingTableUuid} granteeIds", "GET /products/{productUuid}/pricingtable granteeId", "GET /products/{productUuid}/pricing-table granteeId", "GET /products/{productUuid}/pricing-table granteeIds", "GET /products/{productUuid}/pricingtable granteeIds",
 	"POST /checkout/create-subscription granteeId", "POST /checkout/create-subscription-intent granteeId", "POST /licenses granteeId", "PUT /licenses granteeId", "PUT /licenses/{licenseUuid} granteeId",
 	"POST /subscriptions granteeId", "PUT /subscriptions/{subscriptionUuid}/manage-seats newGranteeId", "GET /plans/{planUuid} granteeId", "GET /products/{productUuid}/plans granteeId", "POST /rbac/users id", "PUT /rbac/users/{userUuid} id"}
 

@@ -58,6 +58,10 @@ for (const link of ['getUpdatePaymentLink', 'getPortalLink', 'getCancelSubscript
 const { sessionToken } = await salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } });
 assert.ok(sessionToken.length > 20 && sessionToken !== key);
 
+// Pricing tables.
+assert.ok((await salable.products.getPricingTable(demo.product, { owner: who })).plans.some((p) => p.isSubscribed));
+assert.equal((await salable.pricingTables.getOne(pricingTable, { owner: who })).featuredPlanUuid, featured);
+
 // Usage.
 const use = { granteeId: `${who}-m`, planUuid: demo.plans.metered };
 await salable.subscriptions.create({ ...use, owner: who });
@@ -66,8 +70,6 @@ await assert.rejects(salable.usage.updateLicenseUsage({ ...use, increment: 5, id
 await assert.rejects(salable.usage.updateLicenseUsage({ ...use, granteeId: 'nobody', increment: 1, idempotencyKey: `${who} b` }), notFound);
 
 await complete(watched, {
-  'products.getPricingTable': () => salable.products.getPricingTable(demo.product, { owner: who }),
-  'pricingTables.getOne': () => salable.pricingTables.getOne(pricingTable, { owner: who }),
   'usage.getAllUsageRecords': () => salable.usage.getAllUsageRecords({ granteeId: `${who}-m` }),
   'usage.getCurrentUsageRecord': () => salable.usage.getCurrentUsageRecord(use),
 });
