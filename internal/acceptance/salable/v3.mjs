@@ -58,16 +58,16 @@ for (const link of ['getUpdatePaymentLink', 'getPortalLink', 'getCancelSubscript
 const { sessionToken } = await salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } });
 assert.ok(sessionToken.length > 20 && sessionToken !== key);
 
-// Pricing tables.
-assert.ok((await salable.products.getPricingTable(demo.product, { owner: who })).plans.some((p) => p.isSubscribed));
-assert.equal((await salable.pricingTables.getOne(pricingTable, { owner: who })).featuredPlanUuid, featured);
-
 // Usage.
 const use = { granteeId: `${who}-m`, planUuid: demo.plans.metered };
 await salable.subscriptions.create({ ...use, owner: who });
 assert.equal(await salable.usage.updateLicenseUsage({ ...use, increment: 4, idempotencyKey: who }), undefined);
 await assert.rejects(salable.usage.updateLicenseUsage({ ...use, increment: 5, idempotencyKey: who }), sdk.SalableValidationError);
 await assert.rejects(salable.usage.updateLicenseUsage({ ...use, granteeId: 'nobody', increment: 1, idempotencyKey: `${who} b` }), notFound);
+
+// Pricing tables, which tell an owner what they have.
+assert.ok((await salable.products.getPricingTable(demo.product, { owner: who })).plans.find((p) => p.uuid === use.planUuid).isSubscribed);
+assert.equal((await salable.pricingTables.getOne(pricingTable, { owner: who })).featuredPlanUuid, featured);
 
 await complete(watched, {
   'usage.getAllUsageRecords': () => salable.usage.getAllUsageRecords({ granteeId: `${who}-m` }),
