@@ -9,7 +9,8 @@ const priced = [...nested.map((name) => 'plans.' + name), 'plans.checkoutUrl'];
 const table = ['features.feature.featureEnumOptions', 'product.features', 'product.currencies.currency',
   ...nested.map((name) => 'plans.plan.' + name), 'plans.plan.checkoutUrl'];
 
-// Method and path, the shape by version (a text: of all versions), and what is expanded without being asked for.
+// Method and path, the shape by version (a text: of all versions), and what is expanded without being asked for
+// (a list: in all versions).
 // null: the success has no body.
 const routes = [
   ['GET /licenses/check', { v1: 'LicenseCheck', v2: 'SignedCapabilities' }],
@@ -41,7 +42,7 @@ const routes = [
   ['GET /plans/{}/capabilities', 'PlanCapability[]', ['capability']],
   ['GET /plans/{}/checkoutlink', 'CheckoutLink'],
   ['GET /plans/{}/checkout-link', 'CheckoutLink'],
-  ['GET /pricing-tables/{}', 'PricingTable', table],
+  ['GET /pricing-tables/{}', 'PricingTable', { v1: table, v2: table, v3: [...table, 'plans.plan.isSubscribed'] }],
   ['GET /subscriptions', 'page:Subscription'],
   ['POST /subscriptions', 'Subscription'],
   ['PUT /subscriptions', null],
@@ -106,7 +107,7 @@ export function answered(method, url, version, status, headers, text) {
   }
   if (shape === null) return check('ItemErrors', body, version, {}, what); // 206
   assert.ok(shape, what + ': this version has no shape for it');
-  check(shape, body, version, tree([...known.implied, ...asked(url)]), what);
+  check(shape, body, version, tree([...(known.implied[version] ?? known.implied), ...asked(url)]), what);
 }
 
 function refused(what, status, body) {
