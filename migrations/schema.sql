@@ -663,6 +663,52 @@ COMMENT ON COLUMN public.usage_periods.highest IS 'The largest single quantity.'
 
 COMMENT ON COLUMN public.usage_periods.last IS 'The quantity at last_at; the later recorded of two at one instant.';
 
+CREATE TABLE public.usage_record_schedules (
+    ledger_id uuid NOT NULL,
+    subscription_id uuid NOT NULL,
+    anchor_at timestamp with time zone NOT NULL,
+    "interval" text NOT NULL COLLATE pg_catalog."C",
+    length integer NOT NULL,
+    time_zone text NOT NULL COLLATE pg_catalog."C",
+    number integer NOT NULL,
+    since timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.usage_record_schedules FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.usage_record_schedules IS 'How to find the period of an instant of a subscription, as in usage_schedules.';
+
+COMMENT ON COLUMN public.usage_record_schedules.number IS 'Counts the subscription''s schedules; periods of earlier ones are over.';
+
+COMMENT ON COLUMN public.usage_record_schedules.since IS 'When it took the place of the one before.';
+
+CREATE TABLE public.usage_records (
+    ledger_id uuid NOT NULL,
+    license_id uuid NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    id uuid NOT NULL,
+    subscription_id uuid,
+    plan_id uuid NOT NULL,
+    schedule integer NOT NULL,
+    total numeric NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT usage_records_total_check CHECK ((total <> 'NaN'::numeric))
+)
+WITH (fillfactor='50');
+
+ALTER TABLE ONLY public.usage_records FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.usage_records IS 'Usage of a licence over all meters, by the periods of usage_periods.';
+
+COMMENT ON COLUMN public.usage_records.id IS 'Follows from the licence and the period; in order of the periods'' beginnings.';
+
+COMMENT ON COLUMN public.usage_records.plan_id IS 'At the last record.';
+
+COMMENT ON COLUMN public.usage_records.schedule IS 'Which of the subscription''s schedules the period is of: usage_record_schedules.number when it was recorded; 0 for an ad hoc licence.';
+
 CREATE TABLE public.usage_schedules (
     ledger_id uuid NOT NULL,
     subscription_id uuid NOT NULL,
@@ -833,6 +879,12 @@ ALTER TABLE ONLY public.tasks
 ALTER TABLE ONLY public.usage_periods
     ADD CONSTRAINT usage_periods_pkey PRIMARY KEY (ledger_id, license_id, meter, period_start);
 
+ALTER TABLE ONLY public.usage_record_schedules
+    ADD CONSTRAINT usage_record_schedules_pkey PRIMARY KEY (ledger_id, subscription_id);
+
+ALTER TABLE ONLY public.usage_records
+    ADD CONSTRAINT usage_records_pkey PRIMARY KEY (ledger_id, license_id, period_start);
+
 ALTER TABLE ONLY public.usage_schedules
     ADD CONSTRAINT usage_schedules_pkey PRIMARY KEY (ledger_id, subscription_id);
 
@@ -958,6 +1010,10 @@ CREATE POLICY app ON public.tasks TO subledger_app USING (true) WITH CHECK (true
 
 CREATE POLICY app ON public.usage_periods TO subledger_app USING (true) WITH CHECK (true);
 
+CREATE POLICY app ON public.usage_record_schedules TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.usage_records TO subledger_app USING (true) WITH CHECK (true);
+
 CREATE POLICY app ON public.usage_schedules TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.usage_totals TO subledger_app USING (true) WITH CHECK (true);
@@ -1009,6 +1065,10 @@ CREATE POLICY owner ON public.subscriptions TO subledger USING ((ledger_id = COA
 CREATE POLICY owner ON public.tasks TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.usage_periods TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.usage_record_schedules TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.usage_records TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.usage_schedules TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
@@ -1066,6 +1126,10 @@ CREATE POLICY reader ON public.tasks FOR SELECT TO subledger_reader USING ((ledg
 
 CREATE POLICY reader ON public.usage_periods FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
+CREATE POLICY reader ON public.usage_record_schedules FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.usage_records FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
 CREATE POLICY reader ON public.usage_schedules FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.usage_totals FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
@@ -1077,6 +1141,10 @@ ALTER TABLE public.subscriptions ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.tasks ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.usage_periods ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_record_schedules ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.usage_records ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.usage_schedules ENABLE ROW LEVEL SECURITY;
 
@@ -1176,6 +1244,12 @@ GRANT SELECT ON TABLE public.tasks TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.usage_periods TO subledger_app;
 GRANT SELECT ON TABLE public.usage_periods TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.usage_record_schedules TO subledger_app;
+GRANT SELECT ON TABLE public.usage_record_schedules TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.usage_records TO subledger_app;
+GRANT SELECT ON TABLE public.usage_records TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.usage_schedules TO subledger_app;
 GRANT SELECT ON TABLE public.usage_schedules TO subledger_reader;

@@ -9,11 +9,13 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/domain/usage"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/internal/pgtest"
 )
@@ -198,8 +200,8 @@ func TestTheScanFindsAModelThatCameLater(t *testing.T) {
 	require.Equal(t, 1, seats)
 }
 
-// A ledger that was folded before plan sales had a model of their own gets them without a rebuild.
-func TestPlanSalesOfBeforeAreCaughtUp(t *testing.T) {
+// A ledger that was folded before there were plan sales and usage records gets them without a rebuild.
+func TestLedgersOfBeforeAreCaughtUp(t *testing.T) {
 	t.Parallel()
 	h, db := twoLedgers(), pgtest.New(t)
 	owner := pgtest.Pool(t, db.URL)
@@ -208,16 +210,19 @@ func TestPlanSalesOfBeforeAreCaughtUp(t *testing.T) {
 	h.add(id(900), id(400), day(7), waits)
 	h.add(id(901), id(401), day(7), waits)
 	h.add(id(901), id(401), day(8), subscription.PaymentSettled{})
+	sub := id(400)
+	h.add(id(900), usage.StreamID(id(500), ""), day(8), usage.Recorded{Key: "k", LicenseID: id(500), SubscriptionID: &sub, PlanID: id(20), ProductID: id(1),
+		Quantity: decimal.NewFromInt(3), At: day(8), Total: decimal.NewFromInt(3)})
 	h.publish(t, owner)
-	apply(t, owner, slices.DeleteFunc(Models(), func(m *Model) bool { return m.Name() == "plan_sales" }), all(h))
-	for ledger, end := range map[uuid.UUID]int64{id(900): 10, id(901): 11} {
+	apply(t, owner, slices.DeleteFunc(Models(), func(m *Model) bool { return m.Name() == "plan_sales" || m.Name() == "usage_records" }), all(h))
+	for _, ledger := range []uuid.UUID{id(900), id(901)} {
 		_, err := owner.Exec(t.Context(), `insert into checkpoints (ledger_id, projection, position, covers)
-			values ($1, '*', $2, '{catalog,subscriptions,licenses,usage,tasks,due,rbac}')`, ledger, end)
+			values ($1, '*', $2, '{catalog,subscriptions,licenses,usage,tasks,due,rbac}')`, ledger, 11)
 		require.NoError(t, err)
 	}
 	applied := NewApplied()
 	running(t, Config{Log: h, Pool: pgtest.Pool(t, db.AppURL), Applied: applied}, nil)
-	waitFor(t, applied, id(900), 10)
+	waitFor(t, applied, id(900), 11)
 	waitFor(t, applied, id(901), 11)
 	reads := NewReads(pgtest.Pool(t, db.ReaderURL), applied, nil)
 	for ledger, want := range map[uuid.UUID][]uuid.UUID{id(900): {id(10)}, id(901): {id(10), id(20)}} {
@@ -229,5 +234,9 @@ func TestPlanSalesOfBeforeAreCaughtUp(t *testing.T) {
 		}
 		require.ElementsMatch(t, want, plans)
 	}
+	record, used, err := reads.UsageNow(t.Context(), id(900), id(500), day(9))
+	require.NoError(t, err)
+	require.True(t, used)
+	require.Equal(t, "current 3", record.Type+" "+record.Total.String())
 	require.Equal(t, expected(t, h), dump(t, owner))
 }

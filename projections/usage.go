@@ -85,6 +85,27 @@ type scheduleKey struct {
 // Key implements Keyed.
 func (k scheduleKey) Key() scheduleKey { return k }
 
+func scheduleOf(e *eventstore.Recorded, d subscription.Started) usageSchedule {
+	return usageSchedule{scheduleKey{e.Ledger, e.Stream}, d.AnchorAt, d.Terms.Interval, d.Terms.Length, d.TimeZone}
+}
+
+func (s usageSchedule) after(d subscription.PlanChanged) usageSchedule {
+	s.AnchorAt, s.Interval, s.Length = d.AnchorAt, d.Terms.Interval, d.Terms.Length
+	return s
+}
+
+// at is the period of an instant; the zero schedule's are calendar months.
+func (s usageSchedule) at(t time.Time) (p period.Period, err error) {
+	in := period.Schedule{Interval: period.Interval{Unit: period.Month, Count: 1}}
+	if s != (usageSchedule{}) {
+		in, err = period.New(s.AnchorAt, period.Interval{Unit: period.Unit(s.Interval), Count: s.Length}, s.TimeZone)
+	}
+	if err == nil {
+		_, p = in.At(t)
+	}
+	return p, err
+}
+
 // Usage is the read model of what licences used.
 func Usage() *Model {
 	totals := NewTable[MeterUse, UsageTotal]("usage_totals")
@@ -105,16 +126,11 @@ func Usage() *Model {
 			schedule = schedules.Must(p, scheduleKey{e.Ledger, *d.SubscriptionID})
 		}
 		if total.lately.of != schedule || d.At.Before(total.lately.Start) || !d.At.Before(total.lately.End) {
-			in := period.Schedule{Interval: period.Interval{Unit: period.Month, Count: 1}}
-			if d.SubscriptionID != nil {
-				var err error
-				in, err = period.New(schedule.AnchorAt, period.Interval{Unit: period.Unit(schedule.Interval), Count: schedule.Length}, schedule.TimeZone)
-				if err != nil {
-					p.Fail(err)
-					return
-				}
+			of, err := schedule.at(d.At)
+			if err != nil {
+				p.Fail(err)
+				return
 			}
-			_, of := in.At(d.At)
 			total.lately = span{of, schedule}
 		}
 		totals.Put(p, total)
@@ -137,11 +153,9 @@ func Usage() *Model {
 	return newModel("usage", func(p *Page, e *eventstore.Recorded) {
 		switch d := e.Event.(type) {
 		case subscription.Started:
-			schedules.Put(p, usageSchedule{scheduleKey{e.Ledger, e.Stream}, d.AnchorAt, d.Terms.Interval, d.Terms.Length, d.TimeZone})
+			schedules.Put(p, scheduleOf(e, d))
 		case subscription.PlanChanged:
-			s := schedules.Must(p, scheduleKey{e.Ledger, e.Stream})
-			s.AnchorAt, s.Interval, s.Length = d.AnchorAt, d.Terms.Interval, d.Terms.Length
-			schedules.Put(p, s)
+			schedules.Put(p, schedules.Must(p, scheduleKey{e.Ledger, e.Stream}).after(d))
 		case usage.Recorded:
 			record(p, e, d)
 		}
@@ -181,19 +195,6 @@ func (r *Reads) UsageTotals(ctx context.Context, ledger uuid.UUID, f UsageFilter
 	w.args["limit"] = Keyset{Limit: limit}.limit()
 	return query[UsageTotal](ctx, r, ledger, "select u.* from usage_totals u where "+w.String()+
 		" order by u.license_id, u.meter limit @limit", w.args)
-}
-
-// UnitCount is a licence's usage over all its meters; zero when there is none.
-func (r *Reads) UnitCount(ctx context.Context, ledger, license uuid.UUID) (decimal.Decimal, error) {
-	w := UsageFilter{LicenseID: license}.where(ledger)
-	type sum struct {
-		Total decimal.Decimal `db:"total"`
-	}
-	all, err := query[sum](ctx, r, ledger, "select coalesce(sum(u.total), 0) as total from usage_totals u where "+w.String(), w.args)
-	if err != nil {
-		return decimal.Zero, err
-	}
-	return all[0].Total, nil
 }
 
 // UsagePeriods lists usage by period in order of licence, meter and period, after a key (zero: from

@@ -86,7 +86,8 @@ func newAttack(t *testing.T) *attack {
 		"DELETE /rbac/users/{userUuid}":                               "",
 		"PUT /usage":                                                  `{"licenseUuid":"` + a.license + `","countOptions":{"increment":1}}`,
 	}
-	queries := map[string]string{"/features": "?productUuid=" + a.product, "/licenses/check": "?granteeIds=ada&productUuid=" + a.product, "/entitlements/check": "?granteeIds=fay&productUuid=" + a.product, "/pricing-tables/{pricingTableUuid}": tableQuery,
+	queries := map[string]string{"/usage": "?granteeId=ada", "/usage/current": "?granteeId=ada&planUuid=" + a.perSeat,
+		"/features": "?productUuid=" + a.product, "/licenses/check": "?granteeIds=ada&productUuid=" + a.product, "/entitlements/check": "?granteeIds=fay&productUuid=" + a.product, "/pricing-tables/{pricingTableUuid}": tableQuery,
 		"/products/{productUuid}/pricingtable": tableQuery, "/products/{productUuid}/pricing-table": "?owner=mia", "/plans/{planUuid}/checkoutlink": linkQuery, "/plans/{planUuid}/checkout-link": linkQuery, "/licenses/purchaser": "?purchaser=mia&productUuid=" + a.product}
 	for _, rt := range a.api.Dialect().Routes {
 		w := ask{Route: rt, path: a.fill(rt.Path) + queries[rt.Path], status: 200}

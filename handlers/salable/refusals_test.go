@@ -50,6 +50,9 @@ func TestBadInputs(t *testing.T) {
 		"v3's features":              {"GET", "/features", "", nil, []string{"productUuid"}},
 		"v3's plan":                  {"GET", "/plans/" + g.flat + "?expand=capabilities", "", []string{"version", "v3"}, []string{"expand"}},
 		"v3's product":               {"GET", "/products/" + g.product + "?expand=plans", "", []string{"version", "v3"}, []string{"expand"}},
+		"usage records": {"GET", "/usage?type=past&status=gone&planUuid=1&subscriptionUuid=2&sort=up&take=101&cursor=x", "", nil,
+			[]string{"granteeId", "type", "status", "planUuid", "subscriptionUuid", "sort", "take", "cursor"}},
+		"usage of nobody": {"GET", "/usage/current", "", []string{"version", "v3"}, []string{"granteeId", "planUuid"}},
 		"list of subscriptions": {"GET", "/subscriptions?status=gone&productUuid=1&planUuid=2&sort=up&take=101&cursor=x&expand=seats", "", []string{"version", "v2"},
 			[]string{"status", "productUuid", "planUuid", "sort", "take", "cursor", "expand"}},
 		"a subscription, nothing": {"POST", "/subscriptions", `{}`, []string{"version", "v3"}, []string{"planUuid", "owner"}},
@@ -201,7 +204,7 @@ func TestB10_WhoMayCall(t *testing.T) {
 func TestB78_UnknownRoutes(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
-	for _, call := range []string{"GET /nope", "DELETE /subscriptions", "GET /products/", "PATCH /licenses", "GET /usage",
+	for _, call := range []string{"GET /nope", "DELETE /subscriptions", "GET /products/", "PATCH /licenses", "DELETE /usage",
 		"GET //licenses", "DELETE /events/" + g.product} {
 		method, path, _ := strings.Cut(call, " ")
 		got := g.call(t, g.test, method, path, "")

@@ -46,6 +46,7 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 	}
 	mine["eventUuid"] = g.call(t, g.test, "POST", "/subscriptions/"+ours+"/seats", `{"increment":1}`).want(201).text("eventUuid")
 	g.call(t, g.test, "PUT", "/usage", fmt.Sprintf(`{"licenseUuid":%q,"countOptions":{"increment":1}}`, mine["licenseUuid"]), "unique-key", "ours")
+	g.call(t, g.test, "PUT", "/usage", fmt.Sprintf(`{"licenseUuid":%q,"countOptions":{"increment":1}}`, mine["seat"]), "unique-key", "ours, of a seat").want(204)
 	coupon := g.makeCoupon(t, g.test, "TEN")
 	mine["pricingTableUuid"] = g.makeTable(t, g.test, g.shop)
 	mine["permissionUuid"], mine["roleUuid"] = g.access(t, g.test, "ada")
@@ -100,6 +101,9 @@ func TestB01_B02_ForeignIDsAreUnknownIDs(t *testing.T) {
 		"PUT /usage": {{"", `{"licenseUuid":"%s","countOptions":{"increment":1}}`, []string{"licenseUuid"}},
 			{"", `{"licenseUuid":"%s","countOptions":{"increment":1}}`, []string{"seat"}},
 			{"", `{"granteeId":"%s","planUuid":"%s","countOptions":{"increment":1}}`, []string{"granteeId", "planUuid"}}},
+		"GET /usage": {{"?granteeId=%s", "", []string{"granteeId"}}, {"?granteeId=ada&planUuid=%s", "", []string{"planUuid"}},
+			{"?granteeId=ada&subscriptionUuid=%s", "", []string{"subscriptionUuid"}}},
+		"GET /usage/current":                     {{"?granteeId=%s&planUuid=%s", "", []string{"granteeId", "planUuid"}}},
 		"PUT /rbac/permissions/{permissionUuid}": {{"", `{"value":"x"}`, nil}},
 	}
 	for name, body := range map[string]string{"POST /rbac/roles": `"name":"x"`, "PUT /rbac/roles/{roleUuid}": `"name":"x"`, "POST /rbac/users": `"id":"x"`, "PUT /rbac/users/{userUuid}": `"name":"x"`} {

@@ -15,6 +15,8 @@ import (
 func (a *API) usageRoutes() []route {
 	return []route{
 		{handlers.Route{Method: "PUT", Path: "/usage", Scope: handlers.ScopeUsageWrite, Serve: a.recordUsage}, always},
+		{handlers.Route{Method: "GET", Path: "/usage", Scope: handlers.ScopeUsageRead, Serve: a.listUsage}, sinceV2},
+		{handlers.Route{Method: "GET", Path: "/usage/current", Scope: handlers.ScopeUsageRead, Serve: a.currentUsage}, sinceV2},
 	}
 }
 
@@ -72,23 +74,23 @@ func (a *API) recordUsage(w http.ResponseWriter, r *http.Request) error {
 	return noContent(w)
 }
 
-// readLicenseUsage serves GET /licenses/{licenseUuid}/usage.
+// readLicenseUsage serves GET /licenses/{licenseUuid}/usage: in the current period, or in the last one that had
+// any of a licence that has ended.
 //
 //	out  200 {unitCount} | 404
 func (a *API) readLicenseUsage(w http.ResponseWriter, r *http.Request) error {
 	if err := a.begin(w, r); err != nil {
 		return err
 	}
-	c := handlers.CallerOf(r)
 	row, err := a.license(r)
 	if err != nil {
 		return err
 	}
-	count, err := a.reads.UnitCount(r.Context(), c.Ledger, row.ID)
+	u, _, err := a.reads.UsageNow(r.Context(), row.LedgerID, row.ID, a.now())
 	if err != nil {
 		return err
 	}
 	return handlers.JSON(w, http.StatusOK, struct {
 		UnitCount number `json:"unitCount"`
-	}{number(count)})
+	}{number(u.Total)})
 }

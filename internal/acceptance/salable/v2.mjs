@@ -66,6 +66,9 @@ const use = (increment, idempotencyKey) =>
 for (const [increment, name] of [[4, 'a'], [4, 'a'], [3, 'b']]) assert.equal(await use(increment, `${who} ${name}`), undefined);
 await assert.rejects(use(5, `${who} a`), sdk.SalableValidationError);
 assert.deepEqual((await ask('GET', `/licenses/${metered.uuid}/usage`, { key, headers: { version: 'v2' } })).json, { unitCount: 7 });
+assert.equal((await salable.usage.getCurrentUsageRecord({ granteeId: `${who}-m`, planUuid: demo.plans.metered })).unitCount, 7);
+const records = await salable.usage.getAllUsageRecords({ granteeId: `${who}-m`, type: 'current' });
+assert.deepEqual(records.data.map((r) => [r.unitCount, r.type, r.licenseUuid]), [[7, 'current', metered.uuid]]);
 
 // Products and plans.
 assert.ok((await salable.products.getAll()).some((p) => p.uuid === demo.product));
@@ -121,8 +124,6 @@ if (newest) {
 }
 
 await complete(watched, {
-  'usage.getAllUsageRecords': () => salable.usage.getAllUsageRecords({ granteeId: `${who}-m` }),
-  'usage.getCurrentUsageRecord': () => salable.usage.getCurrentUsageRecord({ granteeId: `${who}-m`, planUuid: demo.plans.metered }),
 });
 console.log(JSON.stringify({
   tasks: events,
