@@ -161,12 +161,13 @@ func prepare(ctx context.Context, t Target, o Options, alone bool) (r *run, err 
 	if !ok {
 		return nil, fmt.Errorf("there is no profile %q", o.Profile)
 	}
-	r = &run{Options: o, target: t, baselines: map[string]side{}, alone: alone}
+	made := &run{Options: o, target: t, baselines: map[string]side{}, alone: alone}
 	defer func() {
 		if err != nil {
-			r.end(ctx)
+			made.end(ctx)
 		}
 	}()
+	r = made
 	if r.conn, err = r.product(ctx); err != nil {
 		return nil, err
 	}
