@@ -28,7 +28,7 @@ func routesOf() (all []handlers.Route) {
 		rt.Path = "/ledger/v1" + rt.Path
 		all = append(all, rt)
 	}
-	return append(all, salable.New(nil, nil, nil, nil, nil).Dialect().Routes...)
+	return append(all, (&salable.API{}).Dialect().Routes...)
 }
 
 var inPath = regexp.MustCompile(`\{(\w+)(:[^}]*)?\}`)
