@@ -119,7 +119,6 @@ func (f LicenseFilter) arms(ledger uuid.UUID, at time.Time, k Keyset) ([]string,
 	if f.NotCanceled {
 		w.and("case when " + licenseStatus + " <> 'CANCELED' then true else false end") // for the planner, as above
 	}
-	const ad, seat = "l.subscription_id is null", "s.id is not null" // else its subscription's projection is behind
 	var either []string
 	switch {
 	case f.Purchaser != "":
@@ -133,10 +132,11 @@ func (f LicenseFilter) arms(ledger uuid.UUID, at time.Time, k Keyset) ([]string,
 	default:
 		either = []string{"true"}
 	}
+	w.and("(l.subscription_id is null or s.id is not null)") // else its subscription's projection is behind
 	arms := make([]string, len(either))
 	for i, condition := range either {
 		arms[i] = ` from licenses l left join subscriptions s on s.ledger_id = l.ledger_id and s.id = l.subscription_id
-			where ` + w.String() + " and " + condition + " and (" + ad + " or " + seat + ")"
+			where ` + w.String() + " and " + condition
 	}
 	return arms, w.args
 }
