@@ -51,7 +51,7 @@ func New(store *eventstore.Store, reads *projections.Reads, entitlements *projec
 
 // Caches are what the dialect keeps in memory, by name, for metrics.
 func (a *API) Caches() map[string]func() cache.Stats {
-	return map[string]func() cache.Stats{"license_homes": a.homes.Stats, "signing_keys": a.signer.opened.Stats}
+	return map[string]func() cache.Stats{"license_homes": a.homes.Stats, "signing_keys": a.signer.opened.Stats, "signatures": a.signer.signed.Stats}
 }
 
 // Dialect is the API as the server mounts it, at "".

@@ -20,11 +20,12 @@ import (
 	"github.com/subledger/subledger/internal/cache"
 )
 
-// Opened keys of a ledger take some bytes, with the signatures they made; all together no more than signingBytes.
+// Opened keys of a ledger take some bytes; all together no more than signingBytes, and what they signed no more than
+// signedBytes.
 const (
 	signingKeyBytes = 1500
-	signedBytes     = 16 << 10
-	signingBytes    = 64 << 20
+	signingBytes    = 32 << 20
+	signedBytes     = 16 << 20
 )
 
 // Signer signs answers to licence checks with an organisation's keys, which never change: secp256k1 for v1,
@@ -33,18 +34,21 @@ type Signer struct {
 	pool   *pgxpool.Pool
 	master eventstore.MasterKey
 	opened *cache.Cache[uuid.UUID, *signingKeys]
+	signed *cache.Cache[string, string] // signatures of v1, by ledger and what was signed
 }
 
 type signingKeys struct {
 	secp256k1 *secp256k1.PrivateKey
 	public    string // uncompressed, in lower-case hex
 	p256      *ecdsa.PrivateKey
-	signed    *cache.Cache[string, string] // signatures of v1, by what was signed
+	ledger    uuid.UUID
+	signed    *cache.Cache[string, string] // the signer's
 }
 
 // NewSigner reads keys from the table organisations; pool needs the role subledger_app.
 func NewSigner(pool *pgxpool.Pool, master eventstore.MasterKey) *Signer {
-	return &Signer{pool: pool, master: master, opened: cache.New(signingBytes, func(uuid.UUID, *signingKeys) int { return signingKeyBytes + signedBytes })}
+	return &Signer{pool: pool, master: master, opened: cache.New(signingBytes, func(uuid.UUID, *signingKeys) int { return signingKeyBytes }),
+		signed: cache.New(signedBytes, func(key, signature string) int { return 64 + len(key) + len(signature) })}
 }
 
 // open makes a ledger's keys ready to sign.
@@ -61,9 +65,7 @@ func (s *Signer) open(ctx context.Context, ledger, organisation uuid.UUID) (*sig
 	if err != nil {
 		return nil, fmt.Errorf("read the signing keys of %s: %w", organisation, err)
 	}
-	keys := &signingKeys{public: hex.EncodeToString(public), signed: cache.New(signedBytes, func(text, signature string) int {
-		return 64 + len(text) + len(signature)
-	})}
+	keys := &signingKeys{public: hex.EncodeToString(public), ledger: ledger, signed: s.signed}
 	raw, err := s.master.Unwrap(private, eventstore.SigningPurpose(organisation, "secp256k1"))
 	if err != nil {
 		return nil, err
@@ -82,12 +84,13 @@ func (s *Signer) open(ctx context.Context, ledger, organisation uuid.UUID) (*sig
 // signV1 is v1's signature of the names of capabilities joined by commas: deterministic and low-S, in DER, in
 // lower-case hex. Lists of names are few, and most checks of a ledger ask for the same ones again.
 func (k *signingKeys) signV1(capsHashed string) string {
-	if kept, ok := k.signed.Get(capsHashed); ok {
+	key := string(k.ledger[:]) + capsHashed
+	if kept, ok := k.signed.Get(key); ok {
 		return kept
 	}
 	digest := sha256.Sum256([]byte(capsHashed))
 	signature := hex.EncodeToString(k1.Sign(k.secp256k1, digest[:]).Serialize())
-	k.signed.Add(capsHashed, signature)
+	k.signed.Add(key, signature)
 	return signature
 }
 
