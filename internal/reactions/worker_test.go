@@ -220,7 +220,11 @@ func TestLeaseOfAKilledWorkerIsTakenUp(t *testing.T) {
 		<-hang
 		return Answer{Verdict: Refused, Code: "too_late", Message: "the lease is over"}, nil
 	}}
-	first := f.start(t, slow.as("manual"))
+	// It takes no other call meanwhile, least of all the same one again: one that was killed takes none.
+	first := f.start(t, func(c *Config) {
+		slow.as("manual")(c)
+		c.Workers = 1
+	})
 	id := f.addSeat(t, f.test, sub)
 	<-asked
 	quick := &scripted{}
