@@ -35,6 +35,7 @@ func FuzzCodec(f *testing.F) {
 		name, _, _ := strings.Cut(strings.TrimSuffix(filepath.Base(path), ".json"), "~")
 		f.Add(name, data, int64(1))
 	}
+	f.Add("coupon.changed.v1", []byte(`{"code":"","percent_off":"0","duration":"","products":[]}`), int64(1))
 	f.Add("subscription.started.v99", []byte(`{}`), int64(1))
 	f.Add("license.granted.v1", []byte(`{"grantee":"enc1:AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA"}`), int64(2))
 	c, err := newCodec(Vocabularies(), newKeyring(NewMasterKey(), 1<<20))

@@ -179,11 +179,11 @@ type price struct {
 	Key           string           `json:"key"`
 	Kind          string           `json:"kind"`
 	Currency      string           `json:"currency"`
-	UnitAmount    *decimal.Decimal `json:"unitAmount,omitzero"`
+	UnitAmount    *decimal.Decimal `json:"unitAmount,omitempty"`
 	Tiers         []tier           `json:"tiers,omitempty"`
-	PackageSize   *plainNumber     `json:"packageSize,omitzero"`
-	Percentage    *decimal.Decimal `json:"percentage,omitzero"`
-	FreeUnits     *plainNumber     `json:"freeUnits,omitzero"`
+	PackageSize   *plainNumber     `json:"packageSize,omitempty"`
+	Percentage    *decimal.Decimal `json:"percentage,omitempty"`
+	FreeUnits     *plainNumber     `json:"freeUnits,omitempty"`
 	IncludedSeats *int64           `json:"includedSeats,omitzero"`
 	MinimumAmount *int64           `json:"minimumAmount,omitzero"`
 	Billing       string           `json:"billing"`
@@ -193,7 +193,7 @@ type price struct {
 type tier struct {
 	UpTo       *int64           `json:"upTo"`
 	UnitAmount decimal.Decimal  `json:"unitAmount"`
-	FlatAmount *decimal.Decimal `json:"flatAmount,omitzero"`
+	FlatAmount *decimal.Decimal `json:"flatAmount,omitempty"`
 }
 
 // plainNumber writes a decimal as a JSON number.

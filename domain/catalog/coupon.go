@@ -27,15 +27,15 @@ const (
 // CouponFields are a coupon's fields as callers set them. It takes off either a share or an amount.
 type CouponFields struct {
 	Code            string           `json:"code"`
-	PercentOff      *decimal.Decimal `json:"percent_off,omitzero"`
+	PercentOff      *decimal.Decimal `json:"percent_off,omitempty"`
 	AmountOff       *int64           `json:"amount_off,omitzero"` // in minor units of Currency
 	Currency        string           `json:"currency,omitzero"`
 	Duration        string           `json:"duration"` // once, repeating, forever
 	DurationPeriods *int             `json:"duration_periods,omitzero"`
 	MaxRedemptions  *int             `json:"max_redemptions,omitzero"`
 	Products        []uuid.UUID      `json:"products"`           // empty: all
-	RedeemBy        *time.Time       `json:"redeem_by,omitzero"` // from then on it is put on nothing any more
-	EndsAt          *time.Time       `json:"ends_at,omitzero"`   // from then on it takes nothing off any more
+	RedeemBy        *time.Time       `json:"redeem_by,omitempty"` // from then on it is put on nothing any more
+	EndsAt          *time.Time       `json:"ends_at,omitempty"`   // from then on it takes nothing off any more
 }
 
 // CouponRedeemed counts a redemption; the subscription's own event says what was given.

@@ -83,7 +83,7 @@ type PlanFeature struct {
 	IsUsage      bool             `json:"is_usage,omitzero"`
 	MinUsage     *int64           `json:"min_usage,omitzero"`
 	MaxUsage     *int64           `json:"max_usage,omitzero"`
-	PricePerUnit *decimal.Decimal `json:"price_per_unit,omitzero"`
+	PricePerUnit *decimal.Decimal `json:"price_per_unit,omitempty"`
 	SortOrder    int              `json:"sort_order,omitzero"`
 }
 
@@ -98,11 +98,11 @@ type Price struct {
 	Key           string           `json:"key"`
 	Kind          string           `json:"kind"` // flat, perUnit, perSeat, graduated, volume, package, percentage
 	Currency      string           `json:"currency"`
-	UnitAmount    *decimal.Decimal `json:"unit_amount,omitzero"`
+	UnitAmount    *decimal.Decimal `json:"unit_amount,omitempty"`
 	Tiers         []Tier           `json:"tiers,omitzero"`
-	PackageSize   *decimal.Decimal `json:"package_size,omitzero"`
-	Percentage    *decimal.Decimal `json:"percentage,omitzero"`
-	FreeUnits     *decimal.Decimal `json:"free_units,omitzero"`
+	PackageSize   *decimal.Decimal `json:"package_size,omitempty"`
+	Percentage    *decimal.Decimal `json:"percentage,omitempty"`
+	FreeUnits     *decimal.Decimal `json:"free_units,omitempty"`
 	IncludedSeats *int64           `json:"included_seats,omitzero"`
 	MinimumAmount *int64           `json:"minimum_amount,omitzero"`
 	Billing       string           `json:"billing"` // inAdvance, inArrears
@@ -113,7 +113,7 @@ type Price struct {
 type Tier struct {
 	UpTo       *int64           `json:"up_to"`
 	UnitAmount decimal.Decimal  `json:"unit_amount"`
-	FlatAmount *decimal.Decimal `json:"flat_amount,omitzero"`
+	FlatAmount *decimal.Decimal `json:"flat_amount,omitempty"`
 }
 
 // FeatureFields are a feature's fields as callers set them.

@@ -81,7 +81,7 @@ type PlanView struct {
 	PlanFields
 	Status      string     `json:"status"` // ACTIVE, DEPRECATED
 	PlanVersion int        `json:"plan_version"`
-	ArchivedAt  *time.Time `json:"archived_at,omitzero"`
+	ArchivedAt  *time.Time `json:"archived_at,omitempty"`
 	Version     int64      `json:"version"` // of the stream
 	CreatedAt   time.Time  `json:"created_at"`
 	UpdatedAt   time.Time  `json:"updated_at"`

@@ -73,6 +73,9 @@ func TestPricesOfAPlan(t *testing.T) {
 			require.Equal(t, 2, v.PlanVersion)
 		})
 	}
+	free := catalog.Price{Key: "k", Kind: "flat", Currency: "USD", UnitAmount: dec("0")}
+	v := ledgertest.Must[catalog.PlanView](l, catalog.AddPlanVersion{ID: plan, Prices: []catalog.Price{free}}) // and the log keeps its 0
+	require.Equal(t, "0", v.Prices[0].UnitAmount.String())
 	twice := catalog.Price{Key: "k", Kind: "flat", Currency: "USD", UnitAmount: dec("1")}
 	_, _, err := l.DryRun(catalog.AddPlanVersion{ID: plan, Prices: []catalog.Price{twice, twice}})
 	require.Equal(t, []string{"/prices/1/key duplicate_price_key"}, codes(t, err))

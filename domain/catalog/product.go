@@ -54,7 +54,7 @@ type ProductView struct {
 	ID uuid.UUID `json:"id"`
 	ProductFields
 	Status     string     `json:"status"` // ACTIVE, DEPRECATED
-	ArchivedAt *time.Time `json:"archived_at,omitzero"`
+	ArchivedAt *time.Time `json:"archived_at,omitempty"`
 	Version    int64      `json:"version"` // of the stream
 	CreatedAt  time.Time  `json:"created_at"`
 	UpdatedAt  time.Time  `json:"updated_at"`

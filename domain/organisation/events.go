@@ -53,7 +53,7 @@ type KeyIssued struct {
 	Hash      []byte     `json:"hash"` // SHA-256 of the whole secret
 	Hint      string     `json:"hint"` // the prefix and last four characters, to tell keys apart
 	Scopes    []string   `json:"scopes"`
-	ExpiresAt *time.Time `json:"expires_at,omitzero"`
+	ExpiresAt *time.Time `json:"expires_at,omitempty"`
 }
 
 // KeyEnds sets when a key stops working: now for a revocation, later for a roll's overlap.

@@ -90,8 +90,8 @@ type KeyView struct {
 	Hint         string     `json:"hint"`
 	Scopes       []string   `json:"scopes"`
 	Status       string     `json:"status"` // active also while a roll's overlap runs
-	ExpiresAt    *time.Time `json:"expires_at,omitzero"`
-	EndsAt       *time.Time `json:"ends_at,omitzero"` // when it stops working, whatever the reason
+	ExpiresAt    *time.Time `json:"expires_at,omitempty"`
+	EndsAt       *time.Time `json:"ends_at,omitempty"` // when it stops working, whatever the reason
 	CreatedAt    time.Time  `json:"created_at"`
 }
 

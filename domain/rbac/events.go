@@ -62,7 +62,7 @@ type UserCreated struct {
 	Name        domain.Personal `json:"name,omitzero"`
 	Role        *uuid.UUID      `json:"role,omitzero"`
 	Permissions []uuid.UUID     `json:"permissions,omitempty"`
-	Since       *time.Time      `json:"since,omitzero"` // of one who had another id before: the creation
+	Since       *time.Time      `json:"since,omitempty"` // of one who had another id before: the creation
 }
 
 // UserRenamed sets the name; a zero one removes it. It stands apart from UserAccessChanged, which does not

@@ -76,7 +76,7 @@ type Started struct {
 	StartAt       time.Time         `json:"start_at"`
 	AnchorAt      time.Time         `json:"anchor_at"`
 	TimeZone      string            `json:"time_zone"`
-	TrialEnd      *time.Time        `json:"trial_end,omitzero"`
+	TrialEnd      *time.Time        `json:"trial_end,omitempty"`
 	Period        Period            `json:"period"` // the one that holds StartAt
 	ProrationMode string            `json:"proration_mode"`
 	Provider      string            `json:"provider"` // none, manual
@@ -210,12 +210,12 @@ type Coupon struct {
 	CouponID        uuid.UUID        `json:"coupon_id"`
 	Code            string           `json:"code"`
 	At              time.Time        `json:"at"`
-	PercentOff      *decimal.Decimal `json:"percent_off,omitzero"`
+	PercentOff      *decimal.Decimal `json:"percent_off,omitempty"`
 	AmountOff       *int64           `json:"amount_off,omitzero"` // in minor units of Currency, which is the subscription's
 	Currency        string           `json:"currency,omitzero"`
 	Duration        string           `json:"duration"` // once, repeating, forever
 	DurationPeriods *int             `json:"duration_periods,omitzero"`
-	EndsAt          *time.Time       `json:"ends_at,omitzero"`
+	EndsAt          *time.Time       `json:"ends_at,omitempty"`
 }
 
 // OwnerChanged names another owner.

@@ -28,18 +28,18 @@ type View struct {
 	TimeZone          string          `json:"time_zone"`
 	CurrentPeriod     *Period         `json:"current_period"` // null before the start and after the end
 	ExpiryDate        time.Time       `json:"expiry_date"`    // the current period's end, or the end
-	TrialEnd          *time.Time      `json:"trial_end,omitzero"`
-	CancelAt          *time.Time      `json:"cancel_at,omitzero"`   // the end that is scheduled, or was
-	CanceledAt        *time.Time      `json:"canceled_at,omitzero"` // the end that has come
+	TrialEnd          *time.Time      `json:"trial_end,omitempty"`
+	CancelAt          *time.Time      `json:"cancel_at,omitempty"`   // the end that is scheduled, or was
+	CanceledAt        *time.Time      `json:"canceled_at,omitempty"` // the end that has come
 	CancelAtPeriodEnd bool            `json:"cancel_at_period_end"`
-	PausedAt          *time.Time      `json:"paused_at,omitzero"`
+	PausedAt          *time.Time      `json:"paused_at,omitempty"`
 	PendingChange     *PendingChange  `json:"pending_change,omitzero"`
 	ProrationMode     string          `json:"proration_mode"`
 	Provider          string          `json:"provider"` // none, manual
 	Owner             domain.Personal `json:"owner,omitzero"`
 	Email             domain.Personal `json:"email,omitzero"`
 	Coupons           []Coupon        `json:"coupons,omitzero"`
-	DueAt             *time.Time      `json:"due_at,omitzero"` // when time alone changes it next; Advance then
+	DueAt             *time.Time      `json:"due_at,omitempty"` // when time alone changes it next; Advance then
 	Version           int64           `json:"version"`         // of the stream
 	CreatedAt         time.Time       `json:"created_at"`
 	UpdatedAt         time.Time       `json:"updated_at"`
