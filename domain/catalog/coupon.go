@@ -33,7 +33,7 @@ type CouponFields struct {
 	Duration        string           `json:"duration"` // once, repeating, forever
 	DurationPeriods *int             `json:"duration_periods,omitzero"`
 	MaxRedemptions  *int             `json:"max_redemptions,omitzero"`
-	Products        []uuid.UUID      `json:"products"`           // empty: all
+	Products        []uuid.UUID      `json:"products"`            // empty: all
 	RedeemBy        *time.Time       `json:"redeem_by,omitempty"` // from then on it is put on nothing any more
 	EndsAt          *time.Time       `json:"ends_at,omitempty"`   // from then on it takes nothing off any more
 }

@@ -40,7 +40,7 @@ type View struct {
 	Email             domain.Personal `json:"email,omitzero"`
 	Coupons           []Coupon        `json:"coupons,omitzero"`
 	DueAt             *time.Time      `json:"due_at,omitempty"` // when time alone changes it next; Advance then
-	Version           int64           `json:"version"`         // of the stream
+	Version           int64           `json:"version"`          // of the stream
 	CreatedAt         time.Time       `json:"created_at"`
 	UpdatedAt         time.Time       `json:"updated_at"`
 }
