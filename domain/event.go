@@ -25,6 +25,9 @@ type Vocabulary struct {
 	Kind   string       // "subscription"; the first part of each of its event names
 	New    func() State // the state before the first event
 	Events []EventType
+	// Latest: each event tells the whole state, so that applied to a new one the newest gives what all of them do.
+	// Streams that grow without end are read and kept by it.
+	Latest bool
 }
 
 // EventType decodes one version of one event. Decode returns today's shape: for an old version it

@@ -265,8 +265,7 @@ func (b *batch) encode(d *decision, answer any) error {
 		}
 	}
 	for i, e := range d.events {
-		e.in.bytes += len(events[i].Data)
-		p.ls.bytes += len(events[i].Data)
+		p.ls.bytes += e.in.weigh(len(events[i].Data))
 	}
 	if len(events) > 0 || c.req.Key != "" || len(d.consumed) > 0 {
 		row := keyRow{c.key, c.req.Fingerprint, r.First, r.Last, stored}

@@ -38,17 +38,18 @@ func Vocabularies() []domain.Vocabulary {
 type codec struct {
 	events map[string]domain.EventType
 	states map[string]func() domain.State
+	latest map[string]bool // kinds whose newest event tells the whole state
 	plain  map[string]bool // events without a personal field
 	keys   *keyring
 }
 
 func newCodec(vocabularies []domain.Vocabulary, keys *keyring) (*codec, error) {
-	c := &codec{events: map[string]domain.EventType{}, states: map[string]func() domain.State{}, plain: map[string]bool{}, keys: keys}
+	c := &codec{events: map[string]domain.EventType{}, states: map[string]func() domain.State{}, latest: map[string]bool{}, plain: map[string]bool{}, keys: keys}
 	for _, v := range vocabularies {
 		if c.states[v.Kind] != nil {
 			return nil, fmt.Errorf("the kind %q is named twice", v.Kind)
 		}
-		c.states[v.Kind] = v.New
+		c.states[v.Kind], c.latest[v.Kind] = v.New, v.Latest
 		for _, e := range v.Events {
 			if _, twice := c.events[e.Name]; twice || domain.KindOf(e.Name) != v.Kind {
 				return nil, fmt.Errorf("event %q is named twice, or is not of kind %q", e.Name, v.Kind)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -35,6 +36,49 @@ type coldStream struct {
 	position int64
 	known    int64 // the position that was known before it was read
 	erasures int64 // that this process knew of when it began to read
+}
+
+// coldReads are under way outside the lanes. Of the calls that miss the same, one reads it for all: a long stream that
+// each of a hundred read for itself would take all that the database has, and longer than any of them waits.
+type coldReads struct {
+	mu    sync.Mutex
+	under map[coldRead]chan struct{}
+}
+
+// coldRead names a stream, or a ledger's end.
+type coldRead struct{ ledger, stream uuid.UUID }
+
+// begin makes the caller the one who reads, and who calls ended when a lane has been given what it read; or it gives
+// the channel that is closed then.
+func (r *coldReads) begin(of coldRead) (ended func(), other <-chan struct{}) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if done := r.under[of]; done != nil {
+		return nil, done
+	}
+	done := make(chan struct{})
+	r.under[of] = done
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		delete(r.under, of)
+		close(done)
+	}, nil
+}
+
+// load reads what c lacked, unless another call does: then it waits for that, and c comes back to find it in memory, or
+// to miss it again. queued is called when c has been queued again, or never will be.
+func (s *Store) load(ctx context.Context, c *call, m *miss) (queued func(), err error) {
+	queued, other := s.cold.begin(coldRead{c.req.Ledger, m.stream})
+	if other == nil {
+		return queued, s.loadCold(ctx, c, m)
+	}
+	select {
+	case <-other:
+		return func() {}, nil
+	case <-ctx.Done():
+		return func() {}, errBusy
+	}
 }
 
 // loadCold reads what c lacked and hangs it on the call; the lane decides whether it still counts.
@@ -86,29 +130,62 @@ func readLedger(ctx context.Context, db querier, ledger uuid.UUID, lock string) 
 	return &cold, nil
 }
 
-// readStream folds one stream. Events and the ledger's position come from one statement, so from one
-// snapshot.
+// Pages of a stream that is read: one is enough for nearly all, and none is a sort on disk.
+const (
+	firstStreamPage = 256
+	streamPage      = 4096
+)
+
+// readStream folds one stream. Its first page and the ledger's position come from one statement, so from one
+// snapshot; what there is beyond it up to that position can't change any more. Where each event tells the whole
+// state, as a count of usage does, the newest stands for all of what may be millions.
 func (s *Store) readStream(ctx context.Context, db querier, ledger, id uuid.UUID) (*coldStream, error) {
 	cold := &coldStream{id: id, stream: &stream{}, erasures: s.keys.erasures.Load()}
-	rows, err := db.Query(ctx, `select `+eventColumns+`, l.position
-		from ledgers l left join events e on e.ledger_id = l.ledger_id and e.stream_id = $2
-		where l.ledger_id = $1 order by e.version`, ledger, id)
-	if err != nil {
-		return nil, fmt.Errorf("read stream %s: %w", id, err)
+	read := func(sql string, args ...any) ([]*Recorded, error) {
+		rows, err := db.Query(ctx, sql, append([]any{ledger, id}, args...)...)
+		if err != nil {
+			return nil, fmt.Errorf("read stream %s: %w", id, err)
+		}
+		events, err := s.collect(rows, ledger, &cold.position)
+		if err != nil {
+			return nil, fmt.Errorf("read stream %s: %w", id, err)
+		}
+		return events, nil
 	}
-	events, err := s.collect(rows, ledger, &cold.position)
-	if err != nil {
-		return nil, fmt.Errorf("read stream %s: %w", id, err)
+	size := firstStreamPage
+	events, err := read(`select `+eventColumns+`, l.position from ledgers l
+		left join lateral (select * from events s where s.ledger_id = $1 and s.stream_id = $2 order by s.version limit $3) e on true
+		where l.ledger_id = $1 order by e.version`, size)
+	if err == nil && len(events) == size && s.codec.latest[domain.KindOf(events[0].Type)] {
+		events, err = read(`select `+eventColumns+` from events e
+			where e.ledger_id = $1 and e.stream_id = $2 and e.position <= $3 order by e.version desc limit 1`, cold.position)
 	}
-	if err := s.decodeAll(ctx, db, events); err != nil {
-		return nil, err
-	}
-	for _, e := range events {
-		if err := s.codec.apply(cold.stream, e); err != nil {
+	for err == nil {
+		if err := s.foldAll(ctx, db, cold.stream, events); err != nil {
 			return nil, err
 		}
+		if len(events) < size {
+			return cold, nil
+		}
+		size = streamPage
+		events, err = read(`select `+eventColumns+` from events e
+			where e.ledger_id = $1 and e.stream_id = $2 and e.version > $3 and e.position <= $4 order by e.version limit $5`,
+			cold.stream.version, cold.position, size)
 	}
-	return cold, nil
+	return nil, err
+}
+
+// foldAll decodes events of a stream and folds them.
+func (s *Store) foldAll(ctx context.Context, db querier, st *stream, events []*Recorded) error {
+	if err := s.decodeAll(ctx, db, events); err != nil {
+		return err
+	}
+	for _, e := range events {
+		if err := s.codec.apply(st, e); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // decodeAll fills in the events of one ledger, reading the keys that they need in one query.
@@ -149,8 +226,18 @@ const decodeTries = 3
 type stream struct {
 	state   domain.State
 	version int64
-	bytes   int // of the events behind it: what it weighs in the cache
+	bytes   int  // of the events that it holds: what it weighs in the cache
+	latest  bool // it holds its newest event only
 	dirty   bool
+}
+
+// weigh counts an event of n bytes in, and gives what the stream weighs more.
+func (st *stream) weigh(n int) (more int) {
+	if more = n; st.latest {
+		more -= st.bytes
+	}
+	st.bytes += more
+	return more
 }
 
 // apply folds the next event; one that the stream has already is passed over.
@@ -158,17 +245,19 @@ func (c *codec) apply(st *stream, e *Recorded) error {
 	switch {
 	case e.Version <= st.version:
 		return nil
-	case e.Version != st.version+1:
+	case e.Version != st.version+1 && (st.state != nil || !c.latest[domain.KindOf(e.Type)]):
 		return fmt.Errorf("ledger %s position %d: stream %s goes from version %d to %d", e.Ledger, e.Position, e.Stream, st.version, e.Version)
 	}
+	st.version = e.Version - 1
 	c.evolve(st, e.Type, e.Event, e.Stream, e.RecordedAt, e.EffectiveAt)
-	st.bytes += len(e.Data)
+	st.weigh(len(e.Data))
 	return nil
 }
 
 func (c *codec) evolve(st *stream, typ string, e domain.Event, id uuid.UUID, recorded, effective time.Time) {
 	if st.state == nil {
-		st.state = c.states[domain.KindOf(typ)]()
+		kind := domain.KindOf(typ)
+		st.state, st.latest = c.states[kind](), c.latest[kind]
 	}
 	st.version++
 	domain.Evolve(st.state, e, id, st.version, recorded, effective)

@@ -94,12 +94,13 @@ type Store struct {
 	subscribersMu sync.Mutex
 	subscribers   atomic.Pointer[[]func([]*Recorded)]
 	acknowledged  acknowledged
+	cold          coldReads
 }
 
 // Open begins to serve the log behind pool, which must come from OpenPool. The database must have
 // been bootstrapped with the same master key (see Bootstrap).
 func Open(ctx context.Context, pool *pgxpool.Pool, master MasterKey, vocabularies []domain.Vocabulary, cfg Config) (*Store, error) {
-	s := &Store{cfg: cfg.withDefaults(), pool: pool}
+	s := &Store{cfg: cfg.withDefaults(), pool: pool, cold: coldReads{under: map[coldRead]chan struct{}{}}}
 	s.keys = newKeyring(master, s.cfg.KeyBytes)
 	var err error
 	if s.codec, err = newCodec(vocabularies, s.keys); err != nil {
@@ -209,9 +210,11 @@ func (s *Store) Execute(ctx context.Context, req Request) (Result, error) {
 		defer cancel()
 	}
 	c := newCall(ctx, req)
-	lane := s.laneOf(req.Ledger)
+	lane, queued := s.laneOf(req.Ledger), func() {}
 	for {
-		if err := lane.enqueue(c); err != nil {
+		err := lane.enqueue(c)
+		queued()
+		if err != nil {
 			return Result{}, err
 		}
 		select {
@@ -220,7 +223,8 @@ func (s *Store) Execute(ctx context.Context, req Request) (Result, error) {
 				return s.finish(ctx, c, out)
 			}
 			// What the decision needs is not in memory: read it here, outside the lane, and queue again.
-			if err := s.loadCold(ctx, c, out.miss); err != nil {
+			if queued, err = s.load(ctx, c, out.miss); err != nil {
+				queued()
 				return Result{}, err
 			}
 			c.state.Store(callWaiting)

@@ -39,7 +39,7 @@ func (Recorded) EventType() string { return "usage.recorded.v1" }
 
 // Vocabulary is for the log's codec.
 func Vocabulary() domain.Vocabulary {
-	return domain.Vocabulary{Kind: "usage", New: func() domain.State { return &State{} },
+	return domain.Vocabulary{Kind: "usage", Latest: true, New: func() domain.State { return &State{} },
 		Events: []domain.EventType{domain.Named[Recorded]().Scanned(scanRecorded)}}
 }
 

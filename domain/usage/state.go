@@ -1,27 +1,20 @@
 package usage
 
 import (
-	"time"
-
 	"github.com/shopspring/decimal"
 
 	"github.com/subledger/subledger/domain"
 )
 
-// State is the fold of a licence's usage on one meter.
+// State is the fold of a licence's usage on one meter. A stream may have millions of records: the newest tells it all.
 type State struct {
-	domain.Record
-	Total  decimal.Decimal // sum of all quantities
-	LastAt time.Time       // the latest instant of a record, UTC
+	Total decimal.Decimal // sum of all quantities
 }
 
 // Apply implements domain.State.
 func (s *State) Apply(e domain.Event) {
 	if e, ok := e.(Recorded); ok {
 		s.Total = e.Total
-		if e.At.After(s.LastAt) {
-			s.LastAt = e.At
-		}
 	}
 }
 

@@ -152,4 +152,16 @@ func (l *Ledger) CheckFolds() {
 			l.t.Errorf("ledgertest: stream %s: fold of the log (-) and of the decisions (+) differ:\n%s", id, diff)
 		}
 	}
+	newest := map[uuid.UUID]domain.State{}
+	for _, e := range l.log {
+		if kind := l.kinds[domain.KindOf(e.Event.EventType())]; kind.Latest {
+			newest[e.Stream] = kind.New()
+			domain.Evolve(newest[e.Stream], e.Event, e.Stream, e.Version, e.RecordedAt, e.EffectiveAt)
+		}
+	}
+	for id, state := range newest {
+		if diff := cmp.Diff(state, fresh.load(id).state, Equal()); diff != "" {
+			l.t.Errorf("ledgertest: stream %s: its newest event (-) does not tell what all of them (+) do:\n%s", id, diff)
+		}
+	}
 }
