@@ -8,6 +8,7 @@ import (
 	"hash/fnv"
 	"log/slog"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -106,6 +107,25 @@ func (r *Rebuild) Run(ctx context.Context) error {
 		}
 	}
 	return nil
+}
+
+// fewEvents are applied by a runner before anybody minds.
+const fewEvents = 1000
+
+// Unbuilt are the read models that no ledger has yet, of a database with more events than a runner applies at once:
+// those of a new version of the program. Pool needs to see all ledgers.
+func Unbuilt(ctx context.Context, pool *pgxpool.Pool) ([]*Model, error) {
+	all, names := Models(), []string{}
+	for _, m := range all {
+		names = append(names, m.name)
+	}
+	err := pool.QueryRow(ctx, `select coalesce(array_agg(name), '{}') from unnest($1::text[]) name
+		where (select sum(position) from ledgers) > $2
+		and not exists (select from checkpoints where projection = name or covers @> array[name])`, names, fewEvents).Scan(&names)
+	if err != nil {
+		return nil, fmt.Errorf("look for read models that are new: %w", err)
+	}
+	return slices.DeleteFunc(all, func(m *Model) bool { return !slices.Contains(names, m.name) }), nil
 }
 
 // Drop removes the shadow and all in it.

@@ -147,6 +147,64 @@ func TestRebuildMakesTheSameRows(t *testing.T) {
 	require.Equal(t, dump(t, pool), after)
 }
 
+// A read model that a new version brings is built beside the others, whose runner goes on.
+func TestANewReadModelIsBuilt(t *testing.T) {
+	t.Parallel()
+	h, db := newHistory(), pgtest.New(t)
+	owner, app := pgtest.Pool(t, db.URL), pgtest.Pool(t, db.AppURL)
+	ledgers := []uuid.UUID{id(900), id(901)}
+	busy(h, ledgers[0], fewEvents-10)
+	busy(h, ledgers[1], 10)
+	h.publish(t, owner)
+	none, err := Unbuilt(t.Context(), owner)
+	require.NoError(t, err)
+	require.Empty(t, none, "the runner makes them as fast")
+	h.add(ledgers[1], id(1), day(200), catalog.ProductArchived{})
+	h.publish(t, owner)
+	all, err := Unbuilt(t.Context(), owner)
+	require.NoError(t, err)
+	require.Len(t, all, len(Models()))
+
+	applied := NewApplied()
+	before := Models()
+	fresh := before[slices.IndexFunc(before, func(m *Model) bool { return m.name == "usage_records" })]
+	var olds []Projection
+	for _, m := range before {
+		if m.name != fresh.name {
+			olds = append(olds, m)
+		}
+	}
+	old := running(t, Config{Log: h, Pool: app, Applied: applied, Projections: olds}, nil)
+	for _, ledger := range ledgers {
+		waitFor(t, applied, ledger, h.head(ledger))
+	}
+	one, err := Unbuilt(t.Context(), owner)
+	require.NoError(t, err)
+	require.Len(t, one, 1)
+	require.Equal(t, fresh.name, one[0].name)
+	build := NewRebuild(RebuildConfig{Log: h, Owner: owner, Models: one})
+	require.NoError(t, build.Run(t.Context()))
+	require.NoError(t, build.Swap(t.Context()))
+	one, err = Unbuilt(t.Context(), owner)
+	require.NoError(t, err)
+	require.Empty(t, one)
+
+	// The version before goes on, and so does this one.
+	old.Committed(h.add(ledgers[0], id(1), day(201), catalog.ProductChanged{ProductFields: catalog.ProductFields{Name: "n", DisplayName: "N"}}))
+	h.publish(t, owner)
+	waitFor(t, applied, ledgers[0], h.head(ledgers[0]))
+	now := NewApplied()
+	running(t, Config{Log: h, Pool: app, Applied: now}, nil)
+	for _, ledger := range ledgers {
+		waitFor(t, now, ledger, h.head(ledger))
+	}
+	pool := productPool(t, pgtest.New(t).URL)
+	for _, ledger := range ledgers {
+		apply(t, pool, Models(), h.events[ledger])
+	}
+	require.Equal(t, dump(t, pool), dump(t, owner))
+}
+
 func TestRebuildStopsAtPoison(t *testing.T) {
 	t.Parallel()
 	h, db := twoLedgers(), pgtest.New(t)

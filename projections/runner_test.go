@@ -49,7 +49,9 @@ func everything() (all []Projection) {
 // running starts a runner that ends with the test.
 func running(t *testing.T, c Config, hook func(string) error) *Runner {
 	t.Helper()
-	c.Projections = everything()
+	if c.Projections == nil {
+		c.Projections = everything()
+	}
 	r := NewRunner(c)
 	r.hook = hook
 	ctx, cancel := context.WithCancel(t.Context())

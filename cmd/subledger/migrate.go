@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/subledger/subledger/migrations"
 )
@@ -32,16 +33,29 @@ func (c *migrateUp) Run(ctx context.Context, p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	if _, err := in.prepare(ctx); err != nil {
+	key, err := in.prepare(ctx)
+	if err != nil {
 		return err
 	}
 	in.tellKey(p)
+	store, done, err := in.store(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer done()
+	built, err := in.buildNew(ctx, p, store)
+	if err != nil {
+		return err
+	}
 	if c.json() {
 		return p.writeJSON(struct {
 			Applied []migrations.Step `json:"applied"`
-		}{before})
+			Built   []string          `json:"built"` // read models that are new
+		}{before, append([]string{}, built...)})
 	}
-	_, err = fmt.Fprintf(p.stdout, "%d migrations applied; the schema is up to date.\n", len(before))
+	if _, err = fmt.Fprintf(p.stdout, "%d migrations applied; the schema is up to date.\n", len(before)); err == nil && len(built) > 0 {
+		_, err = fmt.Fprintf(p.stdout, "%s built: %s\n", count(int64(len(built)), "new read model"), strings.Join(built, ", "))
+	}
 	return err
 }
 

@@ -3,7 +3,9 @@ package main_test
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,6 +47,43 @@ func TestMigrate(t *testing.T) {
 	r := c.fails(4, "keys", "list")
 	require.Contains(t, r.stderr, plan[0].File+" is missing")
 	require.Contains(t, r.stderr, "subledger migrate up")
+}
+
+// A read model that this version brings is built before anybody waits for it: by migrate up, or by serve.
+func TestNewReadModelsAreBuilt(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	s := c.serve()
+	d := parse[demoOutput](t, c.ok("demo", "-o", "json"))
+	records := make([]string, 1000)
+	for i := range records {
+		records[i] = fmt.Sprintf(`{"key":"%d","quantity":1,"subscriptionUuid":"%s"}`, i, d.Subscription)
+	}
+	status, body := s.call("POST", "/ledger/v1/usage", d.Keys.Test, `{"records":[`+strings.Join(records, ",")+`]}`)
+	require.Equal(t, 200, status, "%s", body)
+	require.NotContains(t, body, "rejected")
+	status, body = s.call("GET", "/ledger/v1/subscriptions/"+d.Subscription, d.Keys.Test, "") // the read models are there
+	require.Equal(t, 200, status, "%s", body)
+	require.Equal(t, 0, s.stop())
+	forget := func() { // as an older version left it
+		t.Run("forget", func(t *testing.T) {
+			c := *c
+			c.t = t
+			c.database().exec(`with own as (delete from checkpoints where projection = 'usage_records'),
+				shared as (update checkpoints set covers = array_remove(covers, 'usage_records') where covers is not null)
+				delete from usage_records`)
+		})
+	}
+	forget()
+	require.Equal(t, []string{"usage_records"}, parse[struct{ Built []string }](t, c.ok("migrate", "up", "-o", "json")).Built)
+	require.Empty(t, parse[struct{ Built []string }](t, c.ok("migrate", "up", "-o", "json")).Built)
+	require.Contains(t, c.ok("projections", "check"), "as the log says")
+	forget()
+	require.Contains(t, c.ok("migrate", "up"), "1 new read model built: usage_records")
+	forget()
+	require.Equal(t, 0, c.serve().stop())
+	require.Empty(t, parse[struct{ Built []string }](t, c.ok("migrate", "up", "-o", "json")).Built)
+	require.Contains(t, c.ok("projections", "check"), "as the log says")
 }
 
 func TestVersion(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"time"
 
@@ -67,18 +68,24 @@ func (s *session) rebuild(ctx context.Context, p *process, what string, only []s
 		}
 		models = append(models, known[name])
 	}
-	owner, err := s.installation.pool(ctx, s.owner)
+	r, done, err = s.shadow(ctx, p, s.store, what, models)
+	return r, only, done, err
+}
+
+// shadow is rebuild for whoever has a store.
+func (in *installation) shadow(ctx context.Context, p *process, store *eventstore.Store, what string, models []*projections.Model) (r *projections.Rebuild, done func(), err error) {
+	owner, err := in.pool(ctx, in.owner)
 	if err != nil {
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	program, err := thisProgram()
 	if err != nil {
 		owner.Close()
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
 	bar := p.progress(what)
 	var mu sync.Mutex
-	r = projections.NewRebuild(projections.RebuildConfig{Log: s.store, Owner: owner, Models: models, Program: program, Progress: func(done, total int64) {
+	r = projections.NewRebuild(projections.RebuildConfig{Log: store, Owner: owner, Models: models, Program: program, Progress: func(done, total int64) {
 		mu.Lock()
 		defer mu.Unlock()
 		bar.at(done, total)
@@ -87,9 +94,36 @@ func (s *session) rebuild(ctx context.Context, p *process, what string, only []s
 	bar.end()
 	if err != nil {
 		owner.Close()
-		return nil, nil, nil, err
+		return nil, nil, err
 	}
-	return r, only, owner.Close, nil
+	return r, owner.Close, nil
+}
+
+// buildNew makes the read models that this version has and the one before had not: reads wait for all read models, and
+// the projector would take minutes over a long history. It gives their names. What the database's owner has to do is
+// left to the projector under another role.
+func (in *installation) buildNew(ctx context.Context, p *process, store *eventstore.Store) (names []string, err error) {
+	owner, err := in.pool(ctx, in.owner)
+	if err != nil {
+		return nil, err
+	}
+	defer owner.Close()
+	models, err := projections.Unbuilt(ctx, owner)
+	if len(models) == 0 || err != nil {
+		return nil, err
+	}
+	for _, m := range models {
+		names = append(names, m.Name())
+	}
+	r, done, err := in.shadow(ctx, p, store, "build "+strings.Join(names, ", "), models)
+	if code(err) == "42501" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer done()
+	return names, r.Swap(ctx)
 }
 
 type projectionsCheck struct {

@@ -25,9 +25,10 @@ import (
 // requests, reactions, lanes, projections; the database comes last, with the installation.
 type server struct {
 	*installation
-	config *serveCommand
-	log    *slog.Logger
-	told   started
+	process *process
+	config  *serveCommand
+	log     *slog.Logger
+	told    started
 
 	listener  net.Listener
 	pools     []*pgxpool.Pool

@@ -58,6 +58,9 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return explainKey(err)
 	}
+	if _, err := s.buildNew(ctx, s.process, s.store); err != nil {
+		return err
+	}
 	registerCaches(registry, s.store.Caches())
 	s.witness.known.Installation = s.store.SystemLedger()
 	if err := s.acceptRestore(ctx); err != nil {
