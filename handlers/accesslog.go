@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"runtime/debug"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -19,6 +20,28 @@ type metrics struct {
 	requests *prometheus.CounterVec
 	seconds  *prometheus.HistogramVec
 	panics   prometheus.Counter
+	series   sync.Map // of what was counted before, by seriesKey: the vectors hash each label of each request
+}
+
+type seriesKey struct {
+	dialect, route, method string
+	status                 int
+}
+
+type series struct {
+	requests prometheus.Counter
+	seconds  prometheus.Observer
+}
+
+func (m *metrics) count(of seriesKey, took time.Duration) {
+	known, ok := m.series.Load(of)
+	if !ok {
+		known, _ = m.series.LoadOrStore(of, series{m.requests.WithLabelValues(of.dialect, of.route, of.method, strconv.Itoa(of.status)),
+			m.seconds.WithLabelValues(of.dialect, of.route, of.method)})
+	}
+	s := known.(series)
+	s.requests.Inc()
+	s.seconds.Observe(took.Seconds())
 }
 
 func newMetrics(registry *prometheus.Registry) *metrics {
@@ -51,8 +74,7 @@ func (s *Server) finish(r *http.Request, w *reply, began time.Time) {
 	} else if status == 0 {
 		status = http.StatusOK
 	}
-	s.metrics.requests.WithLabelValues(call.dialect.Name, call.Route, method, strconv.Itoa(status)).Inc()
-	s.metrics.seconds.WithLabelValues(call.dialect.Name, call.Route, method).Observe(took.Seconds())
+	s.metrics.count(seriesKey{call.dialect.Name, call.Route, method, status}, took)
 	if !s.cfg.AccessLog {
 		return
 	}

@@ -29,6 +29,7 @@ const longestFraming = 128
 // after a chunked one it looks no more, since dispatch closes the connection then.
 type framedConn struct {
 	net.Conn
+	idle     idleLink
 	body     int64  // bytes of the body that are still to come
 	unread   bool   // nothing more is looked at
 	later    bool   // the line at hand is not the head's first

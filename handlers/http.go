@@ -95,7 +95,9 @@ func (s *Server) serve(d *Dialect, rt *Route, pattern string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		call := CallOf(r)
 		call.Route = pattern
-		trace.SpanFromContext(r.Context()).SetName(r.Method + " " + pattern)
+		if span := trace.SpanFromContext(r.Context()); span.IsRecording() {
+			span.SetName(r.Method + " " + pattern)
+		}
 		// A hot route answers from memory; where it has to ask the database, that bounds itself.
 		if !rt.Stream && !rt.Hot {
 			ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)

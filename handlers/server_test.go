@@ -321,18 +321,33 @@ func TestRun(t *testing.T) {
 
 func TestB50_IdleConnectionsAreCounted(t *testing.T) {
 	idle := newIdleConns(2)
-	var conns []net.Conn
-	for range 3 {
+	open := func() *framedConn {
 		a, b := net.Pipe()
 		t.Cleanup(func() { _ = a.Close(); _ = b.Close() })
-		conns = append(conns, a)
-		idle.changed(a, http.StateNew)
+		c := &framedConn{Conn: a}
+		idle.changed(c, http.StateNew)
+		return c
 	}
-	_, err := conns[0].Write([]byte("x"))
-	require.ErrorIs(t, err, io.ErrClosedPipe, "the oldest went")
-	idle.changed(conns[0], http.StateClosed)
-	idle.changed(conns[1], http.StateActive)
-	require.Equal(t, 1, idle.all.Len())
+	closed := func(c *framedConn) bool {
+		_ = c.SetReadDeadline(time.Now())
+		_, err := c.Conn.Read(make([]byte, 1))
+		return errors.Is(err, io.ErrClosedPipe)
+	}
+	a, b, c := open(), open(), open()
+	require.True(t, closed(a), "the oldest went")
+	idle.changed(a, http.StateClosed)
+	idle.changed(b, http.StateActive)
+	require.Equal(t, 1, idle.all)
+	idle.changed(b, http.StateActive)
+	require.Equal(t, 1, idle.all, "it was not idle")
+	idle.changed(b, http.StateIdle)
+	d := open()
+	require.Equal(t, []bool{false, true, false}, []bool{closed(b), closed(c), closed(d)}, "c is idle for longer than b")
+	idle.changed(c, http.StateClosed)
+	idle.changed(d, http.StateHijacked)
+	idle.changed(b, http.StateClosed)
+	require.Zero(t, idle.all)
+	require.Equal(t, &idle.ends, idle.ends.next)
 }
 
 // F57: beyond five seconds, either way.

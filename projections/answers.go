@@ -65,9 +65,9 @@ func (q Question) key() string {
 	b := make([]byte, 0, 64+len(q.Encoding)+32*len(q.Grantees))
 	b = append(append(b, q.Ledger[:]...), q.Product[:]...)
 	b = binary.AppendVarint(b, int64(q.GraceDays))
-	for _, part := range append([]string{q.Encoding}, q.Grantees...) {
-		b = binary.AppendUvarint(b, uint64(len(part)))
-		b = append(b, part...)
+	b = append(binary.AppendUvarint(b, uint64(len(q.Encoding))), q.Encoding...)
+	for _, grantee := range q.Grantees {
+		b = append(binary.AppendUvarint(b, uint64(len(grantee))), grantee...)
 	}
 	return string(b)
 }
@@ -82,7 +82,7 @@ func (x *Entitlements) Encoded(ctx context.Context, q Question, now time.Time, e
 	kept, ok := x.answers.bodies.Get(key)
 	inTime := kept.answer.ValidUntil.IsZero() || now.Before(kept.answer.ValidUntil)
 	if ok && index != nil && kept.index == index && inTime && kept.generation == index.generation.Load() {
-		x.metrics.checks.WithLabelValues("cached").Inc()
+		x.metrics.cached.Inc()
 		index.mu.RLock()
 		position := index.position
 		index.mu.RUnlock()

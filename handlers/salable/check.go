@@ -42,49 +42,81 @@ func (a *API) checkEntitlements(w http.ResponseWriter, r *http.Request) error {
 	return a.check(w, r, "entitlements v3", true, encodeV3)
 }
 
+var jsonType = []string{"application/json"}
+
 // check answers from memory, and signs for as long as the answer stays the same.
 func (a *API) check(w http.ResponseWriter, r *http.Request, encoding string, catalog bool, encode func(*signingKeys, bool, projections.Answer) ([]byte, error)) error {
-	q, err := handlers.ReadQuery(r)
+	asked, err := a.asked(r, encoding, catalog)
 	if err != nil {
 		return err
 	}
-	c, p1363 := handlers.CallerOf(r), false
-	ask := projections.Question{Ledger: c.Ledger, Product: q.UUID("productUuid", handlers.Required), Grantees: readGrantees(q),
-		GraceDays: int(q.Int("grace", handlers.Min(1), handlers.Max(maxGraceDays))), Catalog: catalog, Encoding: encoding}
-	if catalog && q.Enum("sigEncode", []string{"DER", "P1363"}) == "P1363" {
-		p1363 = true
-		ask.Encoding += " P1363"
-	}
-	if err := q.Err(); err != nil {
-		return err
-	}
+	c, ask := handlers.CallerOf(r), asked.Question
+	ask.Ledger = c.Ledger
 	if r.Header.Get("Ledger-Min-Position") != "" {
 		if err := a.begin(w, r); err != nil {
 			return err
 		}
 	}
-	keys, err := a.signer.open(r.Context(), c.Ledger, c.Organisation)
-	if err != nil {
-		return err
-	}
 	answer, err := sought(r.Context(), a, c.Ledger, func() (projections.Encoded, error) {
 		return a.entitlements.Encoded(r.Context(), ask, a.now(), func(answer projections.Answer) ([]byte, error) {
-			return encode(keys, p1363, answer)
+			keys, err := a.signer.open(r.Context(), c.Ledger, c.Organisation)
+			if err != nil {
+				return nil, err
+			}
+			return encode(keys, asked.p1363, answer)
 		})
 	})
 	if err != nil {
 		return err
 	}
 	h := w.Header()
-	h.Set("Ledger-Position", strconv.FormatInt(answer.Position, 10))
+	numbers := []string{strconv.FormatInt(answer.Position, 10), ""}
+	h["Ledger-Position"] = numbers[:1:1]
 	if answer.Body == nil {
 		h.Set("Content-Type", "text/plain")
 		return noContent(w)
 	}
-	h.Set("Content-Type", "application/json")
-	h.Set("Content-Length", strconv.Itoa(len(answer.Body)))
+	numbers[1] = strconv.Itoa(len(answer.Body))
+	h["Content-Type"], h["Content-Length"] = jsonType, numbers[1:]
 	_, _ = w.Write(answer.Body) // the client may be gone; the access log knows what was sent
 	return nil
+}
+
+// asked is what a query asks, of whichever ledger.
+type asked struct {
+	projections.Question
+	p1363 bool
+}
+
+func askedBytes(key string, q asked) int {
+	bytes := len(key) + 96
+	for _, id := range q.Grantees {
+		bytes += len(id) + 16
+	}
+	return bytes
+}
+
+// asked reads the query, or remembers what it was read as: the same clients ask the same again and again.
+func (a *API) asked(r *http.Request, encoding string, catalog bool) (asked, error) {
+	key := encoding + "?" + r.URL.RawQuery
+	if known, ok := a.questions.Get(key); ok {
+		return known, nil
+	}
+	q, err := handlers.ReadQuery(r)
+	if err != nil {
+		return asked{}, err
+	}
+	ask := asked{Question: projections.Question{Product: q.UUID("productUuid", handlers.Required), Grantees: readGrantees(q),
+		GraceDays: int(q.Int("grace", handlers.Min(1), handlers.Max(maxGraceDays))), Catalog: catalog, Encoding: encoding}}
+	if catalog && q.Enum("sigEncode", []string{"DER", "P1363"}) == "P1363" {
+		ask.p1363 = true
+		ask.Encoding += " P1363"
+	}
+	if err := q.Err(); err != nil {
+		return asked{}, err
+	}
+	a.questions.Add(key, ask)
+	return ask, nil
 }
 
 func readGrantees(q *handlers.Query) []string {
