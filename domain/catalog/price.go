@@ -56,6 +56,32 @@ func (f *PlanFields) EffectivePrices() []Price {
 	return prices
 }
 
+// Headline is the one amount that stands for what the plan costs in a currency, in minor units: of the prices that it
+// bills, that of the plan itself or of a seat, else the first of a unit. A plan that bills nothing of the kind, by tiers
+// for example, has the price that it was given for show.
+func (f *PlanFields) Headline(currency string) (unit decimal.Decimal, ok bool) {
+	for _, p := range f.EffectivePrices() {
+		if p.Currency != currency || p.UnitAmount == nil {
+			continue
+		}
+		if p.Kind == Flat || p.Kind == SeatPrice {
+			return *p.UnitAmount, true
+		}
+		if !ok {
+			unit, ok = *p.UnitAmount, true
+		}
+	}
+	if ok {
+		return unit, true
+	}
+	for _, c := range f.Currencies {
+		if c.Currency == currency {
+			return decimal.NewFromInt(c.Price), true
+		}
+	}
+	return decimal.Decimal{}, false
+}
+
 func (f *PlanFields) checkPrices(bad *domain.Problems) {
 	f.Prices = append([]Price{}, f.Prices...)
 	if len(f.Prices) > maxPrices {

@@ -79,7 +79,7 @@ func (p *Pages) checkout(r *http.Request) (uuid.UUID, checkoutForm, error) {
 	if currency == "" {
 		currency = (catalog.Offer{Plan: &catalog.Plan{Fields: c}, Product: &catalog.Product{Fields: product.Fields}}).Usual()
 	}
-	f.Prices = priceLines(c, currency)
+	f.Prices = priceLines(c, c.EffectivePrices(), currency)
 	return ledger, f, nil
 }
 
@@ -156,14 +156,14 @@ func (p *Pages) submit(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// priceLines say what a plan costs in a currency.
-func priceLines(f catalog.PlanFields, currency string) []string {
+// priceLines say what prices ask for in a currency, of a plan with the interval of f.
+func priceLines(f catalog.PlanFields, prices []catalog.Price, currency string) []string {
 	per := map[string]string{"day": "day", "week": "week", "month": "month", "year": "year"}[f.Interval]
 	if f.Length != 1 {
 		per = strconv.Itoa(f.Length) + " " + per + "s"
 	}
 	var lines []string
-	for _, p := range f.EffectivePrices() {
+	for _, p := range prices {
 		if p.Currency != currency {
 			continue
 		}

@@ -6,6 +6,7 @@ import (
 	"embed"
 	"encoding/base64"
 	"errors"
+	"fmt"
 	"html/template"
 	"net/http"
 	"net/url"
@@ -16,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
@@ -165,11 +167,29 @@ func (p *Pages) about(r *http.Request, purpose sealed.Purpose) (uuid.UUID, shown
 	if err != nil {
 		return ledger, shownSubscription{}, err
 	}
+	prices, err := p.bought(r, ledger, row)
+	if err != nil {
+		return ledger, shownSubscription{}, err
+	}
 	at := p.now()
 	s := shownSubscription{ID: row.ID, Product: product.Fields.DisplayName, Plan: plan.Fields.DisplayName, Status: words[row.StatusAt(at)], Quantity: row.Quantity,
 		Seats: row.Terms.LicenseType == "perSeat", Until: day(row.EndAt(at)), Ends: row.CancelAt != nil || row.EndedAt != nil,
-		Over: row.StatusAt(at) == subscription.Canceled, Incomplete: row.StatusAt(at) == subscription.Incomplete, Prices: priceLines(plan.Fields, row.Currency)}
+		Over: row.StatusAt(at) == subscription.Canceled, Incomplete: row.StatusAt(at) == subscription.Incomplete, Prices: priceLines(plan.Fields, prices, row.Currency)}
 	return ledger, s, nil
+}
+
+// bought are the prices of the plan's version that a subscription has: those of today are others'.
+func (p *Pages) bought(r *http.Request, ledger uuid.UUID, s projections.Subscription) ([]catalog.Price, error) {
+	state, _, err := p.store.Fold(r.Context(), ledger, s.PlanID)
+	if err != nil {
+		return nil, err
+	}
+	plan, ok := state.(*catalog.Plan)
+	if !ok {
+		return nil, fmt.Errorf("subscription %s: %s is no plan", s.ID, s.PlanID)
+	}
+	prices, _ := plan.Prices(s.Terms.PlanVersion)
+	return prices, nil
 }
 
 // shownSubscription is a subscription as the pages show it.

@@ -106,6 +106,31 @@ func TestCheckoutFormsAndCodes(t *testing.T) {
 	require.Equal(t, 409, g.visit(t, "POST", stale, url.Values{"email": {"a@b.example"}}).Code)
 }
 
+// There is one price, wherever it is shown: that of today for who may buy, that of its own plan version for a subscription.
+func TestPagesShowThePriceThatCounts(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	plan := g.call(t, g.test, "POST", "/ledger/v1/plans", fmt.Sprintf(`{"productUuid":%q,"name":"p","displayName":"P","pricingType":"paid","licenseType":"licensed",
+		"interval":"month","length":1,"currencies":[{"currency":"USD","price":777}]}`, g.product)).want(201).text("uuid")
+	sub := g.subscribe(t, g.test, plan, "")
+	shows := func(headline, toBuy, bought string) {
+		t.Helper()
+		require.Equal(t, headline, g.call(t, g.test, "GET", "/plans/"+plan+"/currencies", "").want(200).text(0, "price"))
+		require.Contains(t, g.visit(t, "GET", g.checkoutLink(t, plan, ""), nil).Body.String(), toBuy)
+		for _, page := range []string{"customer-portal", "updatepaymentlink", "cancelpaymentlink"} {
+			link := g.call(t, g.test, "GET", "/subscriptions/"+sub+"/"+page, "", "version", "v2").want(200).text("url")
+			require.Contains(t, g.visit(t, "GET", link, nil).Body.String(), bought, page)
+		}
+	}
+	shows("777", "7.77 USD per month", "7.77 USD per month")
+	g.call(t, g.test, "PUT", "/ledger/v1/plans/"+plan, `{"currencies":[{"currency":"USD","price":99900}]}`).want(200)
+	shows("99900", "999.00 USD per month", "7.77 USD per month")
+	g.call(t, g.test, "POST", "/ledger/v1/plans/"+plan+"/versions", `{"prices":[{"key":"base","kind":"flat","currency":"USD","unitAmount":"1234"}]}`).want(200)
+	shows("1234", "12.34 USD per month", "7.77 USD per month")
+	g.call(t, g.test, "POST", "/ledger/v1/plans/"+plan+"/versions", `{"prices":[{"key":"calls","kind":"graduated","currency":"USD","meter":"calls","tiers":[{"upTo":null,"unitAmount":"3"}]}]}`).want(200)
+	shows("99900", "by tiers, from 0.03 USD a unit", "7.77 USD per month")
+}
+
 // A link that is changed, of another page, or too old opens nothing.
 func TestHostedPagesNeedTheirOwnLink(t *testing.T) {
 	t.Parallel()

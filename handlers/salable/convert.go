@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/shopspring/decimal"
 
 	"github.com/subledger/subledger/domain/catalog"
 	corelicense "github.com/subledger/subledger/domain/license"
@@ -127,45 +126,22 @@ func fromPlanFeatures(p projections.Plan, features map[uuid.UUID]projections.Fea
 	})
 }
 
-// fromPlanCurrencies are a plan's headline prices. A plan without any shows, for each currency that it has
-// prices in, the price of the plan itself or of a seat, else the first price of a unit. Sold are the
-// currencies that it was bought in.
+// fromPlanCurrencies are what a plan costs in each currency that it has prices in (catalog.PlanFields.Headline). Sold
+// are the currencies that it was bought in.
 func fromPlanCurrencies(p projections.Plan, sold []string, nested bool) []planCurrency {
 	var out []planCurrency
-	add := func(code string, price decimal.Decimal) {
+	for _, code := range p.Fields.PricedCurrencies() {
+		price, ok := p.Fields.Headline(code)
+		if !ok {
+			continue
+		}
 		c := planCurrency{PlanUUID: p.ID, CurrencyUUID: currencyID(code), Price: number(price), HasAcceptedTransaction: slices.Contains(sold, code)}
 		if nested {
 			c.Currency = expanded(fromCurrency(code))
 		}
 		out = append(out, c)
 	}
-	for _, c := range p.Fields.Currencies {
-		add(c.Currency, decimal.NewFromInt(c.Price))
-	}
-	if len(out) > 0 {
-		return out
-	}
-	for _, code := range p.Fields.PricedCurrencies() {
-		if price := headline(p.Fields.Prices, code); price != nil {
-			add(code, *price)
-		}
-	}
 	return out
-}
-
-func headline(prices []catalog.Price, code string) (first *decimal.Decimal) {
-	for _, p := range prices {
-		if p.Currency != code || p.UnitAmount == nil {
-			continue
-		}
-		if p.Kind == catalog.Flat || p.Kind == catalog.SeatPrice {
-			return p.UnitAmount
-		}
-		if first == nil {
-			first = p.UnitAmount
-		}
-	}
-	return first
 }
 
 func fromLicense(c handlers.Caller, l projections.License) *license {
