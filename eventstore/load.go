@@ -224,20 +224,11 @@ const decodeTries = 3
 
 // stream is an aggregate in memory: nil state and version 0 for one without events.
 type stream struct {
-	state   domain.State
-	version int64
-	bytes   int  // of the events that it holds: what it weighs in the cache
-	latest  bool // it holds its newest event only
-	dirty   bool
-}
-
-// weigh counts an event of n bytes in, and gives what the stream weighs more.
-func (st *stream) weigh(n int) (more int) {
-	if more = n; st.latest {
-		more -= st.bytes
-	}
-	st.bytes += more
-	return more
+	state    domain.State
+	version  int64
+	bytes    int // what it weighs in the cache
+	measured int // of that when the state itself was looked at last, 0 for never
+	dirty    bool
 }
 
 // apply folds the next event; one that the stream has already is passed over.
@@ -256,8 +247,7 @@ func (c *codec) apply(st *stream, e *Recorded) error {
 
 func (c *codec) evolve(st *stream, typ string, e domain.Event, id uuid.UUID, recorded, effective time.Time) {
 	if st.state == nil {
-		kind := domain.KindOf(typ)
-		st.state, st.latest = c.states[kind](), c.latest[kind]
+		st.state = c.states[domain.KindOf(typ)]()
 	}
 	st.version++
 	domain.Evolve(st.state, e, id, st.version, recorded, effective)

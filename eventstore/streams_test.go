@@ -3,6 +3,7 @@ package eventstore
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -85,8 +86,8 @@ func TestALongStreamIsReadWhole(t *testing.T) {
 	}
 }
 
-// A licence's usage is millions of records: what is read of it and what it weighs is the newest one. With the weight of
-// all of them it was thrown out of the cache, and each command read them all again: an overload that never ended.
+// A licence's usage is millions of records: what is read of it is the newest one, and what it weighs a number. With the
+// weight of all of them it was thrown out of the cache, and each command read them all again: an overload that never ended.
 func TestALongCountIsItsNewestEvent(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -117,13 +118,12 @@ func TestALongCountIsItsNewestEvent(t *testing.T) {
 	}
 	s := f.store(t, Config{Lanes: 1})
 	require.Equal(t, "510", record(s, firstStreamPage-1, 0))
-	one := s.Caches()["states"]().Bytes
 	s = f.store(t, Config{Lanes: 1}) // another process: it reads
 	require.Equal(t, "512", record(s, 1, firstStreamPage-1))
 	s = f.store(t, Config{Lanes: 1})
 	require.Equal(t, "20512", record(s, 10_000, firstStreamPage))
 	require.Equal(t, "20514", record(s, 1, firstStreamPage+10_000))
-	require.Eventually(t, func() bool { return s.Caches()["states"]().Bytes < one+1024 }, 10*time.Second, time.Millisecond, "%d events weigh more than %d", firstStreamPage+10_001, firstStreamPage-1)
+	require.Eventually(t, func() bool { return s.Caches()["states"]().Bytes < 3*stateBytes }, 10*time.Second, time.Millisecond)
 	s = f.store(t, Config{Lanes: 1})
 	require.Equal(t, "20516", record(s, 1, firstStreamPage+10_001))
 	state, _, err := s.Fold(t.Context(), ledger, stream)
@@ -165,3 +165,35 @@ func TestOneReadsForAll(t *testing.T) {
 	require.Equal(t, calls, state.(*counter).Total)
 	require.Empty(t, s.cold.under)
 }
+
+// What a state weighs is what it is and not how it came about; what grows is measured again.
+func TestAStateWeighsWhatItIs(t *testing.T) {
+	t.Parallel()
+	small := &stream{state: &counter{Total: 7}}
+	for range 100_000 {
+		small.weigh(200)
+		require.Less(t, small.bytes, 2*stateBytes)
+	}
+	big := &stream{state: &hoard{}}
+	kept := 0
+	for i := range 20_000 {
+		big.state.(*hoard).Texts = append(big.state.(*hoard).Texts, fmt.Sprintf("%0100d", i))
+		kept += big.weigh(150)
+		require.Equal(t, big.bytes, kept)
+	}
+	require.Greater(t, big.bytes, 20_000*100)
+	require.Less(t, big.bytes, 20_000*(150+2*16)*2)
+
+	text := "0123456789"
+	for _, v := range []struct {
+		of   any
+		want int
+	}{{1, 8}, {text, 16 + 10}, {[]string{text, text, text}, 24 + 3*16 + 30}, {&text, 8 + 16 + 10}, {map[string]int{text: 1}, 8 + 16 + 16 + 8 + 10},
+		{time.Now(), 24}, {nil, 0}, {[]byte("12345678"), 24 + 8}, {(*string)(nil), 8}, {uuid.New(), 16}, {struct{ A, B any }{text, nil}, 32 + 16 + 10}} {
+		require.Equal(t, v.want, sizeOf(reflect.ValueOf(v.of)), "%T", v.of)
+	}
+}
+
+type hoard struct{ Texts []string }
+
+func (*hoard) Apply(domain.Event) {}
