@@ -14,10 +14,27 @@ import (
 // Where they cancel out, or would ask for a part that is no int64, their sizes count instead, and where
 // all are zero they count alike. No weights, no parts.
 func Allocate(total int64, weights []decimal.Decimal) []int64 {
-	if len(weights) == 0 {
+	return spread(total, integers(weights))
+}
+
+// AllocateRat is Allocate for weights that are fractions.
+func AllocateRat(total int64, weights []*big.Rat) []int64 {
+	common := big.NewInt(1)
+	for _, w := range weights {
+		common.Mul(common, new(big.Int).Quo(w.Denom(), new(big.Int).GCD(nil, nil, common, w.Denom())))
+	}
+	ws := make([]*big.Int, len(weights))
+	for i, w := range weights {
+		ws[i] = new(big.Int).Quo(common, w.Denom())
+		ws[i].Mul(ws[i], w.Num())
+	}
+	return spread(total, ws)
+}
+
+func spread(total int64, ws []*big.Int) []int64 {
+	if len(ws) == 0 {
 		return nil
 	}
-	ws := integers(weights)
 	if parts, ok := allocate(total, ws); ok {
 		return parts
 	}
@@ -78,6 +95,9 @@ func allocate(total int64, weights []*big.Int) ([]int64, bool) {
 
 // integers brings the weights to a common exponent: only their proportions count.
 func integers(weights []decimal.Decimal) []*big.Int {
+	if len(weights) == 0 {
+		return nil
+	}
 	least := weights[0].Exponent()
 	for _, w := range weights {
 		least = min(least, w.Exponent())

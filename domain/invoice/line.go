@@ -1,0 +1,49 @@
+// Package invoice is the money side of subscriptions: lines, discounts, taxes and their totals.
+//
+// Vocabulary: line, proration, credit, discount, tax rate, subtotal, total. Amounts are minor units of the invoice's
+// currency; credits are negative.
+//
+// Rules: design section 6, R5 (credits) and R6 (discounts before tax, each rate rounded once, spread by the largest remainder).
+package invoice
+
+import (
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/subledger/subledger/domain/period"
+)
+
+// Kinds of lines.
+const (
+	KindPeriod     = "period"          // a price for a period, in advance or in arrears
+	KindCredit     = "prorationCredit" // what was debited for time that is not used
+	KindDebit      = "prorationDebit"  // the rest of a period at what it is from now on
+	KindUsage      = "usage"
+	KindAdjustment = "adjustment" // usage of a period that was billed already
+	KindMinimum    = "minimum"    // what is missing to a commitment
+)
+
+// Line is one line of an invoice. It says all that it was worked out from.
+type Line struct {
+	ID             uuid.UUID        `json:"id"`
+	Kind           string           `json:"kind"`
+	Description    string           `json:"description"`
+	SubscriptionID uuid.UUID        `json:"subscription_id"`
+	PlanID         uuid.UUID        `json:"plan_id"`
+	PlanVersion    int              `json:"plan_version"`
+	ProductID      uuid.UUID        `json:"product_id"`
+	PriceKey       string           `json:"price_key"`
+	Quantity       string           `json:"quantity"` // a decimal, or where it is none a fraction such as 23/3
+	UnitAmount     *decimal.Decimal `json:"unit_amount,omitempty"`
+	Amount         int64            `json:"amount"`
+	Period         period.Period    `json:"period"` // of the service
+	Share          period.Share     `json:"share"`  // of the price's own period
+	ProrationMode  string           `json:"proration_mode"`
+	Reverses       *uuid.UUID       `json:"reverses,omitzero"` // the line that a credit takes back a part of
+	Discounts      []Discount       `json:"discounts,omitzero"`
+	Taxes          []Tax            `json:"taxes,omitzero"`
+	Events         []int64          `json:"events,omitzero"` // positions of what it comes from
+}
+
+// credit tells a line that takes back a part of another.
+func (l *Line) credit() bool { return l.Reverses != nil }

@@ -1,0 +1,232 @@
+package invoice
+
+import (
+	"math/big"
+	"slices"
+
+	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
+
+	"github.com/subledger/subledger/domain/money"
+)
+
+// Discount is what a coupon takes off a line, in minor units; negative on a credit, which gives back what its line had
+// been given.
+type Discount struct {
+	CouponID uuid.UUID `json:"coupon_id"`
+	Code     string    `json:"code"`
+	Amount   int64     `json:"amount"`
+}
+
+// Tax is a line's part of what a rate comes to on the invoice, in minor units.
+type Tax struct {
+	TaxRateID  uuid.UUID       `json:"tax_rate_id"`
+	Percentage decimal.Decimal `json:"percentage"`
+	Inclusive  bool            `json:"inclusive,omitzero"`
+	Taxable    int64           `json:"taxable"` // the line without its inclusive taxes
+	Amount     int64           `json:"amount"`
+}
+
+// Coupon takes something off the lines that it covers: a percentage of each, or an amount of all of them together.
+type Coupon struct {
+	ID         uuid.UUID
+	Code       string
+	PercentOff *decimal.Decimal
+	AmountOff  int64
+	Covers     func(*Line) bool // nil: each
+}
+
+// Rate is a tax rate as it is now.
+type Rate struct {
+	ID         uuid.UUID
+	Percentage decimal.Decimal
+	Inclusive  bool
+}
+
+// Totals are an invoice's, in minor units.
+type Totals struct {
+	Subtotal      int64 `json:"subtotal"`       // of the lines
+	DiscountTotal int64 `json:"discount_total"` // positive: less to pay
+	TaxTotal      int64 `json:"tax_total"`      // inclusive taxes too
+	Total         int64 `json:"total"`          // subtotal less discounts and with exclusive taxes
+}
+
+// Settle gives lines their discounts and taxes (design section 6, R6). Discounts come first, percentages before amounts
+// and each kind in the order of the coupons, on what the ones before left; tax is on what is left then.
+//
+// A credit comes with the discounts and the rates of the line that it reverses and keeps them. Other lines get those of
+// coupons and rates. A percentage is rounded a line, half to even; an amount, and each rate's tax, is rounded once on the
+// invoice and spread by the largest remainder. An amount takes no line below nothing: what is left of it then is lost.
+// It refuses with amount_out_of_range totals that are no int64.
+func Settle(lines []Line, coupons []Coupon, rates []Rate) (Totals, error) {
+	for i := range lines {
+		if l := &lines[i]; !l.credit() {
+			l.Discounts, l.Taxes = nil, nil
+			for _, r := range rates {
+				l.Taxes = append(l.Taxes, Tax{TaxRateID: r.ID, Percentage: r.Percentage, Inclusive: r.Inclusive})
+			}
+		}
+	}
+	inOrder := slices.Clone(coupons)
+	slices.SortStableFunc(inOrder, func(a, b Coupon) int { return kind(a) - kind(b) })
+	for _, c := range inOrder {
+		if err := c.take(lines); err != nil {
+			return Totals{}, err
+		}
+	}
+	if err := tax(lines); err != nil {
+		return Totals{}, err
+	}
+	return Sum(lines)
+}
+
+func kind(c Coupon) int {
+	if c.PercentOff != nil {
+		return 0
+	}
+	return 1
+}
+
+// take gives lines a coupon's discount.
+func (c Coupon) take(lines []Line) error {
+	var covered []*Line
+	var left []decimal.Decimal
+	sum := new(big.Int)
+	for i := range lines {
+		l := &lines[i]
+		if l.credit() || l.net() <= 0 || c.Covers != nil && !c.Covers(l) {
+			continue
+		}
+		covered, left = append(covered, l), append(left, decimalOf(l.net()))
+		sum.Add(sum, big.NewInt(l.net()))
+	}
+	var parts []int64
+	if c.PercentOff == nil {
+		off := c.AmountOff
+		if sum.IsInt64() {
+			off = min(off, sum.Int64())
+		}
+		parts = money.Allocate(off, left)
+	}
+	for i, l := range covered {
+		off := int64(0)
+		if c.PercentOff == nil {
+			off = parts[i]
+		} else {
+			var err error
+			if off, err = money.Round(left[i].Mul(*c.PercentOff).Shift(-2)); err != nil {
+				return err
+			}
+		}
+		if off != 0 {
+			l.Discounts = append(l.Discounts, Discount{CouponID: c.ID, Code: c.Code, Amount: off})
+		}
+	}
+	return nil
+}
+
+// tax works out each rate once over all lines that have it.
+func tax(lines []Line) error {
+	type group struct {
+		exact *big.Rat
+		of    []*Tax
+		parts []*big.Rat
+	}
+	// A rate that was changed is another one: a credit keeps what its line had.
+	type name struct {
+		id         uuid.UUID
+		percentage string
+		inclusive  bool
+	}
+	var order []*group
+	groups := map[name]*group{}
+	for i := range lines {
+		l := &lines[i]
+		base := l.base()
+		for j := range l.Taxes {
+			t := &l.Taxes[j]
+			n := name{t.TaxRateID, t.Percentage.String(), t.Inclusive}
+			g := groups[n]
+			if g == nil {
+				g = &group{exact: new(big.Rat)}
+				groups[n] = g
+				order = append(order, g)
+			}
+			part := t.Percentage.Shift(-2).Rat()
+			part.Mul(part, base)
+			g.exact.Add(g.exact, part)
+			g.of, g.parts = append(g.of, t), append(g.parts, part)
+		}
+	}
+	for _, g := range order {
+		total, err := money.RoundRat(g.exact)
+		if err != nil {
+			return err
+		}
+		for i, part := range money.AllocateRat(total, g.parts) {
+			g.of[i].Amount = part
+		}
+	}
+	for i := range lines {
+		l := &lines[i]
+		taxable := l.net()
+		for _, t := range l.Taxes {
+			if t.Inclusive {
+				taxable -= t.Amount
+			}
+		}
+		for j := range l.Taxes {
+			l.Taxes[j].Taxable = taxable
+		}
+	}
+	return nil
+}
+
+// base is what the taxes of a line are a percentage of: without those that its price includes, exactly.
+func (l *Line) base() *big.Rat {
+	included := decimal.NewFromInt(100)
+	for _, t := range l.Taxes {
+		if t.Inclusive {
+			included = included.Add(t.Percentage)
+		}
+	}
+	base := new(big.Rat).SetInt64(l.net())
+	return base.Quo(base.Mul(base, big.NewRat(100, 1)), included.Rat())
+}
+
+// net is a line less its discounts.
+func (l *Line) net() int64 {
+	n := l.Amount
+	for _, d := range l.Discounts {
+		n -= d.Amount
+	}
+	return n
+}
+
+// Sum adds lines up as they are.
+func Sum(lines []Line) (t Totals, err error) {
+	var amounts, discounts, taxes, all []int64
+	for _, l := range lines {
+		amounts, all = append(amounts, l.Amount), append(all, l.Amount)
+		for _, d := range l.Discounts {
+			discounts, all = append(discounts, d.Amount), append(all, -d.Amount)
+		}
+		for _, x := range l.Taxes {
+			taxes = append(taxes, x.Amount)
+			if !x.Inclusive {
+				all = append(all, x.Amount)
+			}
+		}
+	}
+	for _, of := range []struct {
+		to    *int64
+		parts []int64
+	}{{&t.Subtotal, amounts}, {&t.DiscountTotal, discounts}, {&t.TaxTotal, taxes}, {&t.Total, all}} {
+		if *of.to, err = money.Sum(of.parts...); err != nil {
+			return Totals{}, err
+		}
+	}
+	return t, nil
+}
+
+func decimalOf(minor int64) decimal.Decimal { return decimal.NewFromInt(minor) }
