@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"io/fs"
 
+	"github.com/jackc/pgx/v5"
 	_ "github.com/jackc/pgx/v5/stdlib" // goose speaks database/sql
 	"github.com/pressly/goose/v3"
 )
@@ -29,14 +30,27 @@ type Step struct {
 
 // Up applies what is missing. Each file is one transaction, so a killed run is simply run again. Two
 // processes that migrate at once wait for each other on a session lock. A migration waits at most 3 s for a table's
-// lock before it fails, so that it never queues traffic behind itself.
+// lock before it fails, so that it never queues traffic behind itself. Then the roles are given whatever they lack of
+// what migrations grant. A new database whose owner can't make the roles gets nothing: *NoRolesError.
 func Up(ctx context.Context, databaseURL string) error {
-	return with(ctx, databaseURL, func(p *goose.Provider) error {
+	conn, err := pgx.Connect(ctx, databaseURL)
+	if err != nil {
+		return fmt.Errorf("migrate: %w", err)
+	}
+	defer conn.Close(context.WithoutCancel(ctx))
+	if err := makeRoles(ctx, conn); err != nil {
+		return err
+	}
+	err = with(ctx, databaseURL, func(p *goose.Provider) error {
 		if _, err := p.Up(ctx); err != nil {
 			return fmt.Errorf("migrate: %w", err)
 		}
 		return nil
 	})
+	if err != nil {
+		return err
+	}
+	return grant(ctx, conn)
 }
 
 // Status lists all migrations in order.

@@ -18,7 +18,7 @@ import (
 // built lists the functions that put SQL together, by where its parts come from. None of them may be a
 // request's: those are arguments. A new one is added here only after somebody has looked.
 var built = map[string][]string{
-	"pass on what is made of constants where they are called": {"cmd/subledger: load", "internal/selftest: owners", "eventstore: appendParts", "eventstore: organisations", "eventstore: pageOf", "eventstore: readLedger",
+	"pass on what is made of constants where they are called": {"cmd/subledger: load", "internal/selftest: owners", "eventstore: appendParts", "eventstore: organisations", "eventstore: pageOf", "eventstore: readLedger", "eventstore: readStream",
 		"projections: queue", "projections: queryRows", "projections: todo", "projections: within"},
 	"make placeholders, as many as there are rows, or leave out what has none": {"eventstore: appendSQL", "eventstore: aloneSQL", "eventstore: appendAlone", "eventstore: Stream"},
 	"take tables and columns from the program's types": {"projections: NewTable", "projections: queueLoad", "projections: queueWrite", "projections: flush",
@@ -27,9 +27,10 @@ var built = map[string][]string{
 		"projections: UsagePeriods", "projections: UsageTotals", "projections: CountLicenses", "projections: MeterByKey", "projections: CouponByCode", "projections: arms", "projections: tailBy"},
 	"name a schema that the program chose": {"projections: Drop", "projections: Swap", "projections: align", "projections: applyTo", "projections: catchUp",
 		"projections: execute", "projections: moveCheckpoints", "projections: newCopying", "projections: prepare", "projections: usable"},
-	"name a channel or a database that the program chose": {"projections: listen", "internal/embeddedpg: EnsureDatabase"},
-	"wrap a library's SQL":                                {"internal/reactions: ExecContext", "internal/reactions: QueryContext", "internal/reactions: SelectQuery"},
-	"write a text, no SQL":                                {"handlers: follow", "handlers/checkout: priceLines", "internal/selftest: keep", "internal/selftest: whole"},
+	"name a channel, a database or a role that the program chose": {"projections: listen", "internal/embeddedpg: EnsureDatabase", "migrations: makeRoles"},
+	"repeat what schema.sql has":                                  {"migrations: rights", "migrations: grant"},
+	"wrap a library's SQL":                                        {"internal/reactions: ExecContext", "internal/reactions: QueryContext", "internal/reactions: SelectQuery"},
+	"write a text, no SQL":                                        {"handlers: follow", "handlers/checkout: priceLines", "internal/selftest: keep", "internal/selftest: whole"},
 }
 
 // tools are for developers, on databases of their own.

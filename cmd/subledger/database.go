@@ -64,6 +64,12 @@ func (d *Database) validate() error {
 	return err
 }
 
+// validateOwner is validate for what the owner does alone: its URL is enough.
+func (d *Database) validateOwner() error {
+	d.URL = or(d.URL, d.OwnerURL)
+	return d.validate()
+}
+
 // installation is an opened Database.
 type installation struct {
 	config             Database
@@ -242,6 +248,10 @@ func (in *installation) prepare(ctx context.Context) (eventstore.MasterKey, erro
 	}
 	defer owner.Close()
 	if err := migrations.Up(ctx, in.owner); err != nil {
+		if none := (*migrations.NoRolesError)(nil); errors.As(err, &none) {
+			return eventstore.MasterKey{}, &status{code: exitRefused, err: err,
+				next: "A superuser has to make them:\n" + migrations.CreateRoles + "\nThen run it again. Nothing was changed so far."}
+		}
 		// Under the application's role alone there is nothing to do but to trust the owner.
 		done, look := eventstore.Bootstrapped(ctx, owner)
 		if code(err) != "42501" || look != nil || !done {

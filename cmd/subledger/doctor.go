@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/migrations"
 	"github.com/subledger/subledger/projections"
 )
 
@@ -152,7 +153,7 @@ func (x *examination) examine(ctx context.Context) {
 		name string
 		make func(context.Context) error
 	}{
-		{"append-only", x.appendOnly}, {"reader", x.readsOnly}, {"projections", x.readModels},
+		{"roles", x.roles}, {"append-only", x.appendOnly}, {"reader", x.readsOnly}, {"projections", x.readModels},
 	} {
 		if err := check.make(ctx); err != nil {
 			x.failed(check.name, err)
@@ -259,6 +260,26 @@ func (x *examination) transactionIDs(ctx context.Context) error {
 		do = "End what holds old transactions: " + strings.Join(held, ", ") + ". Then: vacuumdb --all --freeze"
 	}
 	x.found("transaction ids", state, do, "the oldest are %d million old, in database %s; writing ends at 2147", age/1_000_000, database)
+	return nil
+}
+
+// roles: are they there, with all that migrations grant them?
+func (x *examination) roles(ctx context.Context) error {
+	lacking, missing, err := migrations.Lacking(ctx, x.owner)
+	switch {
+	case err != nil:
+		return err
+	case len(missing) > 0:
+		x.found("roles", weak, "As a superuser:\n"+migrations.CreateRoles+"\nThen, as the owner: subledger migrate up", "there is no %s", strings.Join(missing, " and no "))
+	case len(lacking) > 0:
+		detail := lacking[0].String()
+		if len(lacking) > 1 {
+			detail += fmt.Sprintf(", and %d more", len(lacking)-1)
+		}
+		x.found("roles", unsound, "Run as the database's owner: subledger migrate up", "%s", detail)
+	default:
+		x.found("roles", sound, "", "%s and %s have the rights that they need", migrations.App, migrations.Reader)
+	}
 	return nil
 }
 

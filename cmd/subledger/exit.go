@@ -45,22 +45,24 @@ func report(ctx context.Context, p *process, command string, err error) int {
 	if err == nil {
 		return exitDone
 	}
-	code, next := exitFault, ""
+	exit, next := exitFault, ""
 	var s *status
 	switch refusal, ok := domain.AsRefusal(err); {
 	case errors.As(err, &s):
-		code, next = s.code, s.next
-		if code == exitUsage {
+		exit, next = s.code, s.next
+		if exit == exitUsage {
 			next = strings.TrimPrefix(next+"\nSee: "+command+" --help", "\n")
 		}
 	case errors.Is(err, embeddedpg.ErrInUse), errors.Is(err, embeddedpg.ErrNoPrograms):
-		code = exitRefused
+		exit = exitRefused
 	case ctx.Err() != nil && errors.Is(err, context.Canceled):
-		code, err = exitInterrupted, errors.New("interrupted")
+		exit, err = exitInterrupted, errors.New("interrupted")
 	case ok && refusal.Kind == domain.Unavailable:
 		err, next = refusal, "Try again in a moment."
 	case ok:
-		code, err = exitRefused, refusal
+		exit, err = exitRefused, refusal
+	case code(err) == "42501":
+		next = "The role lacks rights. Run as the database's owner: subledger migrate up\nWhich ones it lacks: subledger doctor"
 	}
 	if err.Error() != "" {
 		fmt.Fprintf(p.stderr, "subledger: %s\n", printable(err.Error()))
@@ -68,5 +70,5 @@ func report(ctx context.Context, p *process, command string, err error) int {
 	if next != "" {
 		fmt.Fprintf(p.stderr, "  %s\n", strings.ReplaceAll(next, "\n", "\n  "))
 	}
-	return code
+	return exit
 }

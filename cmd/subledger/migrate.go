@@ -20,7 +20,7 @@ type migrateUp struct {
 	Output
 }
 
-func (c *migrateUp) Validate() error { return c.validate() }
+func (c *migrateUp) Validate() error { return c.validateOwner() }
 
 // Run applies what is missing. Applied counts it.
 func (c *migrateUp) Run(ctx context.Context, p *process) (err error) {
@@ -38,6 +38,7 @@ func (c *migrateUp) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	in.tellKey(p)
+	in.app = in.owner // the application's role may have no password yet
 	store, done, err := in.store(ctx, key)
 	if err != nil {
 		return err
@@ -79,7 +80,7 @@ type migrateStatus struct {
 	Output
 }
 
-func (c *migrateStatus) Validate() error { return c.validate() }
+func (c *migrateStatus) Validate() error { return c.validateOwner() }
 
 func (c *migrateStatus) Run(ctx context.Context, p *process) (err error) {
 	in, err := c.open(ctx, false)
@@ -111,7 +112,7 @@ type migratePlan struct {
 	Output
 }
 
-func (c *migratePlan) Validate() error { return c.validate() }
+func (c *migratePlan) Validate() error { return c.validateOwner() }
 
 // plannedStep is a migration that is not applied yet.
 type plannedStep struct {
