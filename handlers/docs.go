@@ -25,7 +25,10 @@ var docsTypes = map[string]string{".html": "text/html; charset=utf-8", ".js": "t
 
 // docsRoutes serve each file of docs under its name, and the page as /docs.
 func docsRoutes() []Route {
-	routes := []Route{}
+	routes := []Route{{Method: http.MethodGet, Path: "/docs/", Open: true, Serve: func(w http.ResponseWriter, r *http.Request) error {
+		http.Redirect(w, r, "/docs", http.StatusMovedPermanently)
+		return nil
+	}}}
 	_ = fs.WalkDir(docs, "docs", func(name string, entry fs.DirEntry, err error) error {
 		if err != nil || entry.IsDir() {
 			return err

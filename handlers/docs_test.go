@@ -1,6 +1,7 @@
 package handlers_test
 
 import (
+	"encoding/json"
 	"net/http/httptest"
 	"os"
 	"path/filepath"
@@ -27,7 +28,14 @@ func TestDocsAskNobodyElse(t *testing.T) {
 	page := get("/docs")
 	require.Equal(t, 200, page.Code)
 	require.Equal(t, "text/html; charset=utf-8", page.Header().Get("Content-Type"))
-	require.Contains(t, get("/").Body.String(), `"docs":"/docs"`)
+	var welcome struct{ Links map[string]string }
+	require.NoError(t, json.Unmarshal(get("/").Body.Bytes(), &welcome))
+	require.Equal(t, "/docs", welcome.Links["docs"])
+	for name, link := range welcome.Links {
+		require.Equal(t, 200, get(link).Code, name)
+	}
+	require.Equal(t, 301, get("/docs/").Code)
+	require.Equal(t, "/docs", get("/docs/").Header().Get("Location"))
 	for directive := range strings.SplitSeq(page.Header().Get("Content-Security-Policy"), "; ") {
 		require.Regexp(t, `^[a-z-]+( '(none|self)'| data:)+$`, directive, "no other host, nothing inline")
 	}
@@ -58,7 +66,7 @@ func TestDocsAskNobodyElse(t *testing.T) {
 	require.Contains(t, get("/docs/viewer/LICENSE").Body.String(), "Apache License")
 	require.Contains(t, get("/docs/viewer/VERSION").Body.String(), "swagger-ui-dist ")
 
-	for _, path := range []string{"/docs/", "/docs/index.html", "/docs/fetch.sh", "/docs/viewer", "/docs/viewer/..%2fpage.js", "/docs/%2e%2e/openapi.go"} {
+	for _, path := range []string{"/docs/index.html", "/docs/fetch.sh", "/docs/viewer", "/docs/viewer/..%2fpage.js", "/docs/%2e%2e/openapi.go"} {
 		require.Equal(t, 404, get(path).Code, path)
 	}
 }

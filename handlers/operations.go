@@ -33,7 +33,7 @@ func welcome(w http.ResponseWriter, _ *http.Request) error {
 		Product string            `json:"product"`
 		Version string            `json:"version,omitzero"`
 		Links   map[string]string `json:"links"`
-	}{Product: "Subledger", Links: map[string]string{"api": "/ledger/v1", "docs": "/docs", "openapi": "/openapi/ledger-v1.json",
+	}{Product: "Subledger", Links: map[string]string{"docs": "/docs", "openapi": "/openapi/ledger-v1.json",
 		"salable": "/openapi/salable-v1.json", "health": "/healthz"}}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "(devel)" {
 		out.Version = info.Main.Version

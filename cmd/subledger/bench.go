@@ -323,7 +323,7 @@ func (c *benchCommand) start(ctx context.Context, dir string, roles ...string) (
 	}
 	// What the server says is not part of the result; its faults show as errors of requests.
 	log := slog.New(slog.DiscardHandler)
-	config := &serveCommand{Listen: "127.0.0.1:0", Roles: roles, Connections: 48, Drain: 5 * time.Second,
+	config := &serveCommand{Listen: "127.0.0.1:0", Demo: true, Roles: roles, Connections: 48, Drain: 5 * time.Second,
 		Database: Database{DataDir: dir, PGBin: c.PGBin, PGCache: c.PGCache, PGUser: c.PGUser}}
 	in := &installation{config: config.Database, embedded: true}
 	b = &benched{installation: in}

@@ -82,3 +82,44 @@ func TestStoredEventsHashAsPublished(t *testing.T) {
 	c.fails(2, "events", "show", "1", "--ledger", "nonsense")
 	require.Len(t, strings.Split(strings.TrimSpace(c.ok("events", "tail", "--mode", "test", "-n", "3", "-o", "json")), "\n"), 3)
 }
+
+func TestEventsTail(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	c.ok("demo")
+	positions := func(args ...string) (all []int64) {
+		for line := range strings.Lines(c.ok(append([]string{"events", "tail", "--mode", "test", "-o", "json"}, args...)...)) {
+			all = append(all, parse[struct{ Position int64 }](t, line).Position)
+		}
+		return all
+	}
+	all := positions("--after", "0")
+	require.Greater(t, len(all), 10)
+	require.Equal(t, all[max(0, len(all)-20):], positions())
+	require.Equal(t, all[len(all)-2:], positions("-n", "2"))
+	require.Empty(t, positions("-n", "0"))
+	require.Equal(t, all[5:], positions("--after", "5"))
+	require.Equal(t, all[5:7], positions("--after", "5", "-n", "2"))
+	require.Equal(t, all, positions("--after", "0", "-n", "100000"))
+
+	for _, args := range [][]string{{"-n", "-1"}, {"--lines=-1"}, {"-n-1"}, {"-n", "ten"}, {"--after", "-1"}} {
+		require.Contains(t, c.fails(2, append([]string{"events", "tail"}, args...)...).stderr, "want a number, 0 or more, not ", "%s", args)
+	}
+	require.Contains(t, c.fails(2, "events", "tail", "--after", "3", "-n", "2", "--follow").stderr, "--follow")
+	for _, args := range [][]string{{"--organisation", uuid.NewString()}, {"--mode", "test"}} {
+		require.Contains(t, c.fails(2, append([]string{"events", "tail", "--ledger", "system"}, args...)...).stderr, "--ledger names a ledger by itself")
+		require.Contains(t, c.fails(2, append([]string{"events", "show", "1", "--ledger", "system"}, args...)...).stderr, "--ledger names a ledger by itself")
+	}
+
+	// A table: each column begins where its header does, however long the others are.
+	lines := strings.Split(strings.TrimRight(c.ok("events", "tail", "--mode", "test", "--after", "0"), "\n"), "\n")
+	require.Len(t, lines, len(all)+1)
+	for _, column := range []string{"recorded at", "type", "stream", "data"} {
+		at := strings.Index(lines[0], column)
+		require.Positive(t, at, column)
+		for _, line := range lines[1:] {
+			require.Equal(t, "  ", line[at-2:at], line)
+			require.NotEqual(t, byte(' '), line[at], line)
+		}
+	}
+}

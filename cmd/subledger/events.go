@@ -6,10 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
+	"github.com/alecthomas/kong"
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
@@ -26,16 +29,42 @@ type eventsTail struct {
 	Database
 	Output
 	Ledger `embed:""`
-	Lines  int64 `short:"n" default:"20" help:"How many events of the past."`
-	After  int64 `default:"-1" help:"Begin after this position instead."`
-	Follow bool  `short:"f" help:"Go on with new events until interrupted."`
+	Lines  *number `short:"n" placeholder:"20" help:"How many: the last ones, by default 20; with --after the first ones after it, by default all."`
+	After  *number `placeholder:"POSITION" help:"Begin after this position."`
+	Follow bool    `short:"f" help:"Go on with new events until interrupted."`
+}
+
+// number is a whole number from 0. As a flag's value it takes "-1" for the number that it is, and not for a flag.
+type number int64
+
+func (n *number) Decode(ctx *kong.DecodeContext) error {
+	text := fmt.Sprint(ctx.Scan.Pop().Value)
+	v, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || v < 0 {
+		return fmt.Errorf("want a number, 0 or more, not %q", text)
+	}
+	*n = number(v)
+	return nil
 }
 
 func (c *eventsTail) Validate() error {
-	if c.Lines < 0 {
-		return errors.New("--lines is 0 or more")
+	if c.Follow && c.Lines != nil && c.After != nil {
+		return errors.New("--follow goes on without an end: leave out --lines or --after")
 	}
-	return c.validate()
+	return errors.Join(c.contradiction(), c.validate())
+}
+
+// span is after which position to begin, and how many events to print of what is there.
+func (c *eventsTail) span(head int64) (after, most int64) {
+	switch {
+	case c.After != nil && c.Lines != nil:
+		return int64(*c.After), int64(*c.Lines)
+	case c.After != nil:
+		return int64(*c.After), math.MaxInt64
+	case c.Lines != nil:
+		return max(0, head-int64(*c.Lines)), math.MaxInt64
+	}
+	return max(0, head-20), math.MaxInt64
 }
 
 func (c *eventsTail) Run(ctx context.Context, p *process) (err error) {
@@ -55,14 +84,12 @@ func (c *eventsTail) Run(ctx context.Context, p *process) (err error) {
 	if name, other := c.name(); head == 0 {
 		p.say("%s", strings.TrimSpace(name+" is empty. "+other))
 	}
-	after := c.After
-	if after < 0 {
-		after = max(0, head-c.Lines)
-	}
+	after, most := c.span(head)
+	p.writeEventHeader(c.Output)
 	again := time.NewTicker(250 * time.Millisecond)
 	defer again.Stop()
-	for {
-		events, err := s.store.Page(ctx, ledger, after, 1000)
+	for most > 0 {
+		events, err := s.store.Page(ctx, ledger, after, int(min(most, 1000)))
 		if c.Follow && ctx.Err() != nil {
 			return nil // it was asked to end, while it read
 		}
@@ -73,7 +100,7 @@ func (c *eventsTail) Run(ctx context.Context, p *process) (err error) {
 			return err
 		}
 		if len(events) > 0 {
-			after = events[len(events)-1].Position
+			after, most = events[len(events)-1].Position, most-int64(len(events))
 			continue
 		}
 		if !c.Follow {
@@ -84,6 +111,29 @@ func (c *eventsTail) Run(ctx context.Context, p *process) (err error) {
 			return nil // it was asked to end
 		case <-again.C:
 		}
+	}
+	return nil
+}
+
+// eventRow lays out a line of events: a page is printed before the next one is read, so columns are as wide as
+// anything that goes into them can be.
+func eventRow(position, at, kind, stream, data string) string {
+	return fmt.Sprintf("%8s  %-26s  %-*s  %-36s  %s", position, at, longestType(), kind, stream, data)
+}
+
+// longestType is how long the name of an event can be.
+var longestType = sync.OnceValue(func() (most int) {
+	for _, v := range eventstore.Vocabularies() {
+		for _, e := range v.Events {
+			most = max(most, len(e.Name))
+		}
+	}
+	return most
+})
+
+func (p *process) writeEventHeader(out Output) {
+	if !out.json() {
+		fmt.Fprintln(p.stdout, cut(eventRow("position", "recorded at", "type", "stream", "data"), p.width()))
 	}
 }
 
@@ -105,8 +155,8 @@ func (p *process) writeEvents(out Output, events []*eventstore.Recorded) error {
 		if err := json.Unmarshal(text, &shown); err != nil {
 			return err
 		}
-		line := fmt.Sprintf("%8d  %s  %-34s %s  %s", e.Position, e.RecordedAt.Format("2006-01-02 15:04:05.000000"),
-			printable(e.Type), e.Stream, printable(shorten(string(shown.Data), 160)))
+		line := eventRow(strconv.FormatInt(e.Position, 10), e.RecordedAt.Format("2006-01-02 15:04:05.000000"),
+			printable(e.Type), e.Stream.String(), printable(shorten(string(shown.Data), 160)))
 		if _, err := fmt.Fprintln(p.stdout, cut(line, width)); err != nil {
 			return err
 		}
@@ -133,7 +183,7 @@ type eventsShow struct {
 	Stored   bool  `help:"Show data and meta as they are stored and hashed: personal values are ciphertext."`
 }
 
-func (c *eventsShow) Validate() error { return c.validate() }
+func (c *eventsShow) Validate() error { return errors.Join(c.contradiction(), c.validate()) }
 
 // storedEvent is what the hash is made of, and the hash.
 type storedEvent struct {

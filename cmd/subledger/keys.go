@@ -26,18 +26,18 @@ type keysCommands struct {
 	Revoke keysRevoke `cmd:"" help:"End a key now. A running server may take it for one second more."`
 }
 
-// shownKey is an organisation.KeyView on the wire.
+// shownKey is an organisation.KeyView on the wire, with the names that HTTP has for it.
 type shownKey struct {
 	ID           uuid.UUID  `json:"id"`
 	Organisation uuid.UUID  `json:"organisation"`
-	LedgerID     uuid.UUID  `json:"ledgerId"`
+	LedgerID     uuid.UUID  `json:"ledgerUuid"`
 	Mode         string     `json:"mode"` // live, test, admin: as --mode
 	Name         string     `json:"name"`
 	Hint         string     `json:"hint"`
 	Scopes       []string   `json:"scopes"`
 	Status       string     `json:"status"`
-	ExpiresAt    *time.Time `json:"expiresAt,omitzero"`
-	EndsAt       *time.Time `json:"endsAt,omitzero"`
+	ExpiresAt    *time.Time `json:"expiresAt"`
+	EndsAt       *time.Time `json:"endsAt"` // when it stops working, whatever the reason
 	CreatedAt    time.Time  `json:"createdAt"`
 }
 
@@ -75,11 +75,23 @@ func (c *keysCreate) Validate() error {
 		return errors.New("--expires-in is more than 0; leave it out for a key that does not expire")
 	}
 	for _, scope := range c.Scopes {
-		if _, ok := organisation.CanonicalScope(scope); !ok {
-			return fmt.Errorf("--scopes: there is no scope %q; there are %s", scope, strings.Join(organisation.Scopes(), " "))
+		known, ok := organisation.CanonicalScope(scope)
+		switch {
+		case slices.Contains(c.fitting(), known):
+		case c.Mode == adminMode:
+			return fmt.Errorf("--scopes: an admin key has the scope %s alone; leave out --scopes", organisation.AdminScope)
+		case ok:
+			return fmt.Errorf("--scopes: the scope %s is of admin keys, which belong to no organisation: --mode admin", known)
+		default:
+			return fmt.Errorf("--scopes: there is no scope %q; a %s key may have %s", scope, c.Mode, strings.Join(c.fitting(), " "))
 		}
 	}
 	return c.validate()
+}
+
+// fitting are the scopes that a key of the mode may have.
+func (c *keysCreate) fitting() []string {
+	return slices.DeleteFunc(organisation.Scopes(), func(scope string) bool { return (scope == organisation.AdminScope) != (c.Mode == adminMode) })
 }
 
 func (c *keysCreate) Run(ctx context.Context, p *process) (err error) {
@@ -97,7 +109,7 @@ func (c *keysCreate) Run(ctx context.Context, p *process) (err error) {
 		cmd.Organisation, cmd.Mode = org.ID, c.Mode
 	}
 	if len(cmd.Scopes) == 0 {
-		cmd.Scopes = slices.DeleteFunc(organisation.Scopes(), func(scope string) bool { return (scope == organisation.AdminScope) != (c.Mode == adminMode) })
+		cmd.Scopes = c.fitting()
 	}
 	if c.ExpiresIn != nil {
 		at := time.Now().Add(*c.ExpiresIn)

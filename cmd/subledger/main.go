@@ -27,6 +27,8 @@ type commands struct {
 	Doctor      doctorCommand      `cmd:"" help:"Look for what is wrong or not enforced on this installation."`
 	Bench       benchCommand       `cmd:"" help:"Measure the product against baselines on this machine."`
 	Version     versionCommand     `cmd:"" help:"Print the version."`
+
+	ShowVersion showVersion `name:"version" help:"Print the version."`
 }
 
 // process is what a subcommand gets of the world around it.
@@ -59,7 +61,7 @@ func run(ctx context.Context, p *process, args []string) int {
 		panic(err) // a mistake in the structs' tags
 	}
 	selected, err := parser.Parse(args)
-	if ended >= 0 { // --help was printed
+	if ended >= 0 { // --help or --version was printed
 		return ended
 	}
 	if err != nil {

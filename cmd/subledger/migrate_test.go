@@ -88,7 +88,9 @@ func TestNewReadModelsAreBuilt(t *testing.T) {
 
 func TestVersion(t *testing.T) {
 	t.Parallel()
-	v := parse[struct{ Version, Go, Schema string }](t, newCLI(t).ok("version", "-o", "json"))
+	c := newCLI(t)
+	v := parse[struct{ Version, Go, Schema string }](t, c.ok("version", "-o", "json"))
+	require.Equal(t, c.ok("version"), c.ok("--version"))
 	require.NotEmpty(t, v.Version)
 	require.Contains(t, v.Go, "go1.")
 	require.NotEmpty(t, v.Schema)

@@ -30,6 +30,7 @@ type serveCommand struct {
 	Drain         time.Duration `env:"SUBLEDGER_DRAIN" default:"20s" help:"How long running requests may take to finish at the end."`
 	LogLevel      slog.Level    `env:"SUBLEDGER_LOG_LEVEL" default:"info" help:"debug, info, warn or error."`
 	AccessLog     bool          `env:"SUBLEDGER_ACCESS_LOG" help:"Log every request."`
+	Demo          bool          `env:"SUBLEDGER_DEMO" default:"true" negatable:"" help:"Make a demo organisation in a new private database, and tell its keys."`
 	AcceptRestore bool          `help:"Go on with a database that lacks what was acknowledged, and record that."`
 	FaultPoints   string        `env:"SUBLEDGER_FAULT_POINTS" hidden:"" help:"Fail on purpose at named steps; for test ledgers only (docs/faults.md)."`
 
@@ -154,6 +155,9 @@ func (c *serveCommand) announce(p *process, t started) error {
 
 // welcome makes the demo of a new private database and tells which of its keys still work.
 func (s *server) welcome(ctx context.Context) error {
+	if !s.config.Demo {
+		return nil
+	}
 	system := s.store.SystemLedger()
 	state, _, err := s.store.Fold(ctx, system, demoOrganisation(s.store.Master(), 1))
 	if err != nil {

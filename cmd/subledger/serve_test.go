@@ -61,6 +61,21 @@ func TestServeAndCommandsBesideIt(t *testing.T) {
 	require.NotEmpty(t, third.started.Keys.Test)
 }
 
+func TestServeWithoutADemo(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	s := c.with("SUBLEDGER_DEMO=false").serve()
+	require.Empty(t, s.started.Organisation)
+	require.Empty(t, s.started.Keys)
+	require.Equal(t, "[]\n", c.ok("keys", "list", "-o", "json"))
+	require.Contains(t, c.fails(4, "events", "tail").stderr, "there is no organisation yet")
+	require.Equal(t, 0, s.stop())
+
+	// Where there is a demo already, its keys are not told either.
+	c.ok("demo")
+	require.Empty(t, c.serve("--no-demo").started.Keys)
+}
+
 // A request that is on its way when the server is told to end is answered.
 func TestServeDrains(t *testing.T) {
 	t.Parallel()
@@ -129,7 +144,7 @@ func TestServeRefusesWhatCannotWork(t *testing.T) {
 		}
 		require.Contains(t, c.fails(2, args...).stderr, see, "%s", args)
 	}
-	for _, env := range []string{"DATABASE_OWNER_URL=postgres://x/y", "DATABASE_URL=mysql://secret@x/y", "SUBLEDGER_MASTER_KEY=short"} {
+	for _, env := range []string{"DATABASE_OWNER_URL=postgres://x/y", "DATABASE_READER_URL=postgres://x/y", "DATABASE_URL=mysql://secret@x/y", "SUBLEDGER_MASTER_KEY=short"} {
 		r := c.with(env).fails(2, "serve")
 		require.NotContains(t, r.stderr, "secret")
 	}

@@ -72,6 +72,14 @@ type Ledger struct {
 	Mode         string    `enum:"live,test," default:"" placeholder:"live|test" help:"Which of its ledgers, live or test. Default: live."`
 }
 
+// contradiction refuses two answers to the one question.
+func (c Ledger) contradiction() error {
+	if c.Ledger != "" && (c.Organisation != uuid.Nil || c.Mode != "") {
+		return errors.New("--ledger names a ledger by itself; leave out --organisation and --mode")
+	}
+	return nil
+}
+
 // name is the ledger for people, and the flag that chooses the organisation's other one, if it has.
 func (c Ledger) name() (name, other string) {
 	switch {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"runtime/debug"
 
+	"github.com/alecthomas/kong"
+
 	"github.com/subledger/subledger/migrations"
 )
 
@@ -58,10 +60,23 @@ func thisProgram() (string, error) {
 }
 
 func (c *versionCommand) Run(p *process) error {
-	b := thisBuild()
 	if c.json() {
-		return p.writeJSON(b)
+		return p.writeJSON(thisBuild())
 	}
-	_, err := fmt.Fprintf(p.stdout, "subledger %s, %s, schema %s\n", b.Version, b.Go, b.Schema)
+	return thisBuild().write(p.stdout)
+}
+
+func (b build) write(to io.Writer) error {
+	_, err := fmt.Fprintf(to, "subledger %s, %s, schema %s\n", b.Version, b.Go, b.Schema)
+	return err
+}
+
+// showVersion is the flag --version, which many programs have: it prints and ends.
+type showVersion bool
+
+// BeforeReset is called when the flag is met, before anything is asked of the other arguments.
+func (showVersion) BeforeReset(app *kong.Kong) error {
+	err := thisBuild().write(app.Stdout)
+	app.Exit(exitDone)
 	return err
 }
