@@ -76,19 +76,41 @@ func LoadAs[S State](l Ledger, stream uuid.UUID, code string) (S, error) {
 }
 
 // DeriveID makes the n-th UUIDv7 of a command: its time is at (milliseconds, UTC), then follow the low
-// 12 bits of n, so that the ids of one command sort in the order of their making (the first 4,096 of
-// them), and a hash of the command's own id and n. Pure: a decision taken again makes the same ids.
+// 12 bits of n and a hash of the command's own id and n. Pure: a decision taken again makes the same ids.
 func DeriveID(command uuid.UUID, at time.Time, n int) uuid.UUID {
+	id := hashed(command, n)
+	return version7(id, at, uint16(n))
+}
+
+// OrderedID makes the n-th id, from 1, of what a command creates that is decided when its ledger stands at a position.
+// Ids of a ledger sort as they were made, those of one millisecond too (a test clock may stand still for years), since
+// lists page by them: what is created after a page was read has to come after all that was on it. Behind the time
+// follow 32 bits of the position, 17 of n and a hash. The position starts elsewhere in each ledger, so that an id does
+// not tell how much happened there; the order is lost once in 4 billion positions, within one millisecond.
+func OrderedID(ledger uuid.UUID, position int64, command uuid.UUID, at time.Time, n int) uuid.UUID {
+	id := hashed(command, n)
+	salt := hashed(ledger, 0)
+	place := uint32(position) + binary.BigEndian.Uint32(salt[8:])
+	low := binary.BigEndian.Uint64(id[8:])&(1<<25-1) | uint64(n)&(1<<17-1)<<25 | uint64(place&(1<<20-1))<<42
+	binary.BigEndian.PutUint64(id[8:], low)
+	return version7(id, at, uint16(place>>20))
+}
+
+func hashed(id uuid.UUID, n int) (sum uuid.UUID) {
 	var seed [24]byte
-	copy(seed[:16], command[:])
+	copy(seed[:16], id[:])
 	binary.BigEndian.PutUint64(seed[16:], uint64(n))
-	sum := sha256.Sum256(seed[:])
-	var id uuid.UUID
-	copy(id[:], sum[:16])
+	all := sha256.Sum256(seed[:])
+	copy(sum[:], all[:16])
+	return sum
+}
+
+// version7 sets the time, the 12 bits after it, and what makes it a version 7.
+func version7(id uuid.UUID, at time.Time, next uint16) uuid.UUID {
 	ms := uint64(at.UnixMilli())
 	binary.BigEndian.PutUint16(id[0:], uint16(ms>>32))
 	binary.BigEndian.PutUint32(id[2:], uint32(ms))
-	binary.BigEndian.PutUint16(id[6:], 0x7000|uint16(n)&0x0fff)
+	binary.BigEndian.PutUint16(id[6:], 0x7000|next&0x0fff)
 	id[8] = id[8]&0x3f | 0x80
 	return id
 }

@@ -358,7 +358,7 @@ func (d *decision) LastRecorded() time.Time { return d.part.recordedAt }
 
 func (d *decision) NewID() uuid.UUID {
 	d.ids++
-	return domain.DeriveID(d.call.req.ID, d.now, d.ids)
+	return domain.OrderedID(d.part.ls.id, d.part.head.Position, d.call.req.ID, d.now, d.ids)
 }
 
 func (d *decision) Load(id uuid.UUID) (domain.State, error) {

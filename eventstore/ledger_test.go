@@ -1,8 +1,11 @@
 package eventstore
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -267,4 +270,50 @@ func TestSubscribersHearInOrder(t *testing.T) {
 		require.Equal(t, int64(i+1), position)
 	}
 	require.Len(t, heard, 50)
+}
+
+// What is created later has the higher id, within a millisecond too and whichever process decides: who pages by ids
+// misses nothing that comes while they do.
+func TestIDsSortByPosition(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	stand := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
+	one, two := f.store(t, Config{Now: func() time.Time { return stand }}), f.store(t, Config{Now: func() time.Time { return stand.Add(-time.Hour) }})
+	ledger := f.ledger(t, "live")
+	type made struct {
+		at  int64
+		ids []uuid.UUID
+	}
+	var mu sync.Mutex
+	var all []made
+	var wg sync.WaitGroup
+	for i := range 120 {
+		wg.Go(func() {
+			var ids []uuid.UUID
+			s := one
+			if i%3 == 0 {
+				s = two
+			}
+			r, err := s.Execute(context.WithoutCancel(t.Context()), Request{Ledger: ledger, Command: decideFunc(func(l domain.Ledger) (any, error) {
+				ids = []uuid.UUID{l.NewID(), l.NewID(), l.NewID()}
+				l.Append(ids[0], added{1})
+				return nil, nil
+			})})
+			if err != nil {
+				t.Error(err)
+			}
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(all, made{r.First, ids})
+		})
+	}
+	wg.Wait()
+	slices.SortFunc(all, func(a, b made) int { return cmp.Compare(a.at, b.at) })
+	var last uuid.UUID
+	for _, m := range all {
+		for _, id := range m.ids {
+			require.Equal(t, 1, bytes.Compare(id[:], last[:]), "at %d", m.at)
+			last = id
+		}
+	}
 }

@@ -67,7 +67,8 @@ func (c Config) arguments(data, socketDir string) []string {
 		"min_wal_size=256MB", "max_wal_size=2GB", "checkpoint_timeout=15min",
 		"autovacuum_naptime=15s", "autovacuum_vacuum_insert_scale_factor=0.05",
 		"idle_in_transaction_session_timeout=60s", "timezone=UTC",
-		"log_lock_waits=on", "log_min_duration_statement=500ms",
+		// Neither values of statements nor of rows that clash: they may be personal, and outlive an erasure there.
+		"log_lock_waits=on", "log_min_duration_statement=500ms", "log_parameter_max_length=0", "log_parameter_max_length_on_error=0", "log_error_verbosity=terse",
 	}
 	names := make([]string, 0, len(c.Settings))
 	for name := range c.Settings {

@@ -50,6 +50,28 @@ func stop(t *testing.T, s *Server) {
 	require.NoError(t, s.Stop(t.Context()))
 }
 
+// B90: what was bound to a slow statement, or to one that failed, may be personal: the log keeps the statement alone.
+func TestB90_TheLogHoldsNoValues(t *testing.T) {
+	t.Parallel()
+	dir := newDir(t)
+	s := start(t, Config{Dir: dir})
+	conn, err := pgx.Connect(t.Context(), s.URL(Superuser, "postgres"))
+	require.NoError(t, err)
+	defer conn.Close(t.Context())
+	_, err = conn.Exec(t.Context(), "create table people (name text primary key)")
+	require.NoError(t, err)
+	insert := "insert into people select $1 from pg_sleep(0.6)"
+	_, err = conn.Exec(t.Context(), insert, "Ada Lovelace")
+	require.NoError(t, err)
+	_, err = conn.Exec(t.Context(), insert, "Ada Lovelace")
+	require.ErrorContains(t, err, "people_pkey")
+	log, err := os.ReadFile(filepath.Join(dir, "postgres.log"))
+	require.NoError(t, err)
+	require.Contains(t, string(log), "pg_sleep(0.6)")
+	require.Contains(t, string(log), "people_pkey")
+	require.NotContains(t, string(log), "Lovelace")
+}
+
 func TestColdAndWarmStart(t *testing.T) {
 	t.Parallel()
 	dir, began := newDir(t), time.Now()

@@ -230,7 +230,7 @@ func (d *decision) LastRecorded() time.Time { return d.lastRecorded() }
 
 func (d *decision) NewID() uuid.UUID {
 	d.ids++
-	return domain.DeriveID(d.command, d.at, d.ids)
+	return domain.OrderedID(ID, int64(len(d.log)), d.command, d.at, d.ids)
 }
 
 func (d *decision) Load(id uuid.UUID) (domain.State, error) { return d.load(id).state, nil }
