@@ -39,6 +39,21 @@ func (s *Store) EraseSubject(ctx context.Context, ledger uuid.UUID, subject stri
 	return destroyed, s.Forget(ctx, ledger)
 }
 
+// SubjectKeys counts the keys of a subject: those that something can still be read with, and those that were destroyed.
+// A subject that nothing was ever written about has neither.
+func (s *Store) SubjectKeys(ctx context.Context, ledger uuid.UUID, subject string) (live, destroyed int64, err error) {
+	lk, err := s.keys.load(ctx, s.pool, ledger)
+	if err != nil {
+		return 0, 0, err
+	}
+	err = s.pool.QueryRow(ctx, `select count(wrapped_key), count(destroyed_at) from subject_keys where ledger_id = $1 and subject = $2`,
+		ledger, lk.subjectHash(subject)).Scan(&live, &destroyed)
+	if err != nil {
+		return 0, 0, fmt.Errorf("look for a subject's keys: %w", err)
+	}
+	return live, destroyed, nil
+}
+
 // Forget drops what is in memory of ledgers' persons: keys, and the folded states that commands decide on. All of
 // it can be read again, but for what was erased meanwhile. Without a ledger it is all ledgers, and returns
 // before the states are gone.

@@ -22,6 +22,7 @@ type commands struct {
 	Keys        keysCommands       `cmd:"" help:"Make, list, roll and revoke API keys."`
 	Events      eventsCommands     `cmd:"" help:"Read a ledger's events."`
 	Verify      verifyCommand      `cmd:"" help:"Recompute the hash chains: has anyone changed history?"`
+	Erase       eraseCommand       `cmd:"" help:"Erase a person: destroy the keys of what a ledger knows of them."`
 	Projections projectionCommands `cmd:"" help:"Look at the read models, rebuild or check them."`
 	Selftest    selftestCommands   `cmd:"" help:"Check the invariants of a database."`
 	Doctor      doctorCommand      `cmd:"" help:"Look for what is wrong or not enforced on this installation."`
