@@ -10,15 +10,14 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// tourStep is a block of the README to run and, below it, what it prints.
+// tourStep is a block of a page to run and, below it, what it prints.
 type tourStep struct{ script, prints string }
 
-// readTour reads the steps exactly as they stand in the README.
-func readTour(t *testing.T) []tourStep {
+// readTour reads the steps exactly as they stand in the page.
+func readTour(t *testing.T, page string) []tourStep {
 	t.Helper()
-	text, err := os.ReadFile("../../README.md")
+	text, err := os.ReadFile(page)
 	require.NoError(t, err)
-	require.True(t, strings.HasPrefix(string(text), "```\nmake run "), "the first lines are the two commands")
 	var steps []tourStep
 	for rest := string(text); ; {
 		_, after, ok := strings.Cut(rest, "\n```sh\n")
@@ -37,9 +36,23 @@ func readTour(t *testing.T) []tourStep {
 
 func TestTheReadmesTour(t *testing.T) {
 	t.Parallel()
-	steps := readTour(t)
-	require.GreaterOrEqual(t, len(steps), 6)
-	s := newCLI(t).serve()
+	text, err := os.ReadFile("../../README.md")
+	require.NoError(t, err)
+	require.True(t, strings.HasPrefix(string(text), "```\nmake run "), "the first lines are the two commands")
+	newCLI(t).serve().follow("../../README.md", 6)
+}
+
+func TestFirstStepsWithTheLedger(t *testing.T) {
+	t.Parallel()
+	newCLI(t).serve("--no-demo").follow("../../docs/ledger.md", 8)
+}
+
+// follow runs a page's steps in one shell and wants each to print what stands below it.
+func (s *serving) follow(page string, least int) {
+	t := s.t
+	t.Helper()
+	steps := readTour(t, page)
+	require.GreaterOrEqual(t, len(steps), least)
 	dir := t.TempDir()
 	require.NoError(t, os.Mkdir(filepath.Join(dir, "bin"), 0o755))
 	require.NoError(t, os.Symlink(built, filepath.Join(dir, "bin", "subledger")))
