@@ -17,7 +17,7 @@ type eraseCommand struct {
 	Database
 	Output
 	Ledger  `embed:""`
-	Subject []string `required:"" placeholder:"KIND:ID" help:"Who, such as grantee:dora; more than one may be given."`
+	Subject []string `required:"" sep:"none" placeholder:"KIND:ID" help:"Who, such as grantee:dora; more than one may be given."`
 	Yes     bool     `help:"Erase without asking."`
 }
 

@@ -3,11 +3,35 @@ package main_test
 import (
 	"os"
 	"path/filepath"
+	"regexp"
+	"strings"
 	"testing"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
+
+	"github.com/subledger/subledger/internal/faults"
 )
+
+// The journal that docs/running.md shows is one, of a command that was acknowledged.
+func TestTheJournalOfThePage(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/running.md")
+	require.NoError(t, err)
+	var lines strings.Builder
+	for _, m := range regexp.MustCompile("(?s)```json\n(.*?)```").FindAllStringSubmatch(string(page), -1) {
+		lines.WriteString(m[1])
+	}
+	file := filepath.Join(t.TempDir(), "journal")
+	require.NoError(t, os.WriteFile(file, []byte(lines.String()), 0o600))
+	entries, err := faults.ReadJournal(file)
+	require.NoError(t, err)
+	require.Len(t, entries, 1)
+	require.Equal(t, "order-1", entries[0].Key)
+	require.Len(t, entries[0].Answers, 1)
+	require.Equal(t, 201, entries[0].Answers[0].Status)
+	require.EqualValues(t, 17, entries[0].Answers[0].Position)
+}
 
 func TestSelftestCheck(t *testing.T) {
 	t.Parallel()
