@@ -32,7 +32,7 @@ var named = map[string]string{
 // unnamed are texts, numbers and choices that name nothing. What is not a string in the document is none anyway.
 var unnamed = strings.Fields(`active aggregation anchorAt appType at billing carriesOver credit currency default defaultValue delayMs description
 	displayName email environment enumOptions evalDays evaluation expiresAt failures from includedSeats increment decrement interval isUnlimited
-	isUsage key kind length licenseType logoUrl maxSeatAmount maxUsage minUsage minimumAmount mode name outcome overlap owner paid perSeatAmount
+	isUsage key kind length licenseType logoUrl maxSeatAmount maxUsage minUsage minimumAmount mode name now outcome overlap owner paid perSeatAmount
 	planType price percentOff amountOff duration durationPeriods title text theme featureOrder customTheme maxRedemptions redeemBy endsAt code prorationMode proration provider pricePerUnit quantity salablePlan scopes showUnlimited slug sortOrder startAt status
 	timeZone to trialDays trialEnd type unitAmount flatAmount upTo packageSize percentage freeUnits value valueType variableName visibility when
 	pricingType after limit cursor dryRun assigned`) // cursors, and ids in paths and headers, have tests of their own below

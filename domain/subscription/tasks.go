@@ -3,9 +3,7 @@ package subscription
 import (
 	"encoding/json"
 	"fmt"
-	"strings"
 	"time"
-	"unicode"
 
 	"github.com/google/uuid"
 
@@ -80,7 +78,7 @@ func (c CompleteTask) Decide(l domain.Ledger) (any, error) {
 func (c FailTask) Decide(l domain.Ledger) (any, error) {
 	return report(l, c.TaskID, c.Attempt, func(t *task.State, _ *State) error {
 		l.Append(t.Subject, ChangeAbandoned{TaskID: c.TaskID})
-		l.Append(c.TaskID, task.GaveUp{Attempt: c.Attempt, Code: clip(c.Code), Message: clip(c.Message)})
+		l.Append(c.TaskID, task.GaveUp{Attempt: c.Attempt, Code: task.Clip(c.Code), Message: task.Clip(c.Message)})
 		return nil
 	})
 }
@@ -88,7 +86,7 @@ func (c FailTask) Decide(l domain.Ledger) (any, error) {
 // Decide implements domain.Command.
 func (c RetryTask) Decide(l domain.Ledger) (any, error) {
 	return report(l, c.TaskID, c.Attempt, func(*task.State, *State) error {
-		l.Append(c.TaskID, task.Retried{Attempt: c.Attempt, Code: clip(c.Code), Message: clip(c.Message), NextAt: instant(c.NextAt)})
+		l.Append(c.TaskID, task.Retried{Attempt: c.Attempt, Code: task.Clip(c.Code), Message: task.Clip(c.Message), NextAt: instant(c.NextAt)})
 		return nil
 	})
 }
@@ -96,8 +94,8 @@ func (c RetryTask) Decide(l domain.Ledger) (any, error) {
 // Decide implements domain.Command.
 func (c AwaitAction) Decide(l domain.Ledger) (any, error) {
 	return report(l, c.TaskID, c.Attempt, func(t *task.State, _ *State) error {
-		if t.Status != task.Incomplete || t.ErrorCode != clip(c.Code) {
-			l.Append(c.TaskID, task.ActionRequired{Attempt: c.Attempt, Code: clip(c.Code), Message: clip(c.Message)})
+		if t.Status != task.Incomplete || t.ErrorCode != task.Clip(c.Code) {
+			l.Append(c.TaskID, task.ActionRequired{Attempt: c.Attempt, Code: task.Clip(c.Code), Message: task.Clip(c.Message)})
 		}
 		return nil
 	})
@@ -126,15 +124,4 @@ func report(l domain.Ledger, id uuid.UUID, attempt int, happen func(*task.State,
 	}
 	view, err := show(l, t.Subject)
 	return TaskAnswer{TaskID: id, Status: t.Status, Subscription: view}, err
-}
-
-// clip makes a provider's text fit to be kept: one line, at most 255 bytes of UTF-8.
-func clip(text string) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return ' '
-		}
-		return r
-	}, strings.ToValidUTF8(text, "?"))
-	return strings.ToValidUTF8(text[:min(len(text), domain.MaxName)], "")
 }

@@ -33,6 +33,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/subledger/subledger/domain/task"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/projections"
 )
@@ -45,7 +46,7 @@ type Config struct {
 	Applied    *projections.Applied  // of the runner of the read models in this process; nil: the scheduler goes by its ticks
 	Registerer prometheus.Registerer // nil: metrics are kept and shown nowhere
 	Logger     *slog.Logger          // nil: nothing is logged
-	Providers  map[string]Ask        // beside `manual`, which is built in
+	Providers  map[string]Ask        // beside `manual` and `clock`, which are built in
 	Now        func() time.Time      // default time.Now; the store should have the same
 
 	Workers      int           // provider calls in flight, default 16
@@ -156,6 +157,7 @@ func New(cfg Config) (*Reactions, error) {
 	}
 	r.calls = &workers{cfg: &r.cfg, metrics: r.metrics, wake: newSignal(), busy: map[uuid.UUID]int{}}
 	r.scheduler = &scheduler{cfg: &r.cfg, metrics: r.metrics, wake: newSignal(), moved: map[uuid.UUID]int64{}, failing: map[dueKey]failure{}}
+	cfg.Providers[task.ClockProvider] = r.scheduler.clocks
 	r.relay = &relay{fault: cfg.Fault, told: newSignal(), clockMoved: r.scheduler.lookAt}
 	r.watch = &watch{cfg: &r.cfg, metrics: r.metrics, due: r.scheduler.overdue}
 	// What publishes has a runner of its own: read models do not wait for a topic's row.

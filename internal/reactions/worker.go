@@ -204,12 +204,14 @@ func safely(ctx context.Context, ask Ask, c Call) (answer Answer, err error) {
 // answer, it is the first report that counts.
 func (w *workers) report(ctx context.Context, c *openCall, a Answer, next time.Time) (status string, err error) {
 	var command domain.Command
-	switch a.Verdict {
-	case Agreed:
+	switch {
+	case c.Provider == task.ClockProvider:
+		command = clockReport(c.Task, c.Attempt, a, next)
+	case a.Verdict == Agreed:
 		command = subscription.CompleteTask{TaskID: c.Task, Attempt: c.Attempt}
-	case Retry:
+	case a.Verdict == Retry:
 		command = subscription.RetryTask{TaskID: c.Task, Attempt: c.Attempt, Code: a.Code, Message: a.Message, NextAt: next}
-	case Action:
+	case a.Verdict == Action:
 		command = subscription.AwaitAction{TaskID: c.Task, Attempt: c.Attempt, Code: a.Code, Message: a.Message}
 	default:
 		command = subscription.FailTask{TaskID: c.Task, Attempt: c.Attempt, Code: a.Code, Message: a.Message}
@@ -226,7 +228,9 @@ func (w *workers) report(ctx context.Context, c *openCall, a Answer, next time.T
 	if err != nil {
 		return "", fmt.Errorf("report attempt %d of task %s: %w", c.Attempt, c.Task, err)
 	}
-	var told subscription.TaskAnswer
+	var told struct {
+		Status string `json:"status"`
+	}
 	if err := json.Unmarshal(result.Answer, &told); err != nil {
 		return "", fmt.Errorf("decode the answer for task %s: %w", c.Task, err)
 	}

@@ -1,0 +1,95 @@
+package handlers
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/task"
+)
+
+func (a *API) clockRoutes() []Route {
+	const read, write = "subscriptions:read", "subscriptions:write"
+	return []Route{
+		{Method: "GET", Path: "/clock", Scope: read, Serve: a.readClock},
+		{Method: "PUT", Path: "/clock", Scope: write, Serve: a.startClock},
+		{Method: "POST", Path: "/clock/advance", Scope: write, Serve: a.advanceClock},
+	}
+}
+
+// clockBody is a ledger's clock: the system's, or a test ledger's own, which moves when it is told to.
+type clockBody struct {
+	Now  time.Time `json:"now"`
+	Mode string    `json:"mode"` // system, test
+}
+
+// readClock serves GET /clock.
+//
+//	out  200 {now, mode: system | test}
+func (a *API) readClock(w http.ResponseWriter, r *http.Request) error {
+	if err := noQuery(r); err != nil {
+		return err
+	}
+	if err := a.at(w, r); err != nil {
+		return err
+	}
+	at, own, err := a.Store.Now(r.Context(), CallerOf(r).Ledger, a.Now().UTC().Truncate(time.Microsecond))
+	if err != nil {
+		return err
+	}
+	mode := "system"
+	if own {
+		mode = "test"
+	}
+	return JSON(w, http.StatusOK, clockBody{at, mode})
+}
+
+// startClock serves PUT /clock, of test ledgers: from now on it is that time there, until the clock is advanced. It may
+// lie in the past, as long as nothing was recorded later.
+//
+//	in   {now}
+//	out  200 {now, mode: test} | 403 not_a_test_ledger | 409 clock_backwards
+func (a *API) startClock(w http.ResponseWriter, r *http.Request) error {
+	body, err := Read(r)
+	if err != nil {
+		return err
+	}
+	o := body.Object()
+	c := domain.MoveClock{To: o.Time("now", Required)}
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	v, _, err := write[domain.ClockView](a, w, r, body, uuid.Nil, c)
+	if err != nil {
+		return err
+	}
+	return JSON(w, http.StatusOK, clockBody{v.Now, v.Mode})
+}
+
+// advanceClock serves POST /clock/advance, of test ledgers: all that is due until then happens in order, each at its
+// own instant; the task says when that is done.
+//
+//	in   {to}
+//	out  202 {eventUuid} | 403 not_a_test_ledger | 409 clock_backwards
+func (a *API) advanceClock(w http.ResponseWriter, r *http.Request) error {
+	body, err := Read(r)
+	if err != nil {
+		return err
+	}
+	o := body.Object()
+	c := task.AdvanceClock{To: o.Time("to", Required)}
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	v, _, err := write[task.View](a, w, r, body, uuid.Nil, c)
+	if err != nil {
+		return err
+	}
+	return JSON(w, http.StatusAccepted, struct {
+		EventUUID uuid.UUID `json:"eventUuid"`
+	}{v.ID})
+}
