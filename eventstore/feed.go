@@ -3,7 +3,6 @@ package eventstore
 import (
 	"context"
 	"fmt"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -88,20 +87,6 @@ func (s *Store) Fold(ctx context.Context, ledger, stream uuid.UUID) (domain.Stat
 		return nil, 0, err
 	}
 	return cold.stream.state, cold.position, nil
-}
-
-// Now is a ledger's time: of a test ledger with a clock of its own what that shows, else now. It refuses with no_ledger.
-func (s *Store) Now(ctx context.Context, ledger uuid.UUID, now time.Time) (at time.Time, own bool, err error) {
-	cold, err := readLedger(ctx, s.pool, ledger, "")
-	switch {
-	case isNoRows(err):
-		return now, false, errNoLedger
-	case err != nil:
-		return now, false, err
-	case cold.clock == nil:
-		return now, false, nil
-	}
-	return *cold.clock, true, nil
 }
 
 // Head gives the end of a ledger, or refuses with no_ledger.

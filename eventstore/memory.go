@@ -18,6 +18,7 @@ func (s *Store) Caches() map[string]func() cache.Stats {
 		"subject_keys": s.keys.byID.Stats,
 		"current_keys": s.keys.current.Stats,
 		"acknowledged": s.acknowledged.stats,
+		"clocks":       s.clocks.Stats,
 	}
 }
 

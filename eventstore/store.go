@@ -16,6 +16,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/internal/cache"
 )
 
 // Config tunes a store; the zero value of each field means its default.
@@ -95,12 +96,13 @@ type Store struct {
 	subscribers   atomic.Pointer[[]func([]*Recorded)]
 	acknowledged  acknowledged
 	cold          coldReads
+	clocks        *cache.Cache[uuid.UUID, ledgerClock]
 }
 
 // Open begins to serve the log behind pool, which must come from OpenPool. The database must have
 // been bootstrapped with the same master key (see Bootstrap).
 func Open(ctx context.Context, pool *pgxpool.Pool, master MasterKey, vocabularies []domain.Vocabulary, cfg Config) (*Store, error) {
-	s := &Store{cfg: cfg.withDefaults(), pool: pool, cold: coldReads{under: map[coldRead]chan struct{}{}}}
+	s := &Store{cfg: cfg.withDefaults(), pool: pool, cold: coldReads{under: map[coldRead]chan struct{}{}}, clocks: newClocks()}
 	s.keys = newKeyring(master, s.cfg.KeyBytes)
 	var err error
 	if s.codec, err = newCodec(vocabularies, s.keys); err != nil {
@@ -110,6 +112,7 @@ func Open(ctx context.Context, pool *pgxpool.Pool, master MasterKey, vocabularie
 	if s.system, err = readInstallation(ctx, pool, master); err != nil {
 		return nil, err
 	}
+	s.Subscribe(s.clocksMoved)
 	for range s.cfg.Lanes {
 		s.lanes = append(s.lanes, newLane(s))
 	}

@@ -54,7 +54,7 @@ func (a *API) Dialect() *Dialect {
 		d.Routes = append(d.Routes, routes...)
 	}
 	for i, route := range d.Routes {
-		d.Routes[i].Serve = namingIDs(route.Serve)
+		d.Routes[i].Serve = namingIDs(OwnTime(a.Store, route.Serve))
 	}
 	return d
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/gorilla/mux"
@@ -37,6 +38,7 @@ type Call struct {
 	closing <-chan struct{} // closed when the server drains
 	address string          // of the other end, without its port
 	code    string          // of the refusal that was answered
+	clock   *time.Time      // of the caller's ledger, if it has one of its own
 }
 
 type callKey struct{}

@@ -1,6 +1,7 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"time"
 
@@ -8,7 +9,32 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/task"
+	"github.com/subledger/subledger/eventstore"
 )
+
+// OwnTime lets a handler see the time of its caller's ledger: TimeIn.
+func OwnTime(store *eventstore.Store, serve func(http.ResponseWriter, *http.Request) error) func(http.ResponseWriter, *http.Request) error {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		if call := CallOf(r); call.Caller.Test() {
+			at, own, err := store.Now(r.Context(), call.Caller.Ledger, time.Time{}, r.Header.Get("Ledger-Min-Position") != "")
+			if err != nil {
+				return err
+			}
+			if own {
+				call.clock = &at
+			}
+		}
+		return serve(w, r)
+	}
+}
+
+// TimeIn is the time of the caller's ledger, where statuses count: a test ledger's own clock, else now.
+func TimeIn(ctx context.Context, now func() time.Time) time.Time {
+	if call := callFrom(ctx); call != nil && call.clock != nil {
+		return *call.clock
+	}
+	return now()
+}
 
 func (a *API) clockRoutes() []Route {
 	const read, write = "subscriptions:read", "subscriptions:write"
@@ -35,7 +61,7 @@ func (a *API) readClock(w http.ResponseWriter, r *http.Request) error {
 	if err := a.at(w, r); err != nil {
 		return err
 	}
-	at, own, err := a.Store.Now(r.Context(), CallerOf(r).Ledger, a.Now().UTC().Truncate(time.Microsecond))
+	at, own, err := a.Store.Now(r.Context(), CallerOf(r).Ledger, a.Now().UTC().Truncate(time.Microsecond), true)
 	if err != nil {
 		return err
 	}

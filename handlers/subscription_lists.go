@@ -96,7 +96,7 @@ func (a *API) subscriptionLicenses(w http.ResponseWriter, r *http.Request) error
 	if err := a.at(w, r); err != nil {
 		return err
 	}
-	ledger, at := CallerOf(r).Ledger, a.Now()
+	ledger, at := CallerOf(r).Ledger, TimeIn(r.Context(), a.Now)
 	if _, err := a.Reads.Subscription(r.Context(), ledger, f.SubscriptionID); err != nil {
 		return err
 	}

@@ -167,7 +167,7 @@ func (a *API) listSubscriptions(w http.ResponseWriter, r *http.Request) error {
 	if err := a.at(w, r); err != nil {
 		return err
 	}
-	at := a.Now()
+	at := TimeIn(r.Context(), a.Now)
 	rows, err := a.Reads.Subscriptions(r.Context(), CallerOf(r).Ledger, f, at, oneMore(k))
 	if err != nil {
 		return err
@@ -190,7 +190,7 @@ func (a *API) readSubscription(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return entity(w, r, http.StatusOK, row.Version, subscriptionRow(row, a.Now()))
+	return entity(w, r, http.StatusOK, row.Version, subscriptionRow(row, TimeIn(r.Context(), a.Now)))
 }
 
 // prorations are the ways to account for a change in the middle of a period.

@@ -34,7 +34,7 @@ func TestServeAndCommandsBesideIt(t *testing.T) {
 	require.Equal(t, 200, status, "%s", body)
 	_, metrics := s.call("GET", "/metrics", "", "")
 	for _, name := range []string{"states", "ledger_keys", "subject_keys", "current_keys", "acknowledged", "entitlements", "answers", "signatures",
-		"api_keys", "wrong_api_keys", "licenses", "meters", "license_homes", "signing_keys", "questions"} {
+		"api_keys", "wrong_api_keys", "licenses", "meters", "license_homes", "signing_keys", "questions", "clocks"} {
 		for _, metric := range []string{"bytes", "hits_total", "misses_total", "evictions_total"} {
 			require.Contains(t, metrics, `subledger_state_cache_`+metric+`{cache="`+name+`"}`)
 		}
@@ -169,4 +169,38 @@ func TestServeRefusesWhatCannotWork(t *testing.T) {
 	for _, args := range [][]string{{"serve", "--listen", "127.0.0.1:0"}, {"demo"}, {"verify"}} {
 		require.Contains(t, c.with("SUBLEDGER_DATA_DIR="+filepath.Join(file, "ledger")).fails(4, args...).stderr, "set SUBLEDGER_DATA_DIR to one that you may write", "%s", args)
 	}
+}
+
+// A year of a test ledger goes by in a moment.
+func TestServeAdvancesATestClock(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	s := c.serve()
+	d := parse[demoOutput](t, c.ok("demo", "-o", "json"))
+	read := func(path string, into any) {
+		t.Helper()
+		status, body := s.call("GET", path, d.Keys.Test, "")
+		require.Equal(t, 200, status, "%s", body)
+		require.NoError(t, json.Unmarshal([]byte(body), into))
+	}
+	var clock struct{ Now time.Time }
+	read("/ledger/v1/clock", &clock)
+	to := clock.Now.AddDate(1, 0, 1).Truncate(time.Second)
+	status, body := s.call("POST", "/ledger/v1/clock/advance", d.Keys.Test, `{"to":"`+to.Format(time.RFC3339)+`"}`)
+	require.Equal(t, 202, status, "%s", body)
+	asked := parse[struct{ EventUUID string }](t, body)
+	var task struct{ Status string }
+	require.Eventually(t, func() bool {
+		read("/ledger/v1/tasks/"+asked.EventUUID, &task)
+		return task.Status == "success"
+	}, time.Minute, 20*time.Millisecond)
+	read("/ledger/v1/clock", &clock)
+	require.Equal(t, to, clock.Now)
+	var sub struct {
+		CurrentPeriod struct{ Start, End time.Time }
+	}
+	read("/ledger/v1/subscriptions/"+d.Subscription, &sub)
+	require.False(t, sub.CurrentPeriod.Start.After(to))
+	require.True(t, sub.CurrentPeriod.End.After(to), "it renewed until then: %+v", sub)
+	require.Contains(t, c.ok("selftest", "check"), "ok")
 }

@@ -171,7 +171,10 @@ func (p *Pages) about(r *http.Request, purpose sealed.Purpose) (uuid.UUID, shown
 	if err != nil {
 		return ledger, shownSubscription{}, err
 	}
-	at := p.now()
+	at, _, err := p.store.Now(r.Context(), ledger, p.now(), false)
+	if err != nil {
+		return ledger, shownSubscription{}, err
+	}
 	s := shownSubscription{ID: row.ID, Product: product.Fields.DisplayName, Plan: plan.Fields.DisplayName, Status: words[row.StatusAt(at)], Quantity: row.Quantity,
 		Seats: row.Terms.LicenseType == "perSeat", Until: day(row.EndAt(at)), Ends: row.CancelAt != nil || row.EndedAt != nil,
 		Over: row.StatusAt(at) == subscription.Canceled, Incomplete: row.StatusAt(at) == subscription.Incomplete, Prices: priceLines(plan.Fields, prices, row.Currency)}

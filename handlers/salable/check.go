@@ -58,7 +58,7 @@ func (a *API) check(w http.ResponseWriter, r *http.Request, encoding string, cat
 		}
 	}
 	answer, err := sought(r.Context(), a, c.Ledger, func() (projections.Encoded, error) {
-		return a.entitlements.Encoded(r.Context(), ask, a.now(), func(answer projections.Answer) ([]byte, error) {
+		return a.entitlements.Encoded(r.Context(), ask, a.clock(r.Context()), func(answer projections.Answer) ([]byte, error) {
 			keys, err := a.signer.open(r.Context(), c.Ledger, c.Organisation)
 			if err != nil {
 				return nil, err

@@ -155,3 +155,17 @@ func TestGraceAndEnds(t *testing.T) {
 	require.Equal(t, []int{204, 200}, []int{status("ada", "&grace=3"), status("ada", "&grace=30")})
 	require.Equal(t, "CANCELED", g.call(t, g.test, "GET", "/subscriptions/"+sub, "").want(200).text("status"))
 }
+
+// In a test ledger with a clock of its own access is what that clock says.
+func TestChecksGoByTheLedgersClock(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.subscribe(t, g.test, g.flat, `,"granteeId":"ada","trialEnd":"2031-01-10T00:00:00Z","startAt":"2031-01-01T00:00:00Z"`)
+	check := func() int {
+		return g.call(t, g.test, "GET", "/licenses/check?productUuid="+g.product+"&granteeIds=ada", "").status
+	}
+	require.Equal(t, 204, check(), "it has not begun")
+	g.call(t, g.test, "PUT", "/ledger/v1/clock", `{"now":"2031-01-05T00:00:00Z"}`).want(200)
+	require.Equal(t, 200, check())
+	require.Equal(t, "TRIALING", g.call(t, g.test, "GET", "/licenses?granteeId=ada", "").want(200).text(0, "status"))
+}

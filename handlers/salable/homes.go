@@ -40,7 +40,7 @@ func (a *API) refs(ctx context.Context, ledger uuid.UUID, ids []uuid.UUID) (map[
 				return nil, err
 			}
 		}
-		rows, err := a.reads.Licenses(ctx, ledger, projections.LicenseFilter{IDs: rest}, a.now(), projections.Keyset{Limit: corelicense.MaxItems})
+		rows, err := a.reads.Licenses(ctx, ledger, projections.LicenseFilter{IDs: rest}, a.clock(ctx), projections.Keyset{Limit: corelicense.MaxItems})
 		if err != nil {
 			return nil, err
 		}
@@ -65,7 +65,7 @@ func (a *API) held(ctx context.Context, ledger uuid.UUID, grantee string, plan u
 	if err := a.catchUp(ctx, ledger); err != nil {
 		return corelicense.Ref{}, err
 	}
-	at := a.now()
+	at := a.clock(ctx)
 	for _, status := range []string{corelicense.Active, corelicense.Trialing, corelicense.Evaluation} {
 		f := projections.LicenseFilter{Grantee: grantee, PlanID: plan, Status: status}
 		rows, err := a.reads.Licenses(ctx, ledger, f, at, projections.Keyset{Limit: 1})

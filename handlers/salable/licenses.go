@@ -93,7 +93,7 @@ func (a *API) listLicenses(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c := handlers.CallerOf(r)
-	rows, err := a.reads.Licenses(r.Context(), c.Ledger, f, a.now(), k)
+	rows, err := a.reads.Licenses(r.Context(), c.Ledger, f, a.clock(r.Context()), k)
 	if err != nil {
 		return err
 	}
@@ -109,7 +109,7 @@ func (a *API) streamLicenses(w http.ResponseWriter, r *http.Request, q *handlers
 	if err := a.begin(w, r); err != nil {
 		return err
 	}
-	c, at, related := handlers.CallerOf(r), a.now(), a.related(r)
+	c, at, related := handlers.CallerOf(r), a.clock(r.Context()), a.related(r)
 	return stream(w, r, func(after uuid.UUID) ([]*license, uuid.UUID, error) {
 		rows, err := a.reads.Licenses(r.Context(), c.Ledger, f, at, projections.Keyset{After: after, Limit: streamPage})
 		if err != nil || len(rows) == 0 {
@@ -170,7 +170,7 @@ func (a *API) countLicenses(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (a *API) writeCount(w http.ResponseWriter, r *http.Request, f projections.LicenseFilter) error {
-	n, err := a.reads.CountLicenses(r.Context(), handlers.CallerOf(r).Ledger, f, a.now())
+	n, err := a.reads.CountLicenses(r.Context(), handlers.CallerOf(r).Ledger, f, a.clock(r.Context()))
 	if err != nil {
 		return err
 	}
@@ -185,7 +185,7 @@ func (a *API) writeCount(w http.ResponseWriter, r *http.Request, f projections.L
 func (a *API) license(r *http.Request) (projections.License, error) {
 	ledger, id := handlers.CallerOf(r).Ledger, handlers.PathUUID(r, "licenseUuid")
 	return sought(r.Context(), a, ledger, func() (projections.License, error) {
-		return a.reads.License(r.Context(), ledger, id, a.now())
+		return a.reads.License(r.Context(), ledger, id, a.clock(r.Context()))
 	})
 }
 

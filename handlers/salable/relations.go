@@ -211,7 +211,7 @@ func (x related) plans(rows []projections.Plan, e expansion) ([]*plan, error) {
 	}
 	var theirs []uuid.UUID
 	if x.owner != "" {
-		if theirs, err = x.reads.SubscribedPlans(x.ctx, x.caller.Ledger, x.owner, each(rows, func(p projections.Plan) uuid.UUID { return p.ID }), x.now()); err != nil {
+		if theirs, err = x.reads.SubscribedPlans(x.ctx, x.caller.Ledger, x.owner, each(rows, func(p projections.Plan) uuid.UUID { return p.ID }), x.clock(x.ctx)); err != nil {
 			return nil, err
 		}
 	}
@@ -333,7 +333,7 @@ const mostExpanded = 10_000
 // licensesOf nests all licences of subscriptions, removed ones too. It refuses with too_many_licenses.
 func (x related) licensesOf(out []*subscription) error {
 	of := projections.LicenseFilter{SubscriptionIDs: each(out, func(s *subscription) uuid.UUID { return s.UUID })}
-	at, found := x.now(), map[uuid.UUID][]*license{}
+	at, found := x.clock(x.ctx), map[uuid.UUID][]*license{}
 	for k, n := (projections.Keyset{Limit: part}), 0; len(out) > 0; {
 		rows, err := x.reads.Licenses(x.ctx, x.caller.Ledger, of, at, k)
 		if err != nil {
@@ -366,7 +366,7 @@ func (x related) licenses(out []*license, e expansion) error {
 				ids = append(ids, *l.SubscriptionUUID)
 			}
 		}
-		at := x.now()
+		at := x.clock(x.ctx)
 		subscriptions, err := byID(ids, func(ids []uuid.UUID) ([]projections.Subscription, error) {
 			return x.reads.Subscriptions(x.ctx, x.caller.Ledger, projections.SubscriptionFilter{IDs: ids}, at, projections.Keyset{Limit: part})
 		}, func(s projections.Subscription) uuid.UUID { return s.ID })

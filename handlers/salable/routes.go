@@ -55,7 +55,7 @@ func (a *API) Versions() []Route {
 func (a *API) mounted() []handlers.Route {
 	var all []handlers.Route
 	for _, r := range a.routes() {
-		r.Serve = versioned(r.Serve, r.in)
+		r.Serve = versioned(handlers.OwnTime(a.store, r.Serve), r.in)
 		all = append(all, r.Route)
 	}
 	return all

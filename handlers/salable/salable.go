@@ -68,6 +68,9 @@ func (a *API) Dialect() *handlers.Dialect {
 	}
 }
 
+// clock is the time of the caller's ledger.
+func (a *API) clock(ctx context.Context) time.Time { return handlers.TimeIn(ctx, a.now) }
+
 // execute runs a command under the request's idempotency key. Parts of the query that say what is to
 // be done are part of what the key stands for.
 func (a *API) execute(w http.ResponseWriter, r *http.Request, body *handlers.Body, c domain.Command, query ...string) (eventstore.Result, error) {

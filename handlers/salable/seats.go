@@ -112,7 +112,7 @@ func (a *API) listSeats(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c := handlers.CallerOf(r)
-	rows, err := a.reads.Licenses(r.Context(), c.Ledger, projections.LicenseFilter{SubscriptionID: row.ID, NotCanceled: true}, a.now(), k)
+	rows, err := a.reads.Licenses(r.Context(), c.Ledger, projections.LicenseFilter{SubscriptionID: row.ID, NotCanceled: true}, a.clock(r.Context()), k)
 	if err != nil {
 		return err
 	}

@@ -36,7 +36,7 @@ func (a *API) listSubscriptions(w http.ResponseWriter, r *http.Request) error {
 	if err := a.begin(w, r); err != nil {
 		return err
 	}
-	c, at := handlers.CallerOf(r), a.now()
+	c, at := handlers.CallerOf(r), a.clock(r.Context())
 	rows, err := a.reads.Subscriptions(r.Context(), c.Ledger, f, at, k)
 	if err != nil {
 		return err

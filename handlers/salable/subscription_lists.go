@@ -27,7 +27,7 @@ func (a *API) switchablePlans(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	var open []projections.Plan
-	if status := row.StatusAt(a.now()); product.ArchivedAt == nil && status != coresubscription.Canceled && status != coresubscription.Deleted {
+	if status := row.StatusAt(a.clock(r.Context())); product.ArchivedAt == nil && status != coresubscription.Canceled && status != coresubscription.Deleted {
 		of := projections.CatalogFilter{ProductID: row.ProductID, Status: projections.ItemActive}
 		all, err := every(func(k projections.Keyset) ([]projections.Plan, error) {
 			return a.reads.Plans(r.Context(), ledger, of, k)

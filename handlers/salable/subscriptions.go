@@ -76,7 +76,7 @@ func (a *API) readSubscription(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := fromSubscription(handlers.CallerOf(r), row, a.now())
+	out := fromSubscription(handlers.CallerOf(r), row, a.clock(r.Context()))
 	if err := a.related(r).subscriptions([]*subscription{out}, e); err != nil {
 		return err
 	}

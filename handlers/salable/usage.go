@@ -86,7 +86,7 @@ func (a *API) readLicenseUsage(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	u, _, err := a.reads.UsageNow(r.Context(), row.LedgerID, row.ID, a.now())
+	u, _, err := a.reads.UsageNow(r.Context(), row.LedgerID, row.ID, a.clock(r.Context()))
 	if err != nil {
 		return err
 	}

@@ -56,7 +56,7 @@ func (a *API) listUsage(w http.ResponseWriter, r *http.Request) error {
 	if err := a.begin(w, r); err != nil {
 		return err
 	}
-	rows, err := a.reads.UsageRecords(r.Context(), handlers.CallerOf(r).Ledger, f, a.now(), k)
+	rows, err := a.reads.UsageRecords(r.Context(), handlers.CallerOf(r).Ledger, f, a.clock(r.Context()), k)
 	if err != nil {
 		return err
 	}
@@ -80,7 +80,7 @@ func (a *API) currentUsage(w http.ResponseWriter, r *http.Request) error {
 	if err := a.begin(w, r); err != nil {
 		return err
 	}
-	ctx, ledger, at := r.Context(), handlers.CallerOf(r).Ledger, a.now()
+	ctx, ledger, at := r.Context(), handlers.CallerOf(r).Ledger, a.clock(r.Context())
 	ref, err := a.held(ctx, ledger, grantee, plan)
 	if err != nil {
 		return err

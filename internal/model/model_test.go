@@ -107,6 +107,8 @@ func TestEveryCommandIsWalked(t *testing.T) {
 			name := file.Name.Name + "." + f.Recv.List[0].Type.(*ast.Ident).Name
 			commands++
 			switch name {
+			case "task.AdvanceClock", "task.Report": // moveTo is where they lead; internal/reactions holds the way there against steps of its own
+				continue
 			case "organisation.Create": // the keeper makes it, with keys of its own
 			case "catalog.CreatePricingTable", "catalog.ChangePricingTable", "catalog.ArchivePricingTable": // nothing else depends on them
 			case "rbac.CreatePermission", "rbac.ChangePermission", "rbac.DeletePermission", "rbac.CreateRole", "rbac.ChangeRole", "rbac.DeleteRole",
