@@ -46,6 +46,8 @@ func newAttack(t *testing.T) *attack {
 	a := &attack{rig: newRig(t)}
 	a.shop = a.rig.shop(t, a.test)
 	a.sub = a.call(t, a.test, "POST", "/subscriptions", `{"planUuid":"`+a.seats+`","granteeId":"bob"}`).want(201).text("uuid")
+	ending := a.call(t, a.test, "POST", "/subscriptions", `{"planUuid":"`+a.yearly+`"}`).want(201).text("uuid")
+	a.call(t, a.test, "POST", "/subscriptions/"+ending+"/cancel", `{"when":"periodEnd"}`).want(200)
 	a.feature = a.call(t, a.test, "POST", "/features", `{"productUuid":"`+a.product+`","name":"f","displayName":"F","valueType":"boolean"}`).want(201).text("uuid")
 	a.meter = a.call(t, a.test, "POST", "/meters", `{"key":"calls"}`).want(201).text("uuid")
 	a.coupon = a.call(t, a.test, "POST", "/coupons", `{"code":"TEN","percentOff":10,"duration":"forever"}`).want(201).text("uuid")
@@ -99,6 +101,9 @@ func newAttack(t *testing.T) *attack {
 			continue
 		}
 		w := write{Route: rt, key: a.test, path: a.fill(rt.Path)}
+		if strings.HasSuffix(rt.Path, "/reactivate") {
+			w.path = "/subscriptions/" + ending + "/reactivate" // what is not cancelled has nothing to undo
+		}
 		body, known := bodies[w.name()]
 		require.True(t, known, "%s has no good body here", w.name())
 		w.body, w.fields = body, body != ""

@@ -77,7 +77,7 @@ func (c *CORS) allow(w http.ResponseWriter, r *http.Request) {
 	default:
 		return
 	}
-	h.Set("Access-Control-Expose-Headers", "Request-Id, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset")
+	h.Set("Access-Control-Expose-Headers", "Request-Id, Event-Uuid, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset")
 }
 
 // preflight answers a browser's question before a request.

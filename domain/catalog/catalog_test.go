@@ -293,21 +293,20 @@ func TestViewsAreJSON(t *testing.T) {
 	require.Empty(t, ledgertest.Diff(v, back))
 }
 
-// A subscriber chooses among public plans; a private one is moved to by agreement.
+// A private plan is moved to by agreement.
 func TestSwitch(t *testing.T) {
 	product := uuid.New()
 	for name, tt := range map[string]struct {
 		change   func(*catalog.PlanFields)
 		archived bool
 		code     string
-		listed   bool
 	}{
-		"a public plan":     {func(*catalog.PlanFields) {}, false, "", true},
-		"a private one":     {func(f *catalog.PlanFields) { f.Visibility = "private" }, false, "", false},
-		"one that is to be": {func(f *catalog.PlanFields) { f.PlanType = catalog.PlanComingSoon }, false, "plan_coming_soon", false},
-		"an inactive one":   {func(f *catalog.PlanFields) { f.Active = false }, false, "plan_archived", false},
-		"an archived one":   {func(*catalog.PlanFields) {}, true, "plan_archived", false},
-		"another product's": {func(f *catalog.PlanFields) { f.ProductID = uuid.New() }, false, "other_product", false},
+		"a public plan":     {func(*catalog.PlanFields) {}, false, ""},
+		"a private one":     {func(f *catalog.PlanFields) { f.Visibility = "private" }, false, ""},
+		"one that is to be": {func(f *catalog.PlanFields) { f.PlanType = catalog.PlanComingSoon }, false, "plan_coming_soon"},
+		"an inactive one":   {func(f *catalog.PlanFields) { f.Active = false }, false, "plan_archived"},
+		"an archived one":   {func(*catalog.PlanFields) {}, true, "plan_archived"},
+		"another product's": {func(f *catalog.PlanFields) { f.ProductID = uuid.New() }, false, "other_product"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			f := catalog.DefaultPlan()
@@ -319,7 +318,6 @@ func TestSwitch(t *testing.T) {
 			} else {
 				require.ErrorIs(t, err, &domain.Error{Code: tt.code})
 			}
-			require.Equal(t, tt.listed, f.OfferedTo(product, tt.archived))
 		})
 	}
 }

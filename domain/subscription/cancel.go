@@ -51,10 +51,9 @@ func (f *Facts) cancel(now time.Time, atOnce bool, id uuid.UUID) (domain.Event, 
 	return CancellationScheduled{EndsAt: f.Period.End, TaskID: id, Done: task.CancelSubscription}, true
 }
 
-// Reactivate undoes a scheduled cancellation before its instant (rule S5); without one it makes no
-// event. It answers View.
+// Reactivate undoes a scheduled cancellation before its instant (rule S5). It answers View.
 //
-// NotFound: no_subscription. Conflict: subscription_ended.
+// NotFound: no_subscription. Conflict: subscription_ended, not_cancelled: there is nothing to undo.
 type Reactivate struct{ ID uuid.UUID }
 
 // Decide implements domain.Command.
@@ -64,7 +63,7 @@ func (c Reactivate) Decide(l domain.Ledger) (any, error) {
 		case f.Status == Canceled || f.Status == Deleted:
 			return nil, f.ended()
 		case f.CancelAt == nil:
-			return nil, nil
+			return nil, f.refuse("not_cancelled", "it is not cancelled: there is no end to undo")
 		}
 		return Reactivated{}, nil
 	})

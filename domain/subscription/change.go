@@ -226,18 +226,9 @@ func done(events []domain.Event, typ string) []domain.Event {
 // perform is what a change would append to s, whose facts are f by now; nothing when it changes
 // nothing. A change is checked with it when it is asked for and again when the provider has agreed.
 func (s *State) perform(l domain.Ledger, f *Facts, c Change, taskID uuid.UUID) ([]domain.Event, error) {
-	if err := f.changeable(); err != nil {
+	own, err := s.free(f, c.PlanID != nil || c.Quantity != nil, taskID)
+	if err != nil {
 		return nil, err
-	}
-	others, alone := len(s.open), s.alone
-	own, reserved := s.open[taskID]
-	if reserved {
-		if others--; own.Seats == 0 {
-			alone--
-		}
-	}
-	if alone > 0 || others > 0 && (c.PlanID != nil || c.Quantity != nil) {
-		return nil, f.refuse("change_in_progress", "another change of this subscription is waiting for the provider")
 	}
 	switch {
 	case c.PlanID != nil:
@@ -260,6 +251,25 @@ func (s *State) perform(l domain.Ledger, f *Facts, c Change, taskID uuid.UUID) (
 		return s.performRemoval(f, s.falling-max(-own.Seats, 0), c, taskID)
 	}
 	return nil, nil
+}
+
+// free refuses changes in a status that has none, and beside open ones that bear no other; alone tells whether this
+// one bears none. It answers what the task has reserved already.
+func (s *State) free(f *Facts, alone bool, taskID uuid.UUID) (own ChangeRequested, err error) {
+	if err := f.changeable(); err != nil {
+		return own, err
+	}
+	others, blocking := len(s.open), s.alone
+	own, reserved := s.open[taskID]
+	if reserved {
+		if others--; own.Seats == 0 {
+			blocking--
+		}
+	}
+	if blocking > 0 || others > 0 && alone {
+		return own, f.refuse("change_in_progress", "another change of this subscription is waiting for the provider")
+	}
+	return own, nil
 }
 
 // room refuses more seats than the plan has, those that other tasks want included (rule S1).

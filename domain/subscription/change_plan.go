@@ -10,40 +10,56 @@ import (
 	"github.com/subledger/subledger/domain/catalog"
 )
 
+// move is a subscription under another plan.
+type move struct {
+	terms           catalog.PlanTerms
+	currency        string
+	quantity, seats int
+}
+
+// moved is where a change of plan leads, or why it cannot be (rule S4). It is the one judge of that: for what is
+// done and for what is offered.
+func (s *State) moved(l domain.Ledger, f *Facts, plan uuid.UUID, asked *int) (m move, err error) {
+	offer, err := catalog.Offered(l, plan)
+	if err != nil {
+		return m, err
+	}
+	m.terms = offer.Terms
+	if err := offer.Plan.Fields.Switch(f.Terms.ProductID, offer.Plan.Archived); err != nil {
+		return m, err
+	}
+	if m.currency, err = offer.Currency(f.Currency); err != nil {
+		return m, f.refuse("currency_not_offered", "the plan is not offered in "+f.Currency)
+	}
+	if m.quantity, m.seats, err = s.planned(f, m.terms, asked); err != nil {
+		return m, err
+	}
+	if err := offer.Plan.CheckCharge(m.terms.PlanVersion, m.currency, m.quantity); err != nil {
+		return m, err
+	}
+	if fewer, free := s.seats.active-m.seats, s.UnassignedSeats(); fewer > free {
+		return m, &domain.Error{Kind: domain.Conflict, Code: "not_enough_unassigned", State: fmt.Sprintf("%d unassigned", free),
+			Detail: fmt.Sprintf("%d seats would have to go, and %d are unassigned", fewer, free)}
+	}
+	return m, nil
+}
+
 // performPlan is rule S4.
 func (s *State) performPlan(l domain.Ledger, f *Facts, c Change, taskID uuid.UUID) ([]domain.Event, error) {
-	offer, err := catalog.Offered(l, *c.PlanID)
+	m, err := s.moved(l, f, *c.PlanID, c.Quantity)
 	if err != nil {
 		return nil, err
 	}
-	terms := offer.Terms
-	if err := offer.Plan.Fields.Switch(f.Terms.ProductID, offer.Plan.Archived); err != nil {
-		return nil, err
-	}
-	currency, err := offer.Currency(f.Currency)
-	if err != nil {
-		return nil, f.refuse("currency_not_offered", "the plan is not offered in "+f.Currency)
-	}
-	quantity, seats, err := s.planned(f, terms, c.Quantity)
-	if err != nil {
-		return nil, err
-	}
-	if err := offer.Plan.CheckCharge(terms.PlanVersion, currency, quantity); err != nil {
-		return nil, err
-	}
+	terms, quantity, seats := m.terms, m.quantity, m.seats
 	var events []domain.Event
 	e := PlanChanged{TaskID: taskID, Terms: terms, Quantity: quantity, AnchorAt: f.AnchorAt, Period: f.Period, Proration: c.Proration}
 	if f.Currency == "" {
-		e.Currency = currency
+		e.Currency = m.currency
 	}
 	switch more := seats - s.seats.active; {
 	case more > 0:
 		e.Added = newIDs(l, more)
 	case more < 0:
-		if free := s.UnassignedSeats(); free < -more {
-			return nil, &domain.Error{Kind: domain.Conflict, Code: "not_enough_unassigned", State: fmt.Sprintf("%d unassigned", free),
-				Detail: fmt.Sprintf("%d seats would have to go, and %d are unassigned", -more, free)}
-		}
 		events = append(events, SeatsRemoved{TaskID: taskID, Seats: s.seats.newestUnassigned(-more), Quantity: seats, Proration: c.Proration})
 	}
 	f.reschedule(&e, l.Now())

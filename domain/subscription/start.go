@@ -33,7 +33,7 @@ const (
 // ExpiryDate is the end of the first period, of a trial too, whatever the plan's interval; those after it
 // are counted from there. Status ACTIVE begins without the plan's trial, TRIALING with one.
 //
-// NotFound: no_plan. Conflict: plan_archived. Invalid: amount_out_of_range, quantity_out_of_limits,
+// NotFound: no_plan. Conflict: plan_archived, plan_coming_soon. Invalid: amount_out_of_range, quantity_out_of_limits,
 // too_many_seats, unknown_currency, currency_not_offered, bad_proration_mode, bad_provider,
 // unknown_time_zone, bad_start, bad_anchor, bad_trial_end, bad_expiry, bad_status, no_trial, bad_owner, bad_email, bad_grantee. With a coupon
 // also what ApplyCoupon refuses; it counts from the start on.
@@ -62,6 +62,9 @@ type Start struct {
 func (c Start) Decide(l domain.Ledger) (any, error) {
 	offer, err := catalog.Offered(l, c.PlanID)
 	if err != nil {
+		return nil, err
+	}
+	if err := offer.Plan.Fields.Sold(); err != nil {
 		return nil, err
 	}
 	e, err := c.facts(offer, l.Now())

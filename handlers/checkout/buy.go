@@ -64,6 +64,9 @@ func (p *Pages) checkout(r *http.Request) (uuid.UUID, checkoutForm, error) {
 		return ledger, f, domain.Refuse(domain.Conflict, "plan_archived", "This plan is not sold any more.")
 	}
 	c := plan.Fields
+	if e, ok := domain.AsRefusal(c.Sold()); ok {
+		return ledger, f, domain.Refuse(e.Kind, e.Code, "This plan is announced and not sold yet.")
+	}
 	f.Product, f.Plan, f.Description = product.Fields.DisplayName, c.DisplayName, c.Description
 	f.Seats, f.Least, f.Most, f.Count, f.Code = c.LicenseType == catalog.PerSeat, max(c.PerSeatAmount, 1), c.MaxSeatAmount, 1, f.PromoCode
 	if f.Seats {

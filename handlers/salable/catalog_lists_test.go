@@ -75,7 +75,7 @@ func TestAcceptedTransactions(t *testing.T) {
 	require.Equal(t, "false", bought(g.metered))
 }
 
-// What is listed can be moved to, and of what is not listed only private plans can.
+// What is listed can be moved to, and of what is not listed only private plans can. The rule is the domain's, and proved there.
 func TestSwitchablePlans(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
@@ -105,7 +105,16 @@ func TestSwitchablePlans(t *testing.T) {
 	}
 	require.Equal(t, open, listed())
 	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/updateplan/"+g.perSeat, "").want(204)
-	require.Equal(t, []string{g.flat, g.upgrade, g.metered, g.evaluation}, listed())
+	require.Empty(t, listed(), "two seats are no one licence, and there is no other plan by the seat")
+	seats := func(least, most int) string {
+		return g.call(t, g.test, "POST", "/ledger/v1/plans", fmt.Sprintf(`{"productUuid":%q,"name":"s","displayName":"S","pricingType":"free","licenseType":"perSeat",
+			"perSeatAmount":%d,"maxSeatAmount":%d,"interval":"month","length":1}`, g.product, least, most)).want(201).text("uuid")
+	}
+	larger, smaller := seats(4, -1), seats(1, 1)
+	require.Equal(t, []string{larger}, listed())
+	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/updateplan/"+smaller, "").want(400)
+	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/updateplan/"+larger, "").want(204)
+	require.Equal(t, []string{g.perSeat}, listed())
 	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/cancel?when=now", "").want(204)
 	require.Empty(t, listed(), "after the end there is none")
 }

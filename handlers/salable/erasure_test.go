@@ -119,7 +119,7 @@ func TestB90_B91_B93_ErasedEverywhere(t *testing.T) {
 	told := func() string {
 		events, err := elsewhere.Page(t.Context(), ledger, 0, 1000)
 		require.NoError(t, err)
-		r, err := elsewhere.Execute(t.Context(), eventstore.Request{Ledger: ledger, Command: subscription.Reactivate{ID: uuid.MustParse(sub)}})
+		r, err := elsewhere.Execute(t.Context(), eventstore.Request{Ledger: ledger, Command: subscription.Resume{ID: uuid.MustParse(sub)}})
 		require.NoError(t, err)
 		text := string(r.Answer)
 		for _, e := range events {

@@ -61,12 +61,13 @@ func TestPlanChangesInThreeForms(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			id := g.subscribe(t, g.test, g.flat, `,"granteeId":"ada"`)
-			send(id, g.upgrade).want(204)
+			event := send(id, g.upgrade).want(204).header.Get("Event-Uuid")
+			require.Equal(t, "Change plan success", g.eventOf(t, event))
 			require.Equal(t, g.upgrade, g.call(t, g.test, "GET", "/subscriptions/"+id, "").want(200).text("planUuid"))
 			seat := g.call(t, g.test, "GET", "/licenses?take=1&subscriptionUuid="+id, "", "version", "v2").want(200)
 			require.Equal(t, g.upgrade, seat.text("data", 0, "planUuid"))
 			require.Len(t, seat.at("data", 0, "capabilities"), 2)
-			send(id, g.upgrade).want(204) // twice is once
+			require.Empty(t, send(id, g.upgrade).want(204).header.Get("Event-Uuid"), "twice is once")
 			send(id, g.elsewherePlan).want(400)
 		})
 	}

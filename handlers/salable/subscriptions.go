@@ -5,6 +5,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/subledger/subledger/domain"
 	coresubscription "github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/handlers"
 	"github.com/subledger/subledger/projections"
@@ -112,8 +113,22 @@ func (a *API) changePlan(w http.ResponseWriter, r *http.Request) error {
 	if err := body.Err(); err != nil {
 		return err
 	}
-	if _, err := a.execute(w, r, body, c); err != nil {
+	return a.change(w, r, body, c)
+}
+
+// change executes a command that answers a task. The answer has no body: Event-Uuid names the event to poll, and is
+// absent when nothing had to change.
+func (a *API) change(w http.ResponseWriter, r *http.Request, body *handlers.Body, c domain.Command, query ...string) error {
+	res, err := a.execute(w, r, body, c, query...)
+	if err != nil {
 		return err
+	}
+	var v coresubscription.TaskAnswer
+	if err := handlers.Answer(res, &v); err != nil {
+		return err
+	}
+	if v.TaskID != uuid.Nil {
+		w.Header().Set("Event-Uuid", v.TaskID.String())
 	}
 	return noContent(w)
 }
@@ -123,10 +138,7 @@ func (a *API) changePlan(w http.ResponseWriter, r *http.Request) error {
 //	out  204 | 400 | 404
 func (a *API) changePlanByPath(w http.ResponseWriter, r *http.Request) error {
 	c := coresubscription.ChangePlan{ID: handlers.PathUUID(r, "subscriptionUuid"), PlanID: handlers.PathUUID(r, "planUuid")}
-	if _, err := a.execute(w, r, nil, c); err != nil {
-		return err
-	}
-	return noContent(w)
+	return a.change(w, r, nil, c)
 }
 
 // changePlanOldest serves PUT /subscriptions: the form of SDK 1 and 2.
@@ -143,10 +155,7 @@ func (a *API) changePlanOldest(w http.ResponseWriter, r *http.Request) error {
 	if err := body.Err(); err != nil {
 		return err
 	}
-	if _, err := a.execute(w, r, body, c); err != nil {
-		return renamed(err, map[string]string{"/planUuid": "/newPlanId"})
-	}
-	return noContent(w)
+	return renamed(a.change(w, r, body, c), map[string]string{"/planUuid": "/newPlanId"})
 }
 
 // cancelSubscription serves PUT /subscriptions/{subscriptionUuid}/cancel; one that has ended stays so.
@@ -163,16 +172,13 @@ func (a *API) cancelSubscription(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c := coresubscription.Cancel{ID: handlers.PathUUID(r, "subscriptionUuid"), Now: when == "now"}
-	if _, err := a.execute(w, r, nil, c, "when="+when); err != nil {
-		return err
-	}
-	return noContent(w)
+	return a.change(w, r, nil, c, "when="+when)
 }
 
 // reactivateSubscription serves PUT /subscriptions/{subscriptionUuid}/reactivate: it undoes a scheduled
 // cancellation.
 //
-//	out  204 | 400 after the end | 404
+//	out  204 | 400 without one, and after the end | 404
 func (a *API) reactivateSubscription(w http.ResponseWriter, r *http.Request) error {
 	c := coresubscription.Reactivate{ID: handlers.PathUUID(r, "subscriptionUuid")}
 	if _, err := a.execute(w, r, nil, c); err != nil {

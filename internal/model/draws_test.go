@@ -151,6 +151,13 @@ func (w *walk) manage(t *rapid.T) step {
 
 func (w *walk) plan(t *rapid.T) step {
 	i, id := w.sub(t)
+	if rapid.IntRange(0, 3).Draw(t, "ask") == 0 {
+		ids := make([]uuid.UUID, len(w.r.plans))
+		for n, p := range w.r.plans {
+			ids[n] = p.id
+		}
+		return step{command: subscription.Switchable{ID: id, PlanIDs: ids}, expect: func(r *reference, answer []byte) string { return r.switchable(i, ids, answer) }}
+	}
 	to, quantity, noCredit := pick(t, len(w.r.plans), "plan"), maybe(t, rapid.IntRange(-1, 9), "quantity"), rapid.Bool().Draw(t, "none")
 	c := subscription.ChangePlan{ID: id, PlanID: w.r.plans[to].id, Quantity: quantity}
 	if noCredit {

@@ -1,6 +1,10 @@
 package model
 
 import (
+	"encoding/json"
+	"fmt"
+	"slices"
+
 	"github.com/google/uuid"
 )
 
@@ -137,6 +141,23 @@ func (r *reference) perform(p *purchase, i int, w wish, own *job) (code string, 
 	}
 	p.quantity = len(p.live())
 	return "", 1
+}
+
+// switchable holds an answer against what changing to each of the plans would do now.
+func (r *reference) switchable(i int, of []uuid.UUID, answer []byte) string {
+	var got []uuid.UUID
+	if err := json.Unmarshal(answer, &got); err != nil {
+		return "answered " + string(answer)
+	}
+	for n, id := range of {
+		p := r.subs[i].clone()
+		p.settle(r.now)
+		code, _ := r.perform(p, i, wish{plan: &n}, nil)
+		if offered := code == "" && r.subs[i].terms.plan != n; offered != slices.Contains(got, id) {
+			return fmt.Sprintf("offered plan %d: %t, and a change is %q", n, !offered, code)
+		}
+	}
+	return ""
 }
 
 // movePlan is rule S4.

@@ -194,6 +194,9 @@ func (r *reference) begin(id uuid.UUID, b beginning) string {
 	if code != "" {
 		return code
 	}
+	if r.plans[b.plan].announced {
+		return "plan_coming_soon"
+	}
 	var bad []string
 	p := &purchase{id: id, terms: t, status: "ACTIVE", manual: b.manual, start: r.now, version: 1, owner: "owner"}
 	if b.start != nil {
@@ -385,7 +388,7 @@ func (r *reference) reactivate(i int) string {
 		case p.status == "CANCELED":
 			return "subscription_ended", 0
 		case p.cancelAt == nil:
-			return "", 0
+			return "not_cancelled", 0
 		}
 		p.cancelAt = nil
 		return "", 1

@@ -107,7 +107,7 @@ type plan struct {
 	powers      []int
 	price       int  // 0: none of its own
 	edition     int  // the plan's version: what it costs
-	announced   bool // Coming soon: nobody moves to it
+	announced   bool // Coming soon: no subscription begins on it or moves to it
 }
 
 // terms are what a purchase copies and keeps.
