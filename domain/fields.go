@@ -99,15 +99,24 @@ func (p *Problems) OneOf(pointer, code, value string, allowed ...string) {
 }
 
 // ParseGrantee reads a grantee id as a request gives it; nil is no grantee. The empty text, one of
-// more than 255 bytes and one with control characters are refused with bad_grantee; every other is
-// kept byte for byte.
+// more than 255 bytes and one with control characters or a comma are refused with bad_grantee; every other is
+// kept byte for byte. A comma separates grantees where access is asked for: one with a comma could never be.
 func ParseGrantee(pointer string, id *string) (Personal, error) {
 	if id == nil {
 		return Personal{}, nil
 	}
 	var bad Problems
-	bad.Line(pointer, "bad_grantee", *id)
+	bad.Grantee(pointer, *id)
 	return Grantee(*id), bad.Refusal()
+}
+
+// Grantee checks a grantee id that something is given to, as ParseGrantee does.
+func (p *Problems) Grantee(pointer, id string) {
+	n := len(*p)
+	p.Line(pointer, "bad_grantee", id)
+	if len(*p) == n && strings.Contains(id, ",") {
+		p.Add(pointer, "bad_grantee", "it has no comma: that separates grantees where access is asked for")
+	}
 }
 
 // Email checks an e-mail address in outline, at most 254 bytes: what lies around one @ at all.

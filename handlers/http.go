@@ -45,7 +45,7 @@ type Dialect struct {
 
 // Route is one method and path.
 type Route struct {
-	Method  string // GET serves HEAD as well
+	Method  string // GET serves HEAD as well, streams too
 	Path    string // mux pattern below the mount's prefix: /products/{uuid}
 	Session string // scope of sessions that may call it too
 	Scope   string // which the caller's key must have; "" with Open: no key at all
@@ -154,6 +154,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *R
 		}
 		if of := call.Caller.Session; of != nil {
 			return of.allow(r, rt)
+		}
+		if rt.Scope == ScopeAdmin && !call.Caller.May(rt.Scope) {
+			return domain.Refuse(domain.Forbidden, "missing_scope", "this route is for admin keys only")
 		}
 		if rt.Scope != "" && !call.Caller.May(rt.Scope) {
 			return domain.Refuse(domain.Forbidden, "missing_scope", "the key lacks the scope %s", rt.Scope)

@@ -133,7 +133,7 @@ func (s *Server) mount(prefix string, d *Dialect) *mount {
 		rt := &d.Routes[i]
 		h := s.serve(d, rt, prefix+rt.Path)
 		methods := []string{rt.Method}
-		if rt.Method == http.MethodGet && !rt.Stream {
+		if rt.Method == http.MethodGet {
 			methods = append(methods, http.MethodHead)
 		}
 		if rt.Hot {

@@ -101,6 +101,13 @@ func (a *API) tailEvents(w http.ResponseWriter, r *http.Request) error {
 			return domain.Refuse(domain.Malformed, "bad_last_event_id", "Last-Event-ID is a position")
 		}
 	}
+	if r.Method == http.MethodHead {
+		w.Header().Set("Content-Type", "text/event-stream")
+		w.Header().Set("X-Accel-Buffering", "no")
+		w.Header().Set("Ledger-Position", strconv.FormatInt(head, 10))
+		w.WriteHeader(http.StatusOK)
+		return nil
+	}
 	awake, ok := a.tails.open(ledger)
 	if !ok {
 		return domain.Refuse(domain.RateLimited, "too_many_tails", "a ledger has at most %d tails", mostTails)

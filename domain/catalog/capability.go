@@ -1,6 +1,7 @@
 package catalog
 
 import (
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -70,13 +71,22 @@ func (f *CapabilityFields) check() (bad domain.Problems) {
 	return bad
 }
 
+// checkName refuses a comma in a new name: a check signs the names joined by commas.
+func (f *CapabilityFields) checkName(bad *domain.Problems) {
+	if strings.Contains(f.Name, ",") {
+		bad.Add("/name", "bad_name", "it has no comma: a check joins names by commas")
+	}
+}
+
 // CreateCapability answers CapabilityView.
 type CreateCapability struct{ Fields CapabilityFields }
 
 // Decide implements domain.Command.
 func (c CreateCapability) Decide(l domain.Ledger) (any, error) {
 	f := c.Fields
-	if err := f.check().Refusal(); err != nil {
+	bad := f.check()
+	f.checkName(&bad)
+	if err := bad.Refusal(); err != nil {
 		return nil, err
 	}
 	if _, err := ofProduct(l, f.ProductID); err != nil {
@@ -103,6 +113,9 @@ func (c ChangeCapability) Decide(l domain.Ledger) (any, error) {
 	c.Patch.Apply(&f)
 	bad := f.check()
 	fixedProduct(&bad, f.ProductID, old.Fields.ProductID)
+	if f.Name != old.Fields.Name {
+		f.checkName(&bad)
+	}
 	if err := bad.Refusal(); err != nil {
 		return nil, err
 	}

@@ -321,3 +321,35 @@ func TestSwitch(t *testing.T) {
 		})
 	}
 }
+
+// What checks name is joined by commas and compared by clients: no new name is ambiguous.
+func TestNamesInChecksArePlain(t *testing.T) {
+	l := ledgertest.New(t, time.Date(2026, 4, 1, 0, 0, 0, 0, time.UTC))
+	product := l.Product()
+	for _, name := range []string{"a,b", ",", "a\nb"} {
+		_, _, err := l.Execute(catalog.CreateCapability{Fields: catalog.CapabilityFields{ProductID: product, Name: name}})
+		require.ErrorIs(t, err, &domain.Error{Code: "bad_name"}, "%q", name)
+	}
+	edit := l.Capability(product, "Edit: it")
+	_, _, err := l.Execute(catalog.ChangeCapability{ID: edit, Patch: catalog.CapabilityPatch{Name: ptr("a,b")}})
+	require.ErrorIs(t, err, &domain.Error{Code: "bad_name"})
+	old := uuid.New()
+	l.Given(old, catalog.CapabilityCreated{CapabilityFields: catalog.CapabilityFields{ProductID: product, Name: "from,before"}})
+	ledgertest.Must[catalog.CapabilityView](l, catalog.ChangeCapability{ID: old, Patch: catalog.CapabilityPatch{Description: ptr("as ever")}})
+
+	for slug, good := range map[string]bool{"pro-2_x": true, "": true, "x,y": false, "Bad Slug!": false, "Pro": false, "é": false} {
+		f := catalog.DefaultPlan()
+		f.ProductID, f.Name, f.DisplayName, f.Slug = product, "plan", "Équipe equipe 2", slug
+		f.LicenseType, f.PricingType, f.Interval, f.Length = catalog.Licensed, "free", "month", 1
+		_, _, err := l.Execute(catalog.CreatePlan{Fields: f})
+		if !good {
+			require.ErrorIs(t, err, &domain.Error{Code: "bad_slug"}, "%q", slug)
+			continue
+		}
+		require.NoError(t, err, "%q", slug)
+	}
+	plan := l.Plan(product, func(f *catalog.PlanFields) { f.DisplayName = "日本" })
+	require.Equal(t, "item", l.State(plan).(*catalog.Plan).Fields.Slug)
+	_, _, err = l.Execute(catalog.ChangePlan{ID: plan, Patch: catalog.PlanPatch{Slug: ptr("x,y")}})
+	require.ErrorIs(t, err, &domain.Error{Code: "bad_slug"})
+}

@@ -93,12 +93,19 @@ func Redeemable(l domain.Ledger, id, product uuid.UUID, currency string) (*Coupo
 	if err != nil {
 		return nil, err
 	}
-	f, now := &c.Fields, l.Now()
-	refuse := func(code, state, detail string) (*Coupon, error) {
-		return nil, &domain.Error{Kind: domain.Conflict, Code: "coupon_" + code, State: state, Detail: "the coupon " + detail}
+	if err := c.Fields.Redeem(l.Now(), c.Archived, c.Redemptions, product, currency); err != nil {
+		return nil, err
+	}
+	return c, nil
+}
+
+// Redeem is why a coupon that was redeemed so often cannot be redeemed at an instant, as Redeemable says; nil when it can.
+func (f *CouponFields) Redeem(now time.Time, archived bool, redemptions int, product uuid.UUID, currency string) error {
+	refuse := func(code, state, detail string) error {
+		return &domain.Error{Kind: domain.Conflict, Code: "coupon_" + code, State: state, Detail: "the coupon " + detail}
 	}
 	switch {
-	case c.Archived:
+	case archived:
 		return refuse("archived", Deprecated, "is archived: it is put on nothing any more")
 	case f.RedeemBy != nil && !now.Before(*f.RedeemBy):
 		return refuse("expired", "expired", "could be redeemed before "+f.RedeemBy.Format(time.RFC3339))
@@ -108,10 +115,10 @@ func Redeemable(l domain.Ledger, id, product uuid.UUID, currency string) (*Coupo
 		return refuse("other_product", Active, "is for other products")
 	case f.AmountOff != nil && f.Currency != currency:
 		return refuse("other_currency", f.Currency, "is in "+f.Currency)
-	case f.MaxRedemptions != nil && c.Redemptions >= *f.MaxRedemptions:
-		return refuse("used_up", fmt.Sprintf("%d redeemed", c.Redemptions), "was redeemed as often as it may be")
+	case f.MaxRedemptions != nil && redemptions >= *f.MaxRedemptions:
+		return refuse("used_up", fmt.Sprintf("%d redeemed", redemptions), "was redeemed as often as it may be")
 	}
-	return c, nil
+	return nil
 }
 
 // CouponPatch sets some of a coupon's fields: nil leaves one, a pointer to nil removes it. The code of a

@@ -102,6 +102,27 @@ func snake(name string) string {
 	return strings.ToValidUTF8(b.String()[:min(b.Len(), domain.MaxName)], "")
 }
 
+// plainSlug leaves of a text what a plan's slug may have: names in checks are compared and joined by clients.
+func plainSlug(text string) string {
+	text = strings.Trim(strings.Map(func(r rune) rune {
+		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' || r == '-' || r == '_' {
+			return r
+		}
+		return -1
+	}, text), "_-")
+	if text == "" {
+		return "item"
+	}
+	return text
+}
+
+// checkPlanSlug refuses a slug that somebody chose and that is not plain.
+func checkPlanSlug(bad *domain.Problems, slug string) {
+	if slug != "" && strings.ContainsFunc(slug, func(r rune) bool { return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyz0123456789-_", r) }) {
+		bad.Add("/slug", "bad_slug", "it is of lower-case letters, digits, - and _")
+	}
+}
+
 // claimSlug makes a slug that a caller chose unique in its scope. Derived ones may repeat: the monthly
 // and the yearly plan "Pro" are both pro.
 func claimSlug(l domain.Ledger, scope, slug string, id uuid.UUID) {

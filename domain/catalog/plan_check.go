@@ -30,6 +30,9 @@ func (f *PlanFields) resolve(l domain.Ledger, product *Product, before *PlanFiel
 	} else {
 		before = &PlanFields{}
 	}
+	if f.Slug != before.Slug {
+		checkPlanSlug(&bad, f.Slug)
+	}
 	if err := f.checkCapabilities(l, before, &bad); err != nil {
 		return err
 	}
@@ -62,7 +65,7 @@ func (f *PlanFields) check() (bad domain.Problems) {
 	}
 	bad.Line("/name", "bad_name", f.Name)
 	bad.Line("/displayName", "bad_display_name", f.DisplayName)
-	orDefault(&f.Slug, snake(f.DisplayName))
+	orDefault(&f.Slug, plainSlug(snake(f.DisplayName)))
 	bad.Line("/slug", "bad_slug", f.Slug)
 	bad.OptionalText("/description", "bad_description", f.Description)
 	bad.OptionalLine("/paddlePlanId", "bad_paddle_plan_id", f.PaddlePlanID, domain.MaxName)

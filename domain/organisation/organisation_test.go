@@ -169,6 +169,12 @@ func TestScopes(t *testing.T) {
 	require.False(t, organisation.Covers([]string{"customers:read"}, "customers:write"))
 	require.False(t, organisation.Covers([]string{"admin"}, "plans:read"))
 	require.False(t, organisation.Covers(nil, "plans:read"))
+	for _, s := range []string{"organisations:read", "organisations:write"} { // keys of today have them
+		canonical, ok := organisation.CanonicalScope(s)
+		require.True(t, ok)
+		require.Equal(t, s, canonical)
+		require.NotContains(t, all, s, "it opens nothing, so it is not offered")
+	}
 	_, ok := organisation.CanonicalScope("plans:*")
 	require.False(t, ok)
 }

@@ -24,7 +24,6 @@ var scopes = []string{
 	"invoices:*", "invoices:read", "invoices:write",
 	"ledger:read",
 	"licenses:read", "licenses:write",
-	"organisations:read", "organisations:write",
 	"plans:read",
 	"pricing-tables:read",
 	"products:read",
@@ -34,10 +33,13 @@ var scopes = []string{
 	"usage:read", "usage:write",
 }
 
+// idle are scopes of Salable's that open nothing here. Keys may have them, as old ones do, and none is offered them.
+var idle = []string{"organisations:read", "organisations:write"}
+
 // retired are spellings of old clients.
 var retired = map[string]string{"write:usage": "usage:write"}
 
-// Scopes lists every scope that a key may have, by name, without the retired spellings.
+// Scopes lists every scope that opens something or may come to, by name, without the retired spellings.
 func Scopes() []string { return slices.Clone(scopes) }
 
 // CanonicalScope is today's spelling of a scope; false for one that does not exist.
@@ -45,7 +47,7 @@ func CanonicalScope(scope string) (string, bool) {
 	if now, ok := retired[scope]; ok {
 		return now, true
 	}
-	return scope, slices.Contains(scopes, scope)
+	return scope, slices.Contains(scopes, scope) || slices.Contains(idle, scope)
 }
 
 // Covers tells whether a key with the granted scopes may do what needs one.

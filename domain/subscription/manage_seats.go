@@ -96,9 +96,13 @@ func (x *seatIndex) bench(items []SeatAction) *bench {
 func (b *bench) act(at string, item SeatAction, bad *domain.Problems) {
 	known := len(*bad)
 	bad.OneOf(at+"/type", "bad_action", item.Type, AssignSeat, UnassignSeat, ReplaceSeat)
-	bad.Line(at+"/granteeId", "bad_grantee", item.Grantee)
+	if item.Type == AssignSeat {
+		bad.Grantee(at+"/granteeId", item.Grantee)
+	} else {
+		bad.Line(at+"/granteeId", "bad_grantee", item.Grantee)
+	}
 	if item.Type == ReplaceSeat {
-		bad.Line(at+"/newGranteeId", "bad_grantee", item.NewGrantee)
+		bad.Grantee(at+"/newGranteeId", item.NewGrantee)
 	}
 	if len(*bad) > known {
 		return

@@ -30,16 +30,53 @@ type checkoutForm struct {
 	Least, Most   int
 	Count         int
 	Code          string
+	Total         total
 	Problems      []string
 }
 
 // show serves GET /checkout/{token}.
 func (p *Pages) show(w http.ResponseWriter, r *http.Request) error {
+	if done, err := p.made(w, r); done || err != nil {
+		return err
+	}
 	_, f, err := p.checkout(r)
 	if err != nil {
 		return err
 	}
 	return f.render(w, http.StatusOK)
+}
+
+// made shows what a link has made that was submitted before, whatever has become of its plan; false when it was not.
+func (p *Pages) made(w http.ResponseWriter, r *http.Request) (bool, error) {
+	var o Offer
+	ledger, err := p.open(r, forCheckout, &o)
+	if err != nil {
+		return false, err
+	}
+	key, sum := onceFor(r)
+	// A dry run writes nothing, and is answered what the key stands for, if it was used, whatever it asks.
+	res, err := p.store.Execute(r.Context(), eventstore.Request{Ledger: ledger, Command: subscription.Switchable{}, Key: key, Fingerprint: sum, DryRun: true})
+	if _, refused := domain.AsRefusal(err); refused || err == nil && !res.Replayed {
+		return false, nil
+	}
+	if err != nil {
+		return false, err
+	}
+	var v subscription.View
+	if err := handlers.Answer(res, &v); err != nil {
+		return false, err
+	}
+	s, err := p.subscription(r, ledger, about{v.ID, o.Test})
+	if err != nil {
+		return false, err
+	}
+	return true, render(w, http.StatusOK, "portal.html", page{Title: "Your subscription", Test: o.Test, Body: s}, "")
+}
+
+// onceFor is the key under which a link is submitted once.
+func onceFor(r *http.Request) (string, [sha256.Size]byte) {
+	sum := sha256.Sum256([]byte(handlers.PathText(r, "token")))
+	return "checkout " + hex.EncodeToString(sum[:]), sum
 }
 
 func (f checkoutForm) render(w http.ResponseWriter, status int) error {
@@ -83,7 +120,22 @@ func (p *Pages) checkout(r *http.Request) (uuid.UUID, checkoutForm, error) {
 		currency = (catalog.Offer{Plan: &catalog.Plan{Fields: c}, Product: &catalog.Product{Fields: product.Fields}}).Usual()
 	}
 	f.Prices = priceLines(c, c.EffectivePrices(), currency)
-	return ledger, f, nil
+	if f.PromoCode == "" {
+		return ledger, f, nil
+	}
+	at, _, err := p.store.Now(r.Context(), ledger, p.now(), false)
+	if err != nil {
+		return ledger, f, err
+	}
+	coupon, err := p.reads.CouponByCode(r.Context(), ledger, f.PromoCode)
+	if err == nil {
+		err = coupon.Fields.Redeem(at, coupon.ArchivedAt != nil, coupon.Redemptions, plan.ProductID, currency)
+	}
+	if _, refused := domain.AsRefusal(err); refused {
+		return ledger, f, nil // it takes nothing off; whoever submits the form is told why
+	}
+	f.Total = totalOf(c.EffectivePrices(), currency, f.Count, coupon.Fields)
+	return ledger, f, err
 }
 
 // submit serves POST /checkout/{token}: the subscription begins, INCOMPLETE until it is paid, once for its link however
@@ -140,8 +192,8 @@ func (p *Pages) submit(w http.ResponseWriter, r *http.Request) error {
 	if len(f.Problems) > 0 {
 		return f.render(w, http.StatusBadRequest)
 	}
-	sum := sha256.Sum256([]byte(handlers.PathText(r, "token")))
-	_, err = p.store.Execute(r.Context(), eventstore.Request{Ledger: ledger, Command: c, Key: "checkout " + hex.EncodeToString(sum[:]), Fingerprint: sum,
+	key, sum := onceFor(r)
+	_, err = p.store.Execute(r.Context(), eventstore.Request{Ledger: ledger, Command: c, Key: key, Fingerprint: sum,
 		Meta: eventstore.Meta{Actor: "buyer", RequestID: handlers.CallOf(r).ID, Dialect: "checkout"}})
 	if e, ok := domain.AsRefusal(err); ok && (e.Kind == domain.Invalid || e.Kind == domain.Conflict || e.Kind == domain.NotFound) {
 		f.Problems = append(f.Problems, "This cannot be bought as it stands: "+e.Detail+".")
@@ -151,7 +203,7 @@ func (p *Pages) submit(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	if f.Success == "" {
-		return render(w, http.StatusOK, "message.html", page{Title: "Thank you", Test: f.Test, Body: "Your order of " + f.Plan + " is with the seller. Your subscription begins once its first payment is recorded."}, "")
+		return render(w, http.StatusOK, "message.html", page{Title: "Thank you", Test: f.Test, Body: "Your order of " + f.Plan + " is with the seller. Your subscription has begun; you have access once its first payment is recorded."}, "")
 	}
 	w.Header().Set("Location", f.Success)
 	w.Header().Set("Referrer-Policy", "no-referrer")

@@ -48,6 +48,7 @@ type Offer struct {
 // about is the content of the links to pages about a subscription.
 type about struct {
 	Subscription uuid.UUID `json:"subscription"`
+	Test         bool      `json:"test,omitzero"`
 }
 
 // Links makes links to the pages.
@@ -67,13 +68,13 @@ func (l *Links) Checkout(base string, ledger uuid.UUID, ends time.Time, o Offer)
 	return base + "/checkout/" + token, err
 }
 
-// Subscription is a link to a page about a subscription: Portal, Payment or Cancel.
-func (l *Links) Subscription(base, page string, ledger, subscription uuid.UUID, ends time.Time) (string, error) {
-	token, err := l.sealer.Seal(purposes[page], ledger, ends, about{subscription})
+// Subscription is a link to a page about a subscription: Portal, Payment or Cancel. Test is whether its ledger is one.
+func (l *Links) Subscription(base, page string, ledger, subscription uuid.UUID, test bool, ends time.Time) (string, error) {
+	token, err := l.sealer.Seal(purposes[page], ledger, ends, about{subscription, test})
 	return base + "/checkout/" + page + "/" + token, err
 }
 
 // ClientSecret is what opens the payment page of a subscription.
-func (l *Links) ClientSecret(ledger, subscription uuid.UUID, ends time.Time) (string, error) {
-	return l.sealer.Seal(forPayment, ledger, ends, about{subscription})
+func (l *Links) ClientSecret(ledger, subscription uuid.UUID, test bool, ends time.Time) (string, error) {
+	return l.sealer.Seal(forPayment, ledger, ends, about{subscription, test})
 }

@@ -155,30 +155,36 @@ func (p *Pages) about(r *http.Request, purpose sealed.Purpose) (uuid.UUID, shown
 	if err != nil {
 		return ledger, shownSubscription{}, err
 	}
-	row, err := p.reads.Subscription(r.Context(), ledger, content.Subscription)
+	s, err := p.subscription(r, ledger, content)
+	return ledger, s, err
+}
+
+// subscription is one as the pages show it.
+func (p *Pages) subscription(r *http.Request, ledger uuid.UUID, a about) (shownSubscription, error) {
+	row, err := p.reads.Subscription(r.Context(), ledger, a.Subscription)
 	if err != nil {
-		return ledger, shownSubscription{}, err
+		return shownSubscription{}, err
 	}
 	product, err := p.reads.Product(r.Context(), ledger, row.ProductID)
 	if err != nil {
-		return ledger, shownSubscription{}, err
+		return shownSubscription{}, err
 	}
 	plan, err := p.reads.Plan(r.Context(), ledger, row.PlanID)
 	if err != nil {
-		return ledger, shownSubscription{}, err
+		return shownSubscription{}, err
 	}
 	prices, err := p.bought(r, ledger, row)
 	if err != nil {
-		return ledger, shownSubscription{}, err
+		return shownSubscription{}, err
 	}
 	at, _, err := p.store.Now(r.Context(), ledger, p.now(), false)
 	if err != nil {
-		return ledger, shownSubscription{}, err
+		return shownSubscription{}, err
 	}
-	s := shownSubscription{ID: row.ID, Product: product.Fields.DisplayName, Plan: plan.Fields.DisplayName, Status: words[row.StatusAt(at)], Quantity: row.Quantity,
+	s := shownSubscription{ID: row.ID, Test: a.Test, Product: product.Fields.DisplayName, Plan: plan.Fields.DisplayName, Status: words[row.StatusAt(at)], Quantity: row.Quantity,
 		Seats: row.Terms.LicenseType == "perSeat", Until: day(row.EndAt(at)), Ends: row.CancelAt != nil || row.EndedAt != nil,
 		Over: row.StatusAt(at) == subscription.Canceled, Incomplete: row.StatusAt(at) == subscription.Incomplete, Prices: priceLines(plan.Fields, prices, row.Currency)}
-	return ledger, s, nil
+	return s, nil
 }
 
 // bought are the prices of the plan's version that a subscription has: those of today are others'.
@@ -198,6 +204,7 @@ func (p *Pages) bought(r *http.Request, ledger uuid.UUID, s projections.Subscrip
 // shownSubscription is a subscription as the pages show it.
 type shownSubscription struct {
 	ID                     uuid.UUID
+	Test                   bool
 	Product, Plan, Status  string
 	Quantity               int
 	Seats                  bool
@@ -219,7 +226,7 @@ func (p *Pages) portal(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return render(w, http.StatusOK, "portal.html", page{Title: "Your subscription", Body: s}, "")
+	return render(w, http.StatusOK, "portal.html", page{Title: "Your subscription", Test: s.Test, Body: s}, "")
 }
 
 // payment serves GET /checkout/payment/{token}. There is no payment provider: it says who records payments.
@@ -228,7 +235,7 @@ func (p *Pages) payment(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return render(w, http.StatusOK, "payment.html", page{Title: "How to pay", Body: s}, "")
+	return render(w, http.StatusOK, "payment.html", page{Title: "How to pay", Test: s.Test, Body: s}, "")
 }
 
 // askToCancel serves GET /checkout/cancel/{token}.
@@ -237,7 +244,7 @@ func (p *Pages) askToCancel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return render(w, http.StatusOK, "cancel.html", page{Title: "Cancel your subscription", Body: s}, "")
+	return render(w, http.StatusOK, "cancel.html", page{Title: "Cancel your subscription", Test: s.Test, Body: s}, "")
 }
 
 // cancel serves POST /checkout/cancel/{token}: the subscription ends with its period.
@@ -259,7 +266,7 @@ func (p *Pages) cancel(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	s.Ends, s.Until, s.Over = true, day(v.Subscription.ExpiryDate), v.Subscription.Status == subscription.Canceled
-	return render(w, http.StatusOK, "cancel.html", page{Title: "Cancel your subscription", Body: s}, "")
+	return render(w, http.StatusOK, "cancel.html", page{Title: "Cancel your subscription", Test: s.Test, Body: s}, "")
 }
 
 // maxForm bounds what a form sends.

@@ -70,7 +70,7 @@ func streamBy[T, C any](w http.ResponseWriter, r *http.Request, page int, read f
 	if err != nil {
 		return err
 	}
-	if len(items) < page || r.Method == http.MethodHead {
+	if len(items) < page {
 		if items == nil {
 			items = []T{}
 		}
@@ -79,6 +79,9 @@ func streamBy[T, C any](w http.ResponseWriter, r *http.Request, page int, read f
 	control := http.NewResponseController(w)
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
 	opening := byte('[')
 	for len(items) > 0 {
 		var written []byte

@@ -51,7 +51,8 @@ func (a *API) createIncomplete(w http.ResponseWriter, r *http.Request) error {
 	if err := handlers.Answer(res, &v); err != nil {
 		return err
 	}
-	secret, err := a.links.ClientSecret(handlers.CallerOf(r).Ledger, v.ID, a.now().Add(linkTime))
+	caller := handlers.CallerOf(r)
+	secret, err := a.links.ClientSecret(caller.Ledger, v.ID, caller.Test(), a.now().Add(linkTime))
 	if err != nil {
 		return err
 	}
@@ -96,7 +97,7 @@ func (a *API) pageLink(w http.ResponseWriter, r *http.Request, page string) erro
 	if err != nil {
 		return err
 	}
-	link, err := a.links.Subscription(a.base(r), page, c.Ledger, row.ID, a.now().Add(linkTime))
+	link, err := a.links.Subscription(a.base(r), page, c.Ledger, row.ID, c.Test(), a.now().Add(linkTime))
 	if err != nil {
 		return err
 	}

@@ -35,6 +35,9 @@ func readCheckoutOptions(q *handlers.Query, r *http.Request, must ...handlers.Ru
 	o := checkoutOptions{
 		SuccessURL: backURL(q.Get("successUrl"), test, must...), CancelURL: backURL(q.Get("cancelUrl"), test, must...), Grantee: q.String("granteeId", line...),
 	}
+	if strings.Contains(o.Grantee, ",") {
+		q.Get("granteeId").Bad("bad_grantee", "it has no comma: that separates grantees where access is asked for")
+	}
 	if owner := q.Get("owner"); owner.Absent() && versionOf(r) < v3 {
 		o.Member = q.String("member", line...)
 	} else {
@@ -129,11 +132,7 @@ func (a *API) base(r *http.Request) string {
 
 // link is the link to a plan's checkout, "" for a plan that nobody can pay for.
 func (x related) link(p projections.Plan, o checkoutOptions) (string, error) {
-	f := p.Fields
-	if p.ArchivedAt != nil || !f.Active || f.PricingType != "paid" || f.PlanType == comingSoon {
-		return "", nil
-	}
-	if priced := f.PricedCurrencies(); o.Currency != "" && len(priced) > 0 && !slices.Contains(priced, o.Currency) {
+	if notPayable(p, o.Currency) != nil {
 		return "", nil
 	}
 	return x.links.Checkout(x.base, x.caller.Ledger, x.now().Add(linkTime), checkout.Offer{
@@ -144,10 +143,44 @@ func (x related) link(p projections.Plan, o checkoutOptions) (string, error) {
 
 const comingSoon = "Coming soon"
 
+// notPayable is why nobody can pay for a plan by a checkout; nil when somebody can.
+func notPayable(p projections.Plan, currency string) error {
+	f := p.Fields
+	if err := f.Switch(p.ProductID, p.ArchivedAt != nil); err != nil {
+		return err
+	}
+	if f.PricingType != "paid" {
+		return domain.Refuse(domain.Conflict, "free_plan", "this plan is free: there is nothing to pay for by a checkout")
+	}
+	if priced := f.PricedCurrencies(); currency != "" && len(priced) > 0 && !slices.Contains(priced, currency) {
+		return domain.RefuseField("currency", "currency_not_offered", "this plan has no price in %.40q", currency)
+	}
+	return nil
+}
+
+// redeemable refuses a promotion code that a purchase of the plan could not redeem now: the buyer cannot change it.
+func (a *API) redeemable(r *http.Request, o checkoutOptions, p projections.Plan, of projections.Product) error {
+	if o.PromoCode == "" {
+		return nil
+	}
+	currency, ledger := o.Currency, handlers.CallerOf(r).Ledger
+	if currency == "" {
+		currency = (catalog.Offer{Plan: &catalog.Plan{Fields: p.Fields}, Product: &catalog.Product{Fields: of.Fields}}).Usual()
+	}
+	coupon, err := sought(r.Context(), a, ledger, func() (projections.Coupon, error) { return a.reads.CouponByCode(r.Context(), ledger, o.PromoCode) })
+	if err == nil {
+		err = coupon.Fields.Redeem(a.clock(r.Context()), coupon.ArchivedAt != nil, coupon.Redemptions, p.ProductID, currency)
+	}
+	if e, refused := domain.AsRefusal(err); refused {
+		return domain.RefuseField("promoCode", e.Code, "%s", e.Detail)
+	}
+	return err
+}
+
 // checkoutLink serves GET /plans/{planUuid}/checkoutlink; since v3 …/checkout-link.
 //
 //	in   successUrl, cancelUrl, granteeId, member (owner since v2), quantity, changeQuantity, currency, customerEmail, promoCode, allowPromoCode
-//	out  200 {checkoutUrl} | 400, also for a plan that nobody can pay for | 404
+//	out  200 {checkoutUrl} | 400, also for a plan that nobody can pay for and a code that it cannot redeem | 404
 func (a *API) checkoutLink(w http.ResponseWriter, r *http.Request) error {
 	q, err := handlers.ReadQuery(r)
 	if err != nil {
@@ -175,12 +208,15 @@ func (a *API) checkoutLink(w http.ResponseWriter, r *http.Request) error {
 	if err := o.withinLimits(row); err != nil {
 		return err
 	}
+	if err := notPayable(row, o.Currency); err != nil {
+		return err
+	}
+	if err := a.redeemable(r, o, row, of); err != nil {
+		return err
+	}
 	link, err := a.related(r).link(row, o)
 	if err != nil {
 		return err
-	}
-	if link == "" {
-		return domain.Refuse(domain.Conflict, "not_for_sale", "a checkout is for paid plans on sale, in a currency that they have a price in")
 	}
 	return handlers.JSON(w, http.StatusOK, struct {
 		CheckoutURL string `json:"checkoutUrl"`

@@ -54,6 +54,7 @@ type license struct {
 	Subscription      relation[*subscription] `json:"subscription,omitzero"`
 	Plan              relation[*plan]         `json:"plan,omitzero"`
 	Product           relation[*product]      `json:"product,omitzero"`
+	CancelLink        relation[*string]       `json:"cancelLink,omitzero"` // null where there is nothing to cancel
 }
 
 // readStatus reads the filter by status, in either case.
@@ -144,7 +145,9 @@ func (a *API) licensesOfGrantee(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	id := handlers.PathText(r, "granteeId")
-	if _, err := domain.ParseGrantee("/granteeId", &id); err != nil {
+	var bad domain.Problems
+	bad.Line("/granteeId", "bad_grantee", id) // with a comma too: such licences are from before those were refused
+	if err := bad.Refusal(); err != nil {
 		return err
 	}
 	return a.streamLicenses(w, r, q, projections.LicenseFilter{Grantee: id}, readExpand(q, licenseExpandable))

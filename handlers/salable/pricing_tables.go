@@ -81,7 +81,7 @@ func readTableOptions(q *handlers.Query, r *http.Request, member bool) tableOpti
 		owner := q.Get("owner")
 		o.Member = unquoted(owner.String(line...))
 		if version >= v3 && o.Member == "" {
-			owner.Bad("required", "whose plans are they to be?")
+			owner.Bad("required", "is required")
 		}
 		return o
 	}

@@ -5,11 +5,14 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	coresubscription "github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/handlers/checkout"
 	"github.com/subledger/subledger/projections"
 )
 
@@ -357,9 +360,18 @@ func (x related) licensesOf(out []*subscription) error {
 	return nil
 }
 
+// cancelLink is the link to a subscription's cancellation; nil when it has ended or is about to.
+func (x related) cancelLink(row projections.Subscription, at time.Time) (*string, error) {
+	if status := row.StatusAt(at); row.CancelAt != nil || status == coresubscription.Canceled || status == coresubscription.Deleted {
+		return nil, nil
+	}
+	link, err := x.links.Subscription(x.base, checkout.Cancel, x.caller.Ledger, row.ID, x.caller.Test(), x.now().Add(linkTime))
+	return &link, err
+}
+
 // licenses gives licences their relations.
 func (x related) licenses(out []*license, e expansion) error {
-	if e.has("subscription") {
+	if e.has("subscription") || e.has("cancelLink") {
 		var ids []uuid.UUID
 		for _, l := range out {
 			if l.SubscriptionUUID != nil {
@@ -373,12 +385,27 @@ func (x related) licenses(out []*license, e expansion) error {
 		if err != nil {
 			return err
 		}
+		links := map[uuid.UUID]*string{}
+		for id, row := range subscriptions {
+			if e.has("cancelLink") {
+				if links[id], err = x.cancelLink(row, at); err != nil {
+					return err
+				}
+			}
+		}
 		for _, l := range out {
-			l.Subscription = expanded[*subscription](nil)
+			var of *subscription
+			var link *string
 			if l.SubscriptionUUID != nil {
 				if row, ok := subscriptions[*l.SubscriptionUUID]; ok {
-					l.Subscription = expanded(fromSubscription(x.caller, row, at))
+					of, link = fromSubscription(x.caller, row, at), links[row.ID]
 				}
+			}
+			if e.has("subscription") {
+				l.Subscription = expanded(of)
+			}
+			if e.has("cancelLink") {
+				l.CancelLink = expanded(link)
 			}
 		}
 	}
