@@ -17,6 +17,7 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/organisation"
 	"github.com/subledger/subledger/domain/rbac"
@@ -31,7 +32,7 @@ func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{
 		domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(), usage.Vocabulary(), organisation.Vocabulary(),
 	}
-	return slices.Concat(all, catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies())
+	return slices.Concat(all, catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
 }
 
 // codec knows every event by its name.

@@ -1,6 +1,7 @@
-// Package invoice is the money side of subscriptions: lines, discounts, taxes and their totals.
+// Package invoice is the money side of subscriptions: lines, discounts, taxes and their totals; invoices from draft to paid,
+// credit notes, balances.
 //
-// Vocabulary: line, proration, credit, discount, tax rate, subtotal, total. Amounts are minor units of the invoice's
+// Vocabulary: line, proration, credit, discount, tax rate, subtotal, total, draft, credit note, balance, series. Amounts are minor units of the invoice's
 // currency; credits are negative.
 //
 // Rules: design section 6, R5 (credits) and R6 (discounts before tax, each rate rounded once, spread by the largest remainder).

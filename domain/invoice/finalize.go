@@ -1,0 +1,167 @@
+package invoice
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// Finalize gives a draft its number and what the balance pays of it. It answers View; again it makes no event.
+//
+// NotFound: no_invoice. Conflict: invoice_void.
+type Finalize struct {
+	ID           uuid.UUID
+	DaysUntilDue int // of 24 hours from now
+}
+
+// Decide implements domain.Command.
+func (c Finalize) Decide(l domain.Ledger) (any, error) {
+	s, err := load(l, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	switch s.Status {
+	case Draft:
+	case Void:
+		return nil, s.not("invoice_void", "it is never finalised")
+	default:
+		return s.View(), nil
+	}
+	number, given, err := next(l, "invoice", "INV", c.ID)
+	if err != nil {
+		return nil, err
+	}
+	balance, account, err := balanceOf(l, s)
+	if err != nil {
+		return nil, err
+	}
+	applied := min(s.Total, max(0, balance.Amount))
+	if s.Total < 0 {
+		applied = s.Total // nothing is asked for: it is the payer's
+	}
+	now := l.Now()
+	l.Append(given.stream, given.event)
+	l.Append(c.ID, Finalized{Number: number, IssuedAt: now, DueAt: now.Add(time.Duration(c.DaysUntilDue) * 24 * time.Hour), BalanceApplied: applied})
+	account.change(l, -applied)
+	return show(l, c.ID)
+}
+
+type numbering struct {
+	stream uuid.UUID
+	event  Numbered
+}
+
+// next is the number after the last of a series. The event that gives it is to be appended with what gets it: a ledger
+// has one writer, so numbers have no gap and no double.
+func next(l domain.Ledger, series, prefix string, of uuid.UUID) (text string, n numbering, err error) {
+	n.stream = seriesID(l.ID(), series)
+	state, err := l.Load(n.stream)
+	if err != nil {
+		return "", n, err
+	}
+	last := int64(0)
+	if s, ok := state.(*Series); ok {
+		last = s.Last
+	}
+	n.event = Numbered{Series: series, Number: last + 1, Of: of}
+	return fmt.Sprintf("%s-%06d", prefix, last+1), n, nil
+}
+
+// account is a balance as a decision changes it.
+type account struct {
+	stream, owner, invoice uuid.UUID
+	currency               string
+	amount                 int64
+}
+
+func balanceOf(l domain.Ledger, s *State) (Balance, account, error) {
+	a := account{stream: BalanceID(s.owner(), s.Currency), owner: s.owner(), invoice: s.ID, currency: s.Currency}
+	state, err := l.Load(a.stream)
+	if err != nil {
+		return Balance{}, a, err
+	}
+	var b Balance
+	if known, ok := state.(*Balance); ok {
+		b = *known
+	}
+	a.amount = b.Amount
+	return b, a, nil
+}
+
+func (a account) change(l domain.Ledger, by int64) {
+	if by != 0 {
+		l.Append(a.stream, BalanceChanged{Owner: a.owner, Currency: a.currency, Change: by, Amount: a.amount + by, Invoice: a.invoice})
+	}
+}
+
+// Discard ends a draft, which uses up no number. It answers View; again it makes no event.
+//
+// NotFound: no_invoice. Conflict: not_a_draft.
+type Discard struct{ ID uuid.UUID }
+
+// Decide implements domain.Command.
+func (c Discard) Decide(l domain.Ledger) (any, error) {
+	s, err := load(l, c.ID)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.Status == Draft:
+		l.Append(c.ID, Discarded{})
+	case s.Number != "":
+		return nil, s.not("not_a_draft", "what has a number is voided")
+	}
+	return show(l, c.ID)
+}
+
+// Cancel voids an invoice of which nothing was paid or credited: its number stays, what the balance paid goes back. It
+// answers View; again it makes no event.
+//
+// NotFound: no_invoice. Conflict: not_finalized, invoice_paid, invoice_credited.
+type Cancel struct{ ID uuid.UUID }
+
+// Decide implements domain.Command.
+func (c Cancel) Decide(l domain.Ledger) (any, error) {
+	s, err := load(l, c.ID)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.Status == Void:
+		return s.View(), nil
+	case s.Status == Draft:
+		return nil, s.not("not_finalized", "a draft is discarded")
+	case s.AmountPaid > 0:
+		return nil, s.not("invoice_paid", "what was paid is given back by a credit note")
+	case len(s.CreditNotes) > 0:
+		return nil, s.not("invoice_credited", "a part of it was credited; credit the rest")
+	}
+	_, account, err := balanceOf(l, s)
+	if err != nil {
+		return nil, err
+	}
+	back := s.BalanceApplied
+	l.Append(c.ID, Voided{})
+	account.change(l, back)
+	return show(l, c.ID)
+}
+
+// WriteOff makes an open invoice uncollectible. It answers View; again it makes no event.
+//
+// NotFound: no_invoice. Conflict: not_open.
+type WriteOff struct{ ID uuid.UUID }
+
+// Decide implements domain.Command.
+func (c WriteOff) Decide(l domain.Ledger) (any, error) {
+	s, err := load(l, c.ID)
+	switch {
+	case err != nil:
+		return nil, err
+	case s.Status == Open:
+		l.Append(c.ID, WrittenOff{})
+	case s.Status != Uncollectible:
+		return nil, s.not("not_open", "nothing of it is due")
+	}
+	return show(l, c.ID)
+}

@@ -1,0 +1,156 @@
+package invoice
+
+import (
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// State is the fold of an invoice.
+type State struct {
+	domain.Record
+	Drafted
+	Status         string
+	Number         string
+	IssuedAt       time.Time
+	DueAt          time.Time
+	BalanceApplied int64
+	AmountPaid     int64
+	LowersDebt     int64 // of all credit notes
+	Payments       []PaymentRecorded
+	CreditNotes    []Credited
+}
+
+// Apply implements domain.State.
+func (s *State) Apply(e domain.Event) {
+	switch e := e.(type) {
+	case Drafted:
+		s.Drafted, s.Status = e, Draft
+	case Redrafted:
+		s.Lines, s.Totals = e.Lines, e.Totals
+	case Discarded:
+		s.Status = Void
+	case Finalized:
+		s.Status, s.Number, s.IssuedAt, s.DueAt, s.BalanceApplied = Open, e.Number, e.IssuedAt, e.DueAt, e.BalanceApplied
+		s.settle()
+	case PaymentRecorded:
+		s.AmountPaid, s.Payments = s.AmountPaid+e.Amount, append(s.Payments, e)
+		s.settle()
+	case Voided:
+		s.Status, s.BalanceApplied = Void, 0
+	case WrittenOff:
+		s.Status = Uncollectible
+	case Credited:
+		s.LowersDebt, s.CreditNotes = s.LowersDebt+e.LowersDebt, append(s.CreditNotes, e)
+		s.settle()
+	}
+}
+
+func (s *State) settle() {
+	if s.AmountDue() == 0 {
+		s.Status = Paid
+	}
+}
+
+// AmountDue is what is still to be paid, never below 0; a draft asks for nothing yet, nor does what is void.
+func (s *State) AmountDue() int64 {
+	if s.Status == Draft || s.Status == Void {
+		return 0
+	}
+	return max(0, s.Total-s.BalanceApplied-s.AmountPaid-s.LowersDebt)
+}
+
+// Left is what credit notes may still take off a line, taxes included.
+func (s *State) Left(line uuid.UUID) int64 {
+	i := slices.IndexFunc(s.Lines, func(l Line) bool { return l.ID == line })
+	if i < 0 {
+		return 0
+	}
+	left := s.Lines[i].gross()
+	for _, n := range s.CreditNotes {
+		for _, l := range n.Lines {
+			if l.LineID == line {
+				left -= l.Amount
+			}
+		}
+	}
+	return max(0, left)
+}
+
+// gross is what a line asks for, taxes included.
+func (l *Line) gross() int64 {
+	n := l.net()
+	for _, t := range l.Taxes {
+		if !t.Inclusive {
+			n += t.Amount
+		}
+	}
+	return n
+}
+
+// taxed is the tax in it.
+func (l *Line) taxed() (n int64) {
+	for _, t := range l.Taxes {
+		n += t.Amount
+	}
+	return n
+}
+
+// owner is whose balance pays it.
+func (s *State) owner() uuid.UUID {
+	switch {
+	case s.CustomerID != nil:
+		return *s.CustomerID
+	case s.SubscriptionID != nil:
+		return *s.SubscriptionID
+	}
+	return s.ID
+}
+
+// View is an invoice as its commands answer it.
+type View struct {
+	ID             uuid.UUID         `json:"id"`
+	Number         string            `json:"number,omitzero"`
+	Status         string            `json:"status"`
+	Drafted        Drafted           `json:"drafted"`
+	IssuedAt       *time.Time        `json:"issued_at,omitempty"`
+	DueAt          *time.Time        `json:"due_at,omitempty"`
+	BalanceApplied int64             `json:"balance_applied"`
+	AmountPaid     int64             `json:"amount_paid"`
+	AmountDue      int64             `json:"amount_due"`
+	Payments       []PaymentRecorded `json:"payments"`
+	CreditNotes    []Credited        `json:"credit_notes"`
+	Version        int64             `json:"version"`
+}
+
+// View shows the invoice.
+func (s *State) View() View {
+	v := View{ID: s.ID, Number: s.Number, Status: s.Status, Drafted: s.Drafted, BalanceApplied: s.BalanceApplied, AmountPaid: s.AmountPaid,
+		AmountDue: s.AmountDue(), Payments: slices.Clone(s.Payments), CreditNotes: slices.Clone(s.CreditNotes), Version: s.Version}
+	v.Drafted.Lines = slices.Clone(s.Lines)
+	if s.Number != "" {
+		issued, due := s.IssuedAt, s.DueAt
+		v.IssuedAt, v.DueAt = &issued, &due
+	}
+	return v
+}
+
+func load(l domain.Ledger, id uuid.UUID) (*State, error) {
+	return domain.LoadAs[*State](l, id, "no_invoice")
+}
+
+func show(l domain.Ledger, id uuid.UUID) (any, error) {
+	s, err := load(l, id)
+	if err != nil {
+		return nil, err
+	}
+	return s.View(), nil
+}
+
+// not refuses what a status does not allow.
+func (s *State) not(code, detail string) error {
+	return &domain.Error{Kind: domain.Conflict, Code: code, State: s.Status, Detail: "the invoice is " + s.Status + ": " + detail}
+}
