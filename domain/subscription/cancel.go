@@ -51,9 +51,10 @@ func (f *Facts) cancel(now time.Time, atOnce bool, id uuid.UUID) (domain.Event, 
 	return CancellationScheduled{EndsAt: f.Period.End, TaskID: id, Done: task.CancelSubscription}, true
 }
 
-// Reactivate undoes a scheduled cancellation before its instant (rule S5). It answers View.
+// Reactivate undoes a scheduled cancellation before its instant (rule S5); without one it makes no
+// event. It answers View.
 //
-// NotFound: no_subscription. Conflict: subscription_ended, not_cancelled: there is nothing to undo.
+// NotFound: no_subscription. Conflict: subscription_ended.
 type Reactivate struct{ ID uuid.UUID }
 
 // Decide implements domain.Command.
@@ -63,7 +64,7 @@ func (c Reactivate) Decide(l domain.Ledger) (any, error) {
 		case f.Status == Canceled || f.Status == Deleted:
 			return nil, f.ended()
 		case f.CancelAt == nil:
-			return nil, f.refuse("not_cancelled", "it is not cancelled: there is no end to undo")
+			return nil, nil
 		}
 		return Reactivated{}, nil
 	})

@@ -37,7 +37,7 @@ func TestStateMachine(t *testing.T) {
 			return license.Assign{Ref: license.Ref{LicenseID: seat.ID, SubscriptionID: &id}, Grantee: ptr("ann")}
 		}},
 	}
-	const ended, paused, incomplete, going = "!subscription_ended", "!subscription_paused", "!subscription_incomplete", "!not_cancelled"
+	const ended, paused, incomplete = "!subscription_ended", "!subscription_paused", "!subscription_incomplete"
 	scheduled := subscription.CancellationScheduled{EndsAt: april(31)}
 	pause := subscription.PauseBegan{At: april(1)}
 	for _, state := range []struct {
@@ -48,34 +48,34 @@ func TestStateMachine(t *testing.T) {
 		then  []string // in the order of the commands
 	}{
 		{"active", subscription.Start{}, nil, "ACTIVE",
-			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "cancellation_scheduled", "ended", going, "paused", "-", "-", "payment_missed", "-", "owner_changed", "-", "seats_assigned"}},
+			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "cancellation_scheduled", "ended", "-", "paused", "-", "-", "payment_missed", "-", "owner_changed", "-", "seats_assigned"}},
 		{"active, ending", subscription.Start{}, []domain.Event{scheduled}, "ACTIVE",
 			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "-", "ended", "reactivated", "paused", "-", "-", "payment_missed", "-", "owner_changed", "-", "seats_assigned"}},
 		{"active, ended by now", subscription.Start{StartAt: ptr(april(-30))}, []domain.Event{subscription.CancellationScheduled{EndsAt: april(1)}}, "CANCELED",
 			[]string{ended, ended, ended, ended, "-", "-", ended, ended, ended, "-", "-", "-", "ended owner_changed", "ended", "!license_ended"}},
 		{"active, due", subscription.Start{StartAt: ptr(april(-29))}, nil, "ACTIVE",
 			[]string{"renewed seats_added", "renewed seats_removed", "renewed seats_added", "renewed plan_changed", "renewed cancellation_scheduled", "renewed ended",
-				going, "renewed paused", "-", "-", "renewed payment_missed", "-", "renewed owner_changed", "renewed", "seats_assigned"}},
+				"-", "renewed paused", "-", "-", "renewed payment_missed", "-", "renewed owner_changed", "renewed", "seats_assigned"}},
 		{"to come", subscription.Start{StartAt: ptr(april(9))}, nil, "ACTIVE",
-			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "ended", "ended", going, "paused", "-", "-", "payment_missed", "-", "owner_changed", "-", "seats_assigned"}},
+			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "ended", "ended", "-", "paused", "-", "-", "payment_missed", "-", "owner_changed", "-", "seats_assigned"}},
 		{"trialing", subscription.Start{TrialEnd: ptr(april(9))}, nil, "TRIALING",
-			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "cancellation_scheduled", "ended", going, "paused", "-", "-", "-", "-", "owner_changed", "-", "seats_assigned"}},
+			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "cancellation_scheduled", "ended", "-", "paused", "-", "-", "-", "-", "owner_changed", "-", "seats_assigned"}},
 		{"trialing, over", subscription.Start{StartAt: ptr(april(-8)), TrialEnd: ptr(april(1))}, nil, "ACTIVE",
 			[]string{"trial_ended renewed seats_added", "trial_ended renewed seats_removed", "trial_ended renewed seats_added", "trial_ended renewed plan_changed",
-				"trial_ended renewed cancellation_scheduled", "trial_ended renewed ended", going, "trial_ended renewed paused", "-", "-",
+				"trial_ended renewed cancellation_scheduled", "trial_ended renewed ended", "-", "trial_ended renewed paused", "-", "-",
 				"trial_ended renewed payment_missed", "-", "trial_ended renewed owner_changed", "trial_ended renewed", "seats_assigned"}},
 		{"past due", subscription.Start{}, []domain.Event{subscription.PaymentMissed{}}, "PAST_DUE",
-			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "cancellation_scheduled", "ended", going, "paused", "-", "-", "-", "payment_settled", "owner_changed", "-", "seats_assigned"}},
+			[]string{"seats_added", "seats_removed", "seats_added", "plan_changed", "cancellation_scheduled", "ended", "-", "paused", "-", "-", "-", "payment_settled", "owner_changed", "-", "seats_assigned"}},
 		{"incomplete", subscription.Start{Incomplete: true}, nil, "INCOMPLETE",
-			[]string{incomplete, incomplete, incomplete, incomplete, "ended", "ended", going, incomplete, incomplete, "payment_settled", "-", "payment_settled", "owner_changed", "-", "seats_assigned"}},
+			[]string{incomplete, incomplete, incomplete, incomplete, "ended", "ended", "-", incomplete, incomplete, "payment_settled", "-", "payment_settled", "owner_changed", "-", "seats_assigned"}},
 		{"paused", subscription.Start{}, []domain.Event{pause}, "PAUSED",
-			[]string{paused, paused, paused, paused, "cancellation_scheduled", "ended", going, "-", "resumed", "-", "payment_missed", "-", "owner_changed", "-", "seats_assigned"}},
+			[]string{paused, paused, paused, paused, "cancellation_scheduled", "ended", "-", "-", "resumed", "-", "payment_missed", "-", "owner_changed", "-", "seats_assigned"}},
 		{"paused past due", subscription.Start{}, []domain.Event{subscription.PaymentMissed{}, pause}, "PAUSED",
-			[]string{paused, paused, paused, paused, "cancellation_scheduled", "ended", going, "-", "resumed", "-", "-", "payment_settled", "owner_changed", "-", "seats_assigned"}},
+			[]string{paused, paused, paused, paused, "cancellation_scheduled", "ended", "-", "-", "resumed", "-", "-", "payment_settled", "owner_changed", "-", "seats_assigned"}},
 		{"paused since an earlier period", subscription.Start{StartAt: ptr(april(-40))}, []domain.Event{pause}, "PAUSED",
-			[]string{paused, paused, paused, paused, "ended", "ended", going, "-", "resumed", "-", "payment_missed", "-", "owner_changed", "-", "seats_assigned"}},
+			[]string{paused, paused, paused, paused, "ended", "ended", "-", "-", "resumed", "-", "payment_missed", "-", "owner_changed", "-", "seats_assigned"}},
 		{"paused, its trial over", subscription.Start{StartAt: ptr(april(-8)), TrialEnd: ptr(april(1))}, []domain.Event{pause}, "PAUSED",
-			[]string{paused, paused, paused, paused, "trial_ended ended", "trial_ended ended", going, "-", "trial_ended resumed", "-", "trial_ended payment_missed", "-",
+			[]string{paused, paused, paused, paused, "trial_ended ended", "trial_ended ended", "-", "-", "trial_ended resumed", "-", "trial_ended payment_missed", "-",
 				"trial_ended owner_changed", "trial_ended", "seats_assigned"}},
 		{"ended", subscription.Start{}, []domain.Event{subscription.Ended{At: april(1), Reason: "canceled"}}, "CANCELED",
 			[]string{ended, ended, ended, ended, "-", "-", ended, ended, ended, "-", "-", "-", "owner_changed", "-", "!license_ended"}},

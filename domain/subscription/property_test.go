@@ -186,7 +186,7 @@ func TestUnassignedIndexAgreesWithACount(t *testing.T) {
 	})
 }
 
-// Rule S5: cancelling and reactivating undo each other; cancelling twice is once, and without a cancellation there is none to undo.
+// Rule S5: cancelling and reactivating undo each other, and doing either twice is doing it once.
 func TestCancelAndReactivateLaws(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := newMarket(t)
@@ -200,9 +200,7 @@ func TestCancelAndReactivateLaws(t *testing.T) {
 		require.Empty(t, ledgertest.Diff(once, twice))
 		require.Equal(t, before.ExpiryDate, *once.CancelAt)
 		after := ledgertest.Must[subscription.View](m.Ledger, subscription.Reactivate{ID: id})
-		_, _, err := m.Execute(subscription.Reactivate{ID: id})
-		require.ErrorIs(t, err, &domain.Error{Code: "not_cancelled"})
-		require.Empty(t, ledgertest.Diff(after, m.State(id).(*subscription.State).View(m.Now())))
+		require.Empty(t, ledgertest.Diff(after, ledgertest.Must[subscription.View](m.Ledger, subscription.Reactivate{ID: id})))
 		before.Version, after.Version = 0, 0
 		before.UpdatedAt, after.UpdatedAt = time.Time{}, time.Time{}
 		require.Empty(t, ledgertest.Diff(before, after))
@@ -211,7 +209,7 @@ func TestCancelAndReactivateLaws(t *testing.T) {
 		m.SetNow(before.ExpiryDate)
 		_, _, ok := m.State(id).(*subscription.State).AccessUntil(m.Now())
 		require.False(t, ok)
-		_, _, err = m.Execute(subscription.Reactivate{ID: id})
+		_, _, err := m.Execute(subscription.Reactivate{ID: id})
 		require.ErrorIs(t, err, &domain.Error{Code: "subscription_ended"})
 	})
 }

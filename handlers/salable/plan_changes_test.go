@@ -44,23 +44,21 @@ func TestAPlanChangeThatFailsCanBeFound(t *testing.T) {
 	require.Contains(t, g.call(t, g.test, "GET", "/events/"+event, "", "Origin", "https://shop.example").header.Get("Access-Control-Expose-Headers"), "Event-Uuid")
 }
 
-// Nothing is undone where nothing was scheduled; a retry of one that was answers as then.
-func TestReactivateNeedsACancellation(t *testing.T) {
+// B46: what is not scheduled to end goes on, and no event says so; what has ended stays ended.
+func TestReactivatingWhatGoesOnChangesNothing(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	sub := g.subscribe(t, g.test, g.flat, "")
-	g.call(t, g.test, "POST", "/checkout/create-subscription", fmt.Sprintf(`{"planUuid":%q,"member":"mia"}`, g.flat)).want(201)
-	incomplete := g.call(t, g.test, "GET", "/ledger/v1/subscriptions?status=incomplete", "").want(200).text("data", 0, "uuid")
+	before := g.written(t)
 	for _, version := range []string{"v1", "v2", "v3"} {
-		for _, id := range []string{sub, incomplete} {
-			got := g.call(t, g.test, "PUT", "/subscriptions/"+id+"/reactivate", "", "version", version).want(400)
-			require.Equal(t, `{"error":"it is not cancelled: there is no end to undo"}`, string(got.body))
-		}
+		g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/reactivate", "", "version", version).want(204)
 	}
+	require.Equal(t, before, g.written(t))
 	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/cancel", "").want(204)
-	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/reactivate", "", "unique-key", "back").want(204)
-	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/reactivate", "", "unique-key", "back").want(204)
-	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/reactivate", "", "unique-key", "again").want(400)
+	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/reactivate", "").want(204)
+	require.Equal(t, "false", g.call(t, g.test, "GET", "/subscriptions/"+sub, "").want(200).text("cancelAtPeriodEnd"))
+	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/cancel?when=now", "").want(204)
+	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/reactivate", "").want(400)
 }
 
 // What is announced only is sold by no way, and granted by hand.

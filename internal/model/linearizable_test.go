@@ -91,9 +91,6 @@ func (r register) after(a asked) (register, heard) {
 		if r.status == "CANCELED" {
 			return refuse("subscription_ended")
 		}
-		if !r.ending {
-			return refuse("not_cancelled")
-		}
 		next.ending = false
 	case "pause":
 		if r.status == "CANCELED" {

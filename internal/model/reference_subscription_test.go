@@ -388,7 +388,7 @@ func (r *reference) reactivate(i int) string {
 		case p.status == "CANCELED":
 			return "subscription_ended", 0
 		case p.cancelAt == nil:
-			return "not_cancelled", 0
+			return "", 0
 		}
 		p.cancelAt = nil
 		return "", 1
