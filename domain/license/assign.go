@@ -10,7 +10,7 @@ import (
 // Assign sets the grantee of a licence or a seat, nil unassigns it; what changes nothing makes no event
 // (rules L4, S3). It answers View.
 //
-// NotFound: no_license. Invalid: bad_grantee. Conflict: license_ended.
+// NotFound: no_license. Invalid: bad_grantee. Conflict: license_ended, seats_reserved.
 type Assign struct {
 	Ref     Ref
 	Grantee *string
@@ -51,6 +51,7 @@ func assign(l domain.Ledger, items []Assign) ([]Outcome, error) {
 	outcomes := make([]Outcome, len(items))
 	wanted := map[uuid.UUID]domain.Personal{} // by licence: what the last item says
 	var order []found                         // each licence once, as it was first named
+	taken := map[uuid.UUID]int{}              // by subscription: unassigned seats that there are fewer of, by the items so far
 	for i, item := range items {
 		grantee, err := domain.ParseGrantee("/granteeId", item.Grantee)
 		var f found
@@ -59,6 +60,13 @@ func assign(l domain.Ledger, items []Assign) ([]Outcome, error) {
 		}
 		if err == nil {
 			err = f.alive(l.Now())
+		}
+		if err == nil && f.sub != nil {
+			before, again := wanted[f.id]
+			if !again {
+				before = f.grantee()
+			}
+			err = take(f.sub, taken, before, grantee)
 		}
 		if outcomes[i].Err, err = refusal(err); err != nil {
 			return nil, err
@@ -83,6 +91,21 @@ func assign(l domain.Ledger, items []Assign) ([]Outcome, error) {
 		outcomes[i].View = &v
 	}
 	return outcomes, nil
+}
+
+// take notes whether a seat that goes from hand to hand leaves one more or one fewer unassigned, and refuses
+// to take one that an open task is about to remove (rule S2).
+func take(sub *subscription.State, taken map[uuid.UUID]int, before, after domain.Personal) error {
+	switch {
+	case before.IsZero() == after.IsZero():
+	case after.IsZero():
+		taken[sub.ID]--
+	case taken[sub.ID] >= sub.Spare():
+		return sub.Reserved()
+	default:
+		taken[sub.ID]++
+	}
+	return nil
 }
 
 func appendAssignments(l domain.Ledger, order []found, wanted map[uuid.UUID]domain.Personal) {

@@ -267,6 +267,44 @@ func TestBatches(t *testing.T) {
 	o.CheckFolds()
 }
 
+// Subscription rule S2: seats that an open task is about to remove are not assigned, whichever way it is asked for.
+func TestSeatsAboutToBeRemovedAreNotAssigned(t *testing.T) {
+	o := open(t)
+	plan, n := o.Plan(o.product), 3
+	sub := ledgertest.Must[subscription.View](o.Ledger, subscription.Start{PlanID: plan, Quantity: &n, Provider: "manual"}).ID
+	var refs []license.Ref
+	for seat := range o.State(sub).(*subscription.State).Seats() {
+		refs = append(refs, license.Ref{LicenseID: seat.ID, SubscriptionID: &sub})
+	}
+	removal := ledgertest.Must[subscription.TaskAnswer](o.Ledger, subscription.RemoveSeats{ID: sub, Count: 2}).TaskID
+
+	outcomes := ledgertest.Must[[]license.Outcome](o.Ledger, license.AssignMany{Items: []license.Assign{
+		{Ref: refs[0], Grantee: ptr("ann")}, {Ref: refs[1], Grantee: ptr("bob")}, {Ref: refs[0], Grantee: ptr("cy")},
+		{Ref: refs[0]}, {Ref: refs[2], Grantee: ptr("dan")}, {Ref: refs[1]}, {Ref: refs[1], Grantee: ptr("eve")}}})
+	require.Equal(t, []string{"", "seats_reserved", "", "", "", "", "seats_reserved"}, failed(outcomes))
+	require.Equal(t, []string{"", "", "dan"}, o.holders(sub))
+
+	for _, i := range []int{0, 1} {
+		_, _, err := o.Execute(license.Assign{Ref: refs[i], Grantee: ptr("bob")})
+		require.ErrorIs(t, err, &domain.Error{Code: "seats_reserved"})
+		require.ErrorContains(t, err, removal.String())
+	}
+	ledgertest.Must[license.View](o.Ledger, license.Assign{Ref: refs[2], Grantee: ptr("eve")})
+	ledgertest.Must[subscription.TaskAnswer](o.Ledger, subscription.CompleteTask{TaskID: removal, Attempt: 1})
+	require.Equal(t, []string{"eve"}, o.holders(sub))
+	o.CheckFolds()
+}
+
+// holders are the grantees of a subscription's seats that are not removed.
+func (o *office) holders(sub uuid.UUID) (all []string) {
+	for seat := range o.State(sub).(*subscription.State).Seats() {
+		if seat.RemovedAt.IsZero() {
+			all = append(all, seat.Grantee.Text)
+		}
+	}
+	return all
+}
+
 func failed(outcomes []license.Outcome) []string {
 	codes := make([]string, len(outcomes))
 	for i, o := range outcomes {

@@ -189,7 +189,7 @@ func change(l domain.Ledger, id uuid.UUID, typ string, c Change) (any, error) {
 		if err != nil {
 			return nil, fmt.Errorf("encode the change: %w", err)
 		}
-		l.Append(id, ChangeRequested{TaskID: taskID, Seats: c.Seats, PlanID: c.PlanID})
+		l.Append(id, ChangeRequested{TaskID: taskID, Seats: seatsOf(events), PlanID: c.PlanID})
 		l.Append(taskID, task.Requested{Type: typ, Subject: id, Provider: f.Provider, Params: params})
 	} else {
 		answer.Status = task.Success
@@ -197,6 +197,21 @@ func change(l domain.Ledger, id uuid.UUID, typ string, c Change) (any, error) {
 	}
 	answer.Subscription, err = show(l, id)
 	return answer, err
+}
+
+// seatsOf is how many more seats there are after events.
+func seatsOf(events []domain.Event) (n int) {
+	for _, e := range events {
+		switch e := e.(type) {
+		case SeatsAdded:
+			n += len(e.Seats)
+		case SeatsRemoved:
+			n -= len(e.Seats)
+		case PlanChanged:
+			n += len(e.Added)
+		}
+	}
+	return n
 }
 
 // done marks the last event of a change with the type of its task.
@@ -262,7 +277,7 @@ func (s *State) free(f *Facts, alone bool, taskID uuid.UUID) (own ChangeRequeste
 	others, blocking := len(s.open), s.alone
 	own, reserved := s.open[taskID]
 	if reserved {
-		if others--; own.Seats == 0 {
+		if others--; own.alone() {
 			blocking--
 		}
 	}

@@ -8,6 +8,7 @@
 //
 //	S1 ACTIVE seats stay within the plan's minimum and maximum, seats asked for by open tasks included.
 //	S2 Only unassigned seats are removed, never partially; the newest go first. A removed seat is CANCELED for ever.
+//	   While open tasks are about to remove seats, as many stay unassigned: no assignment and no other removal takes them.
 //	S3 A grantee may hold several seats; an assignment that changes nothing makes no event. Of seats named
 //	   by their grantee the oldest is meant, and the oldest unassigned one is assigned.
 //	S4 A plan change keeps to the product, and to plans that are sold by now. Seats move to the new plan and its capabilities; when its
@@ -18,7 +19,8 @@
 //	S7 Access is a function of the state and the instant, never of whether a scheduler ran.
 //	S8 With a provider, seat and plan changes are asked for as tasks and happen when the task succeeds;
 //	   without, they happen in the same append. A plan change and a change of quantity are open alone:
-//	   with one open, or for one while anything is open, the next change is refused.
+//	   with one open, or for one while anything is open, the next change is refused. A cancellation and a pause
+//	   are not: they win, and the task fails with what stands in its way by then.
 //	S9 What is due by the moment of a command (a trial's end, renewals, a scheduled end) happens before
 //	   it, in the same append and dated to its own instant; a command that changes nothing, and an
 //	   assignment, which has no use for it, leave it be.
@@ -85,7 +87,7 @@ type Started struct {
 	Seats         []Seat            `json:"seats"`
 }
 
-// ChangeRequested reserves what an open task asks for (rules S1, S8): Seats is the change of the seat
+// ChangeRequested reserves what an open task asks for (rules S1, S2, S8): Seats is the change of the seat
 // count, negative for removals.
 type ChangeRequested struct {
 	TaskID uuid.UUID  `json:"task_id"`

@@ -28,7 +28,7 @@ type SeatAction struct {
 // ManageSeats does 1 to 1,000 actions one after the other, all or none (rule S3). What changes nothing in
 // the end makes no event. It answers View.
 //
-// NotFound: no_subscription. Conflict: subscription_ended. Invalid, at the items' places:
+// NotFound: no_subscription. Conflict: subscription_ended, seats_reserved. Invalid, at the items' places:
 // bad_item_count, bad_action, bad_grantee, no_unassigned_seat, not_seated.
 type ManageSeats struct {
 	ID    uuid.UUID
@@ -56,7 +56,11 @@ func (c ManageSeats) Decide(l domain.Ledger) (any, error) {
 	if err := bad.Refusal(); err != nil {
 		return nil, err
 	}
-	if changed := b.changed(); len(changed) > 0 {
+	changed := b.changed()
+	if taken := b.taken(); taken > 0 && taken > s.Spare() {
+		return nil, s.Reserved()
+	}
+	if len(changed) > 0 {
 		l.Append(c.ID, SeatsAssigned{Seats: changed})
 	}
 	return show(l, c.ID)
@@ -140,6 +144,19 @@ func (b *bench) give(seat int32, grantee string) {
 	if of, named := b.held[grantee]; named && grantee != "" {
 		b.held[grantee] = append(of, seat)
 	}
+}
+
+// taken is how many unassigned seats there are fewer of in the end.
+func (b *bench) taken() (n int) {
+	for i, grantee := range b.moved {
+		switch free := b.seats.rows[i].grantee.IsZero(); {
+		case free && grantee != "":
+			n++
+		case !free && grantee == "":
+			n--
+		}
+	}
+	return n
 }
 
 // changed are the seats that are another's in the end.

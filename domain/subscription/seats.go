@@ -1,8 +1,11 @@
 package subscription
 
 import (
+	"fmt"
 	"iter"
 	"math/bits"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -140,6 +143,22 @@ func (s *State) seat(row *seatRow) SeatState {
 func (s *State) ActiveSeats() int     { return s.seats.active }
 func (s *State) AssignedSeats() int   { return s.seats.assigned }
 func (s *State) UnassignedSeats() int { return s.seats.active - s.seats.assigned }
+
+// Spare counts the unassigned seats that can be given away: those that no open task is about to remove (rule S2).
+func (s *State) Spare() int { return s.UnassignedSeats() - s.falling }
+
+// Reserved refuses to give away the seats that open tasks are about to remove: seats_reserved, with those tasks.
+func (s *State) Reserved() error {
+	var tasks []string
+	for id, e := range s.open {
+		if e.Seats < 0 {
+			tasks = append(tasks, id.String())
+		}
+	}
+	slices.Sort(tasks)
+	return &domain.Error{Kind: domain.Conflict, Code: "seats_reserved", State: fmt.Sprintf("%d unassigned", s.UnassignedSeats()),
+		Detail: fmt.Sprintf("%d of the %d unassigned seats are about to be removed (open change %s)", s.falling, s.UnassignedSeats(), strings.Join(tasks, ", "))}
+}
 
 // OwnSeat is the oldest seat that is not removed: the one licence of a plan that is not sold by the
 // seat. Removals take the newest, so it is found at once as a rule.

@@ -87,6 +87,7 @@ func (s *State) Apply(e domain.Event) {
 		s.movedAt = at
 	case Ended:
 		s.movedAt = at
+		s.open, s.alone, s.rising, s.falling = nil, 0, 0, 0 // whatever the provider says of them, they change nothing any more
 	}
 	s.Facts.apply(e)
 }
@@ -97,17 +98,20 @@ func (s *State) request(e ChangeRequested) {
 	}
 	s.open[e.TaskID] = e
 	s.rising, s.falling = s.rising+max(e.Seats, 0), s.falling+max(-e.Seats, 0)
-	if e.Seats == 0 {
+	if e.alone() {
 		s.alone++
 	}
 }
+
+// alone tells whether a change bears no other beside it.
+func (e ChangeRequested) alone() bool { return e.PlanID != nil || e.Seats == 0 }
 
 // settle ends the reservation of a task, if it has one.
 func (s *State) settle(task uuid.UUID) {
 	if e, ok := s.open[task]; ok {
 		delete(s.open, task)
 		s.rising, s.falling = s.rising-max(e.Seats, 0), s.falling-max(-e.Seats, 0)
-		if e.Seats == 0 {
+		if e.alone() {
 			s.alone--
 		}
 	}

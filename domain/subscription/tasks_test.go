@@ -77,6 +77,97 @@ func TestOpenTasksReserve(t *testing.T) {
 	s.CheckFolds()
 }
 
+// Rule S2: the seats that an open task is about to remove are given to nobody meanwhile.
+func TestOpenRemovalsKeepTheirSeats(t *testing.T) {
+	manage := func(items ...subscription.SeatAction) func(uuid.UUID) domain.Command {
+		return func(id uuid.UUID) domain.Command { return subscription.ManageSeats{ID: id, Items: items} }
+	}
+	give := func(who string) subscription.SeatAction {
+		return subscription.SeatAction{Type: subscription.AssignSeat, Grantee: who}
+	}
+	take := func(who string) subscription.SeatAction {
+		return subscription.SeatAction{Type: subscription.UnassignSeat, Grantee: who}
+	}
+	pass := func(who, to string) subscription.SeatAction {
+		return subscription.SeatAction{Type: subscription.ReplaceSeat, Grantee: who, NewGrantee: to}
+	}
+	for name, tt := range map[string]struct {
+		change func(*shop, uuid.UUID) domain.Command // of 5 seats, 2 assigned: it removes 2
+		left   int
+	}{
+		"seats":      {func(_ *shop, id uuid.UUID) domain.Command { return remove(2)(id) }, 3},
+		"a quantity": {func(_ *shop, id uuid.UUID) domain.Command { return set(3)(id) }, 3},
+		"a plan with fewer seats": {func(s *shop, id uuid.UUID) domain.Command {
+			return subscription.ChangePlan{ID: id, PlanID: s.team, Quantity: ptr(3)}
+		}, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			id := s.start(subscription.Start{PlanID: s.many, Quantity: ptr(5), Provider: "manual"})
+			require.Equal(t, "seats_assigned", s.do(id, manage(give("ann"), give("bob"))(id)))
+			taskID := s.ask(tt.change(s, id))
+			require.Equal(t, 1, s.sub(id).Spare())
+
+			_, _, err := s.Execute(manage(give("cy"), give("dan"))(id))
+			require.ErrorIs(t, err, &domain.Error{Code: "seats_reserved"})
+			e, _ := domain.AsRefusal(err)
+			require.Equal(t, domain.Conflict, e.Kind)
+			require.Equal(t, "2 of the 3 unassigned seats are about to be removed (open change "+taskID.String()+")", e.Detail)
+			require.Equal(t, "seats_assigned", s.do(id, manage(give("cy"))(id)), "one is left")
+			require.Equal(t, "!seats_reserved", s.do(id, manage(give("dan"))(id)))
+			require.Equal(t, "seats_assigned", s.do(id, manage(pass("ann", "eve"), take("bob"), give("dan"))(id)), "hand to hand takes none")
+
+			require.NotContains(t, s.do(id, subscription.CompleteTask{TaskID: taskID, Attempt: 1}), "abandoned")
+			require.Equal(t, task.Success, s.task(taskID).Status)
+			require.Equal(t, tt.left, s.view(id).Seats)
+			require.Equal(t, 3, s.view(id).Assigned)
+			s.CheckFolds()
+		})
+	}
+	s := open(t)
+	id, taskID := s.asked(subscription.Start{PlanID: s.seats, Quantity: ptr(2)}, remove(1))
+	require.Equal(t, "!seats_reserved", s.do(id, manage(give("ann"), give("bob"))(id)))
+	require.Equal(t, "change_abandoned", s.do(id, subscription.FailTask{TaskID: taskID, Attempt: 1, Code: "refused"}))
+	require.Equal(t, "seats_assigned", s.do(id, manage(give("ann"), give("bob"))(id)), "free again")
+
+	s.Given(id, subscription.ChangeRequested{TaskID: taskID, Seats: -1}) // as of before that rule: none is free for it
+	require.Equal(t, "seats_assigned", s.do(id, manage(pass("ann", "cy"))(id)))
+	require.Equal(t, "seats_assigned", s.do(id, manage(take("bob"))(id)))
+	require.Equal(t, "!seats_reserved", s.do(id, manage(give("bob"))(id)))
+	s.CheckFolds()
+}
+
+// Rule S8: whoever cancels while a change is open goes; the change fails, and says why.
+func TestCancellationWinsOverAnOpenChange(t *testing.T) {
+	for name, change := range map[string]func(*shop, uuid.UUID) domain.Command{
+		"more seats":   func(_ *shop, id uuid.UUID) domain.Command { return add(2)(id) },
+		"fewer seats":  func(_ *shop, id uuid.UUID) domain.Command { return remove(1)(id) },
+		"another plan": func(s *shop, id uuid.UUID) domain.Command { return subscription.ChangePlan{ID: id, PlanID: s.team} },
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t)
+			id, taskID := s.asked(subscription.Start{PlanID: s.seats, Quantity: ptr(3)}, func(id uuid.UUID) domain.Command { return change(s, id) })
+			require.Equal(t, "ended", s.do(id, subscription.Cancel{ID: id, Now: true}))
+			before := s.view(id)
+			require.Equal(t, subscription.Canceled, before.Status)
+			require.Zero(t, s.sub(id).OpenTasks(), "nothing is kept for it")
+			require.Equal(t, task.Pending, s.task(taskID).Status, "the provider has not answered yet")
+			require.Equal(t, "-", s.do(id, subscription.RetryTask{TaskID: taskID, Attempt: 1, Code: "timeout", NextAt: april(2)}))
+
+			require.Equal(t, "change_abandoned", s.do(id, subscription.CompleteTask{TaskID: taskID, Attempt: 2}))
+			of := s.task(taskID)
+			require.Equal(t, []string{task.Failed, "subscription_ended", "it ended at 2025-04-01T00:00:00Z"}, []string{of.Status, of.ErrorCode, of.ErrorMessage})
+			after := s.view(id)
+			before.Version, before.UpdatedAt = after.Version, after.UpdatedAt
+			require.Equal(t, before, after, "the change left nothing behind")
+			require.Zero(t, s.sub(id).OpenTasks())
+			require.Equal(t, "-", s.do(id, subscription.CompleteTask{TaskID: taskID, Attempt: 3}), "T1 failed is for ever")
+			require.Equal(t, "-", s.do(id, subscription.Cancel{ID: id, Now: true}))
+			s.CheckFolds()
+		})
+	}
+}
+
 func TestPlanChangeIsOpenAlone(t *testing.T) {
 	s := open(t)
 	id, first := s.asked(subscription.Start{PlanID: s.seats}, func(id uuid.UUID) domain.Command {

@@ -22,6 +22,7 @@ type job struct {
 	sub     int
 	wish    wish
 	open    bool // the subscription keeps room for it
+	leaving int  // seats that it removes
 	status  string
 	retries int
 	code    string
@@ -33,18 +34,19 @@ func (j *job) done() bool { return j.status == "success" || j.status == "failed"
 // want asks for a change: it happens at once, or becomes a task of the given id.
 func (r *reference) want(i int, task uuid.UUID, w wish) string {
 	manual := r.subs[i].manual
-	wanted := false
+	wanted, leaving := false, 0
 	code := r.happen(i, func(p *purchase) (string, int64) {
 		waiting := p.clone()
 		code, events := r.perform(p, i, w, nil)
 		if wanted = code == "" && events > 0; wanted && manual {
+			leaving = max(len(waiting.live())-len(p.live()), 0)
 			*p = *waiting
 			return "", 1
 		}
 		return code, events
 	})
 	if wanted && manual {
-		r.tasks = append(r.tasks, &job{id: task, sub: i, wish: w, open: true, status: "pending", version: 1})
+		r.tasks = append(r.tasks, &job{id: task, sub: i, wish: w, open: true, leaving: leaving, status: "pending", version: 1})
 	}
 	return code
 }
@@ -66,6 +68,17 @@ func (r *reference) coming(i int) int {
 	for _, j := range r.tasks {
 		if j.open && j.sub == i {
 			n += j.wish.seats
+		}
+	}
+	return n
+}
+
+// leaving is the number of unassigned seats that open tasks are about to remove.
+func (r *reference) leaving(i int) int {
+	n := 0
+	for _, j := range r.tasks {
+		if j.open && j.sub == i {
+			n += j.leaving
 		}
 	}
 	return n

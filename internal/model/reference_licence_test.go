@@ -85,6 +85,21 @@ func (r *reference) assign(all []licence, grantees []string) (codes []string) {
 	wanted := map[licence]string{}
 	for i, l := range all {
 		code := r.alive(l)
+		if code == "" && l.sub >= 0 && grantees[i] != "" {
+			free, mine := 0, false // as the items before have left it
+			for _, n := range r.subs[l.sub].live() {
+				holder, moved := wanted[licence{l.sub, n}]
+				if !moved {
+					holder = r.subs[l.sub].seats[n].grantee
+				}
+				if holder == "" {
+					free, mine = free+1, mine || n == l.index
+				}
+			}
+			if mine && free <= r.leaving(l.sub) {
+				code = "seats_reserved"
+			}
+		}
 		codes = append(codes, code)
 		if code == "" {
 			wanted[l] = grantees[i]

@@ -359,6 +359,8 @@ func (r *reference) manageSeats(i int, all []seating) string {
 		return codes[0]
 	case slices.Equal(before, p.seats):
 		return ""
+	case p.free() < r.subs[i].free() && p.free() < r.leaving(i):
+		return "seats_reserved"
 	}
 	p.version++
 	r.subs[i] = p
