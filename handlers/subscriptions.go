@@ -92,7 +92,7 @@ func subscriptionRow(s projections.Subscription, at time.Time) subscriptionBody 
 		ProrationMode: s.ProrationMode, Provider: s.Provider, Owner: s.Owner, Email: s.Email,
 		Coupons: appliedCoupons(s.Coupons), Version: s.Version, Position: s.Position, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
 	}
-	if s.EndedAt == nil && s.CancelAt != nil && !s.CancelAt.After(at) {
+	if s.EndedAt == nil && out.Status == subscription.Canceled {
 		out.CanceledAt = s.CancelAt
 	}
 	if out.CanceledAt == nil && !at.Before(s.StartAt) {

@@ -52,6 +52,12 @@ func (s *Subscription) StatusAt(at time.Time) string {
 	return s.Status
 }
 
+// CancelsAtPeriodEnd tells whether the subscription ends, or has ended, as was scheduled: who recorded that end, and
+// whether anybody did, makes no difference.
+func (s *Subscription) CancelsAtPeriodEnd() bool {
+	return s.CancelAt != nil && (s.EndReason == nil || *s.EndReason != "canceled")
+}
+
 // PeriodAt is the period that contains an instant, or the first one for an earlier instant: the
 // recorded one, else as counted from the anchor (rule S6).
 func (s *Subscription) PeriodAt(at time.Time) subscription.Period {

@@ -53,7 +53,7 @@ func (l *LicenseRow) answer(s *Subscription, at time.Time) License {
 		if terms == nil {
 			terms = &s.Terms
 		}
-		a.StreamID, a.Purchaser, a.Email, a.CancelAtPeriodEnd = s.ID, s.Owner, s.Email, s.CancelAt != nil
+		a.StreamID, a.Purchaser, a.Email, a.CancelAtPeriodEnd = s.ID, s.Owner, s.Email, l.EndedAt == nil && s.CancelsAtPeriodEnd()
 		a.Version, a.Position = max(l.Version, s.Version), max(l.Position, s.Position)
 		if s.UpdatedAt.After(l.UpdatedAt) {
 			a.UpdatedAt = s.UpdatedAt

@@ -31,7 +31,7 @@ type View struct {
 	TrialEnd          *time.Time      `json:"trial_end,omitempty"`
 	CancelAt          *time.Time      `json:"cancel_at,omitempty"`   // the end that is scheduled, or was
 	CanceledAt        *time.Time      `json:"canceled_at,omitempty"` // the end that has come
-	CancelAtPeriodEnd bool            `json:"cancel_at_period_end"`
+	CancelAtPeriodEnd bool            `json:"cancel_at_period_end"`  // it ends, or has ended, as was scheduled
 	PausedAt          *time.Time      `json:"paused_at,omitempty"`
 	PendingChange     *PendingChange  `json:"pending_change,omitzero"`
 	ProrationMode     string          `json:"proration_mode"`
@@ -61,7 +61,7 @@ func (s *State) View(now time.Time) View {
 		Seats: s.seats.active, Assigned: s.seats.assigned, Unassigned: s.seats.active - s.seats.assigned,
 		Currency: f.Currency, StartAt: f.StartAt, AnchorAt: f.AnchorAt, TimeZone: f.TimeZone, ExpiryDate: f.Period.End,
 		TrialEnd: copied(f.TrialEnd), CancelAt: copied(f.CancelAt), CanceledAt: copied(f.EndedAt),
-		CancelAtPeriodEnd: f.CancelAt != nil && f.EndedAt == nil, PausedAt: copied(f.PausedAt),
+		CancelAtPeriodEnd: f.CancelAt != nil && f.EndReason != "canceled", PausedAt: copied(f.PausedAt),
 		ProrationMode: f.ProrationMode, Provider: f.Provider, Owner: f.Owner, Email: f.Email, Coupons: slices.Clone(f.Coupons),
 		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
 	}

@@ -184,7 +184,7 @@ func fromSubscription(c handlers.Caller, s projections.Subscription, at time.Tim
 		UUID: s.ID, ProductUUID: s.ProductID, PlanUUID: s.PlanID, Organisation: c.Organisation, PaymentSubscriptionID: s.ID.String(),
 		Type: "none", Quantity: s.Quantity, Email: s.Email, ExpiryDate: instant(s.EndAt(at)), Status: s.StatusAt(at),
 		CreatedAt: instant(s.CreatedAt), UpdatedAt: instant(s.UpdatedAt), IsTest: c.Test(),
-		CancelAtPeriodEnd: s.CancelAt != nil && s.EndedAt == nil, Owner: s.Owner,
+		CancelAtPeriodEnd: s.CancelsAtPeriodEnd(), Owner: s.Owner,
 	}
 	if s.Provider != coresubscription.NoProvider {
 		out.Type = corelicense.Salable
