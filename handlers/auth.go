@@ -81,7 +81,11 @@ func (k *Keys) Open(ctx context.Context, secret string) (Caller, error) {
 	if !apikey.Plausible(secret) {
 		return Caller{}, refusedKey()
 	}
-	hash, now := apikey.Hash(secret), k.now()
+	return k.openHash(ctx, apikey.Hash(secret))
+}
+
+func (k *Keys) openHash(ctx context.Context, hash [sha256.Size]byte) (Caller, error) {
+	now := k.now()
 	stand, err := k.standing(ctx, now)
 	if err != nil {
 		return Caller{}, err
@@ -216,7 +220,8 @@ func (k *Keys) query(ctx context.Context, hashes [][]byte, stand head) error {
 			entry.ends = *ends
 		}
 		if len(stored) == sha256.Size {
-			found[[sha256.Size]byte(stored)] = entry
+			entry.caller.keyHash = [sha256.Size]byte(stored)
+			found[entry.caller.keyHash] = entry
 		}
 		return nil
 	})

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"crypto/sha256"
 	"net/http"
 	"net/url"
 	"time"
@@ -19,7 +20,9 @@ type Caller struct {
 	Ledger       uuid.UUID // the system ledger for an admin key
 	Mode         string    // live, test, system
 	Scopes       []string
-	Session      *Session // nil: called with an API key
+	Session      *Session // nil: called with an API key; else that of the session is all above
+
+	keyHash [sha256.Size]byte // what Keys knows the key by
 }
 
 // May tells whether the key covers a scope.

@@ -135,7 +135,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *R
 		secret, err := secretOf(r)
 		if err == nil {
 			if token, ok := strings.CutPrefix(secret, SessionPrefix); ok {
-				call.Caller, err = s.session(token)
+				call.Caller, err = s.session(r.Context(), token)
 			} else {
 				call.Caller, err = s.keys.Open(r.Context(), secret)
 			}
@@ -153,7 +153,9 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *R
 			return domain.Refuse(domain.Unavailable, "fault_points", "this process has fault points on and serves test ledgers only")
 		}
 		if of := call.Caller.Session; of != nil {
-			return of.allow(r, rt)
+			if err := of.allow(r, rt); err != nil {
+				return err
+			}
 		}
 		if rt.Scope == ScopeAdmin && !call.Caller.May(rt.Scope) {
 			return domain.Refuse(domain.Forbidden, "missing_scope", "this route is for admin keys only")

@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"context"
+	"crypto/sha256"
 	"errors"
 	"net/http"
 	"time"
@@ -27,24 +29,22 @@ const (
 	SessionCheckout     = "web-components:checkout"
 )
 
-// Session is what a session token stands for.
+// Session is what a session token stands for: a part of what its key may, as long as that key is good.
 type Session struct {
 	Scope        string    `json:"scope"`
 	Subscription uuid.UUID `json:"subscription,omitzero"` // the one whose invoices it opens
-	KeyID        uuid.UUID `json:"key_id"`                // that made it
-	Organisation uuid.UUID `json:"organisation"`
-	Mode         string    `json:"mode"`
+	KeyHash      []byte    `json:"key_hash"`              // of the key that made it
 }
 
-// NewSession makes a token of the caller's ledger.
+// NewSession makes a token of the caller's ledger and key.
 func NewSession(sealer *sealed.Sealer, c Caller, scope string, subscription uuid.UUID, now time.Time) (string, error) {
 	token, err := sealer.Seal(forSession, c.Ledger, now.Add(SessionTime),
-		Session{Scope: scope, Subscription: subscription, KeyID: c.KeyID, Organisation: c.Organisation, Mode: c.Mode})
+		Session{Scope: scope, Subscription: subscription, KeyHash: c.keyHash[:]})
 	return SessionPrefix + token, err
 }
 
-// session finds the caller of a token, or refuses as for a wrong key.
-func (s *Server) session(token string) (Caller, error) {
+// session finds the caller of a token, who is that of its key, or refuses as for a wrong key.
+func (s *Server) session(ctx context.Context, token string) (Caller, error) {
 	if s.cfg.Sessions == nil {
 		return Caller{}, refusedKey()
 	}
@@ -55,8 +55,18 @@ func (s *Server) session(token string) (Caller, error) {
 		return Caller{}, refusedKey()
 	case err != nil:
 		return Caller{}, err
+	case len(of.KeyHash) != sha256.Size:
+		return Caller{}, refusedKey()
 	}
-	return Caller{KeyID: of.KeyID, Organisation: of.Organisation, Ledger: ledger, Mode: of.Mode, Session: &of}, nil
+	caller, err := s.keys.openHash(ctx, [sha256.Size]byte(of.KeyHash))
+	if err != nil {
+		return Caller{}, err
+	}
+	if caller.Ledger != ledger {
+		return Caller{}, refusedKey()
+	}
+	caller.Session = &of
+	return caller, nil
 }
 
 // allow holds a session to its routes, and to its subscription where it has one.

@@ -17,7 +17,7 @@ func (a *API) sessionRoutes() []route {
 var sessionScopes = []string{handlers.SessionInvoices, handlers.SessionPricingTable, handlers.SessionCheckout}
 
 // createSession serves POST /sessions: a token that a widget sends as Authorization: Bearer for an hour, to the reading
-// routes of its scope. Nothing is stored.
+// routes of its scope. It is good while the key that made it is, and for what that key's own scopes cover. Nothing is stored.
 //
 //	in   {scope, metadata: {subscriptionUuid}}; the latter for invoices
 //	out  201 {sessionToken} | 400 | 404

@@ -42,3 +42,67 @@ func TestSessionsOpenWhatTheirScopeNames(t *testing.T) {
 	g.pass(time.Hour)
 	require.Equal(t, 401, with(invoices, "/subscriptions/"+sub+"/invoices"), "over")
 }
+
+// A session is a part of its key: it ends with it, and may nothing that the key may not.
+func TestSessionsAreNoMoreThanTheirKey(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	org := g.organisation(t)
+	keys := "/ledger/v1/organisations/" + org + "/keys"
+	issue := func(more string) (id, secret string) {
+		k := g.call(t, g.admin, "POST", keys, `{"mode":"test","name":"k",`+more+`}`).want(201)
+		return k.text("id"), k.text("secret")
+	}
+	const reading = `"scopes":["sessions:write","billing:read","pricing-tables:read","products:read","plans:read"]`
+	all := g.key(t, org, "test", allScopes()...)
+	s := g.stock(t, all)
+	sub := g.subscribe(t, all, s.flat, "")
+	table := g.makeTable(t, all, s)
+	paths := map[string]string{"invoices": "/subscriptions/" + sub + "/invoices", "pricing-table": "/pricing-tables/" + table, "checkout": "/plans/" + s.flat + "/checkoutlink" + linkQuery}
+	sessions := func(secret string) map[string]string {
+		made := map[string]string{}
+		for scope := range paths {
+			made[scope] = g.call(t, secret, "POST", "/sessions", `{"scope":"web-components:`+scope+`","metadata":{"subscriptionUuid":"`+sub+`"}}`).want(201).text("sessionToken")
+		}
+		return made
+	}
+	open := func(tokens map[string]string, want int) {
+		t.Helper()
+		for scope, path := range paths {
+			r := g.call(t, "", "GET", path, "", "Authorization", "Bearer "+tokens[scope], "version", "v2").want(want)
+			if want == 401 {
+				require.Equal(t, string(g.call(t, "", "GET", path, "", "Authorization", "Bearer x", "version", "v2").body), string(r.body), "as for a wrong key")
+			}
+		}
+	}
+	id, secret := issue(reading)
+	revoked := sessions(secret)
+	open(revoked, 200)
+	g.call(t, g.admin, "DELETE", keys+"/"+id, "").want(200)
+	g.pass(time.Second) // which is how long a key may still be trusted
+	open(revoked, 401)
+	g.call(t, secret, "POST", "/sessions", `{"scope":"web-components:checkout"}`).want(401)
+
+	_, secret = issue(reading + `,"expiresAt":"` + g.now().Add(time.Minute).Format(time.RFC3339) + `"`)
+	expiring := sessions(secret)
+	open(expiring, 200)
+	g.pass(time.Minute)
+	open(expiring, 401)
+
+	id, secret = issue(reading)
+	rolled := sessions(secret)
+	renewed := g.call(t, g.admin, "POST", keys+"/"+id+"/roll", `{"overlap":"PT10M"}`).want(201).text("secret")
+	g.pass(time.Second)
+	open(rolled, 200)
+	g.pass(10 * time.Minute)
+	open(rolled, 401)
+	open(sessions(renewed), 200)
+
+	_, secret = issue(`"scopes":["sessions:write"]`)
+	open(sessions(secret), 403)
+	_, secret = issue(`"scopes":["sessions:write","plans:read"]`)
+	some := sessions(secret)
+	g.call(t, "", "GET", paths["checkout"], "", "Authorization", "Bearer "+some["checkout"], "version", "v2").want(200)
+	g.call(t, "", "GET", paths["invoices"], "", "Authorization", "Bearer "+some["invoices"], "version", "v2").want(403)
+	g.call(t, "", "GET", paths["invoices"], "", "Authorization", "Bearer "+some["checkout"], "version", "v2").want(403)
+}
