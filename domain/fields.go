@@ -98,9 +98,25 @@ func (p *Problems) OneOf(pointer, code, value string, allowed ...string) {
 	p.Add(pointer, code, "%.40q is not one of %s", value, strings.Join(allowed, ", "))
 }
 
-// ParseGrantee reads a grantee id as a request gives it; nil is no grantee. The empty text, one of
-// more than 255 bytes and one with control characters or a comma are refused with bad_grantee; every other is
-// kept byte for byte. A comma separates grantees where access is asked for: one with a comma could never be.
+// Grantee checks the id of whoever is given a licence: a line that a check can name in its list, so without a comma,
+// and without white space or brackets around it. Ids from before this rule are still found and taken back.
+func (p *Problems) Grantee(pointer, id string) {
+	const code = "bad_grantee"
+	known := len(*p)
+	p.Line(pointer, code, id)
+	switch {
+	case len(*p) > known:
+	case strings.TrimSpace(id) != id:
+		p.Add(pointer, code, "it begins or ends with white space")
+	case strings.Contains(id, ","):
+		p.Add(pointer, code, "it holds a comma, which parts ids in a list")
+	case strings.HasPrefix(id, "[") && strings.HasSuffix(id, "]"):
+		p.Add(pointer, code, "it is in brackets, which a list may be in")
+	}
+}
+
+// ParseGrantee reads the id of whoever is given a licence; nil is nobody. What Grantee finds nothing wrong with is
+// kept byte for byte, all else refused with bad_grantee.
 func ParseGrantee(pointer string, id *string) (Personal, error) {
 	if id == nil {
 		return Personal{}, nil
@@ -108,15 +124,6 @@ func ParseGrantee(pointer string, id *string) (Personal, error) {
 	var bad Problems
 	bad.Grantee(pointer, *id)
 	return Grantee(*id), bad.Refusal()
-}
-
-// Grantee checks a grantee id that something is given to, as ParseGrantee does.
-func (p *Problems) Grantee(pointer, id string) {
-	n := len(*p)
-	p.Line(pointer, "bad_grantee", id)
-	if len(*p) == n && strings.Contains(id, ",") {
-		p.Add(pointer, "bad_grantee", "it has no comma: that separates grantees where access is asked for")
-	}
 }
 
 // Email checks an e-mail address in outline, at most 254 bytes: what lies around one @ at all.

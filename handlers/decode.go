@@ -87,9 +87,9 @@ func (c *collector) Err() error {
 type Rule func(rules) rules
 
 type rules struct {
-	required, amount, orText, line bool
-	min, max                       *int64
-	maxBytes, maxItems, places     int
+	required, amount, orText, line, grantee bool
+	min, max                                *int64
+	maxBytes, maxItems, places              int
 }
 
 // Required refuses an absent value, a null and an empty text.
@@ -103,6 +103,9 @@ func OrText(r rules) rules { r.orText = true; return r }
 
 // Line refuses control characters: line ends, tabs, escapes. All other text is kept byte by byte.
 func Line(r rules) rules { r.line = true; return r }
+
+// Grantee refuses what is no id to give a licence to (domain.Problems.Grantee).
+func Grantee(r rules) rules { r.grantee = true; return r }
 
 // Min and Max bound a number, both included.
 func Min(n int64) Rule { return func(r rules) rules { r.min = &n; return r } }
@@ -183,6 +186,12 @@ func (v Value) String(list ...Rule) string {
 		v.Bad(codeBadText, "holds control characters")
 	case r.line && r.required && strings.TrimSpace(s) == "":
 		v.Bad(codeBadText, "holds only white space")
+	case r.grantee && s != "":
+		var bad domain.Problems
+		if bad.Grantee(v.Pointer(), s); len(bad) == 0 {
+			return s
+		}
+		v.Bad(bad[0].Code, "%s", bad[0].Detail)
 	default:
 		return s
 	}

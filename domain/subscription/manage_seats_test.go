@@ -82,6 +82,21 @@ func TestManageSeatsNamesAllThatIsBad(t *testing.T) {
 	require.Equal(t, "!subscription_ended", s.do(id, subscription.ManageSeats{ID: id, Items: []subscription.SeatAction{{Type: "assign", Grantee: "a"}}}))
 }
 
+// Seats of grantees that nobody is given a seat as any more are taken back and passed on all the same.
+func TestManageSeatsOfGranteesFromBefore(t *testing.T) {
+	s := open(t)
+	id := s.start(subscription.Start{PlanID: s.seats, Quantity: ptr(5)})
+	s.assign(id, " ", "a,b", "[x]", " y")
+	for i, who := range []string{" ", "a,b", "[x]"} {
+		require.Equal(t, "!bad_grantee", s.do(id, subscription.ManageSeats{ID: id, Items: []subscription.SeatAction{{Type: "assign", Grantee: who}}}))
+		require.Equal(t, "!bad_grantee", s.do(id, subscription.ManageSeats{ID: id, Items: []subscription.SeatAction{{Type: "replace", Grantee: who, NewGrantee: who}}}))
+		require.Equal(t, "seats_assigned", s.do(id, subscription.ManageSeats{ID: id, Items: []subscription.SeatAction{{Type: "unassign", Grantee: who}}}), "%d", i)
+	}
+	require.Equal(t, "seats_assigned", s.do(id, subscription.ManageSeats{ID: id, Items: []subscription.SeatAction{{Type: "replace", Grantee: " y", NewGrantee: "y"}}}))
+	require.Equal(t, ",,,y,", s.holders(id))
+	s.CheckFolds()
+}
+
 // A first period may have another end than the plan's interval gives it, and be the last one.
 func TestFirstPeriodToADate(t *testing.T) {
 	s := open(t)

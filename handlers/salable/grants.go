@@ -85,7 +85,7 @@ func readGrantee(o *handlers.Object) *string {
 	if o.Null("granteeId") {
 		return nil
 	}
-	id := v.String(handlers.Required, handlers.MaxBytes(domain.MaxName))
+	id := v.String(handlers.Required, handlers.Grantee)
 	return &id
 }
 

@@ -3,6 +3,7 @@ package salable_test
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -50,8 +51,10 @@ func TestB26_Dates(t *testing.T) {
 func TestB30_GranteeIDs(t *testing.T) {
 	t.Parallel()
 	a := newAttack(t)
+	seats := "/subscriptions/" + a.subscribe(t, a.test, a.perSeat, `,"granteeId":"ann"`)
 	a.writesNothing(t, func() {
-		for _, bad := range []string{"", "a\nb", "a\tb", "\x1b[2J", "\u0085", "\x7f", strings.Repeat("x", 256), strings.Repeat("é", 128)} {
+		unseen := []string{" ", " a", "a ", "\u00a0a", "a,b", ",", "[a]", "[]"} // no check could name them
+		for _, bad := range append([]string{"", "a\nb", "a\tb", "\x1b[2J", "\u0085", "\x7f", strings.Repeat("x", 256), strings.Repeat("é", 128)}, unseen...) {
 			id := jsonText(t, bad)
 			for _, w := range []ask{{path: "/licenses", body: fmt.Sprintf(`{"planUuid":%q,"member":"m","granteeId":%s}`, a.flat, id)}, {path: "/licenses/" + a.license, body: `{"granteeId":` + id + `}`},
 				{path: "/licenses", body: fmt.Sprintf(`[{"uuid":%q,"granteeId":%s}]`, a.license, id)}} {
@@ -61,12 +64,29 @@ func TestB30_GranteeIDs(t *testing.T) {
 				}
 				a.refused(t, w, w.body)
 			}
-			if bad != "" {
+			for call, want := range map[string]string{
+				"POST /licenses " + fmt.Sprintf(`{"planUuid":%q,"member":"m","granteeId":%s}`, a.flat, id):             "granteeId",
+				"POST /licenses " + fmt.Sprintf(`[{"planUuid":%q,"member":"m","granteeId":%s}]`, a.flat, id):           "0.granteeId",
+				"PUT /licenses " + fmt.Sprintf(`[{"uuid":%q,"granteeId":%s}]`, a.license, id):                          "0.granteeId",
+				"PUT /licenses/" + a.license + " " + `{"granteeId":` + id + `}`:                                        "granteeId",
+				"POST /subscriptions " + fmt.Sprintf(`{"planUuid":%q,"owner":"m","granteeId":%s}`, a.perSeat, id):      "granteeId",
+				"PUT " + seats + "/manage-seats " + `[{"type":"assign","granteeId":` + id + `}]`:                       "0.granteeId",
+				"PUT " + seats + "/manage-seats " + `[{"type":"replace","granteeId":"ann","newGranteeId":` + id + `}]`: "0.newGranteeId",
+			} {
+				method, rest, _ := strings.Cut(call, " ")
+				path, body, _ := strings.Cut(rest, " ")
+				require.Equal(t, []string{want}, a.call(t, a.test, method, path, body, "version", "v2").properties(), call)
+			}
+			if bad != "" && !slices.Contains(unseen, bad) {
 				require.Equal(t, 400, a.send(t, a.test, "GET", "/licenses/granteeId/"+url.PathEscape(bad), "").status, "%q", bad)
 			}
 		}
 	})
-	for _, id := range []string{" ", "  a ", "\u202eabc", "a\u200bb", "👩‍👩‍👧", "e\u0301", "é", "А", "A", "a", "\u212b", "\u00c5", "%41", "a/b", "..", "a+b", "null", "'; drop table events; --", `" or 1=1`, "$1", "enc1:AAAA", strings.Repeat("x", 255)} {
+	for _, id := range []string{" ", " a", "a,b", "[a]"} { // whoever holds a seat from before is still found
+		require.Contains(t, string(a.call(t, a.test, "PUT", seats+"/manage-seats", `[{"type":"unassign","granteeId":`+jsonText(t, id)+`}]`, "version", "v2").want(400).body), "they hold no seat")
+		a.call(t, a.test, "GET", "/licenses/granteeId/"+url.PathEscape(id), "", "version", "v1").want(200)
+	}
+	for _, id := range []string{"a  b", "[a", "\u202eabc", "a\u200bb", "👩‍👩‍👧", "e\u0301", "é", "А", "A", "a", "\u212b", "\u00c5", "%41", "a/b", "..", "a+b", "null", "'; drop table events; --", `" or 1=1`, "$1", "enc1:AAAA", strings.Repeat("x", 255)} {
 		got := a.call(t, a.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":%s,"granteeId":%[2]s}`, a.flat, jsonText(t, id))).want(201)
 		require.Equal(t, id, got.text("granteeId"))
 		list := a.call(t, a.test, "GET", "/licenses/granteeId/"+url.PathEscape(id), "").want(200).at().([]any)

@@ -144,11 +144,15 @@ func (a *API) manageSeats(w http.ResponseWriter, r *http.Request) error {
 	for _, v := range body.Value().List(handlers.Required, handlers.MaxItems(coresubscription.MaxSeatActions)) {
 		o := v.Object(handlers.Required)
 		action := coresubscription.SeatAction{
-			Type:    o.Enum("type", []string{coresubscription.AssignSeat, coresubscription.UnassignSeat, coresubscription.ReplaceSeat}, handlers.Required),
-			Grantee: o.String("granteeId", handlers.Required, handlers.Line, handlers.MaxBytes(domain.MaxName)),
+			Type: o.Enum("type", []string{coresubscription.AssignSeat, coresubscription.UnassignSeat, coresubscription.ReplaceSeat}, handlers.Required),
 		}
+		id := handlers.MaxBytes(domain.MaxName) // of whoever holds a seat, be it one that nobody is given any more
+		if action.Type == coresubscription.AssignSeat {
+			id = handlers.Grantee
+		}
+		action.Grantee = o.String("granteeId", handlers.Required, id)
 		if action.Type == coresubscription.ReplaceSeat {
-			action.NewGrantee = o.String("newGranteeId", handlers.Required, handlers.Line, handlers.MaxBytes(domain.MaxName))
+			action.NewGrantee = o.String("newGranteeId", handlers.Required, handlers.Grantee)
 		}
 		c.Items = append(c.Items, action)
 	}

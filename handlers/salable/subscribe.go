@@ -26,7 +26,7 @@ func (a *API) createSubscription(w http.ResponseWriter, r *http.Request) error {
 		Status: o.Enum("status", []string{coresubscription.Active, coresubscription.Trialing}),
 	}
 	if grantee := o.Get("granteeId"); !grantee.Absent() {
-		id := grantee.String(handlers.Required, handlers.Line, handlers.MaxBytes(domain.MaxName))
+		id := grantee.String(handlers.Required, handlers.Grantee)
 		c.Grantee = &id
 	}
 	if quantity := o.Get("quantity"); !quantity.Absent() {
