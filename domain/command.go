@@ -42,6 +42,8 @@ type Ledger interface {
 	// Claim takes a value that is unique in the ledger for ever. When another stream holds it, the
 	// whole command is refused with otherwise.
 	Claim(scope, value string, stream uuid.UUID, otherwise *Error)
+	// TryClaim is Claim for who can do with another value: false when another stream holds it.
+	TryClaim(scope, value string, stream uuid.UUID) bool
 	// Known tells what is known of a further idempotency key without using it up: ask first, since a
 	// record that was counted stays a duplicate whatever has become of its licence.
 	Known(scope, key string, fingerprint [32]byte) KeyUse

@@ -424,6 +424,16 @@ func (d *decision) AppendAt(id uuid.UUID, effective time.Time, events ...domain.
 }
 
 func (d *decision) Claim(scope, value string, stream uuid.UUID, otherwise *domain.Error) {
+	switch {
+	case d.err != nil:
+	case len(value) > 255 || value == "":
+		d.err = domain.Refuse(domain.Invalid, "bad_claim", "a unique %s has 1 to 255 bytes", scope)
+	case !d.TryClaim(scope, value, stream):
+		d.err = otherwise
+	}
+}
+
+func (d *decision) TryClaim(scope, value string, stream uuid.UUID) bool {
 	name := claimName{scope, value}
 	holder, taken := d.part.claimed[name]
 	if !taken {
@@ -434,15 +444,10 @@ func (d *decision) Claim(scope, value string, stream uuid.UUID, otherwise *domai
 			holder, taken = c.stream, true
 		}
 	}
-	switch {
-	case d.err != nil:
-	case len(value) > 255 || value == "":
-		d.err = domain.Refuse(domain.Invalid, "bad_claim", "a unique %s has 1 to 255 bytes", scope)
-	case taken && holder != stream:
-		d.err = otherwise
-	case !taken:
+	if !taken {
 		d.claims = append(d.claims, claimRow{name, stream})
 	}
+	return !taken || holder == stream
 }
 
 func (d *decision) Known(scope, key string, fingerprint [32]byte) domain.KeyUse {

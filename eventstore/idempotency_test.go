@@ -265,6 +265,44 @@ func TestClaimsAreUniqueInALedger(t *testing.T) {
 	require.NoError(t, err, "another ledger has its own gold")
 }
 
+// Rule 5. Whoever can do with another value gets one, whether the first is held in the log, by the same process or by another.
+func TestAClaimThatFailedMayBeAnother(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ledger := f.ledger(t, "live")
+	stores := []*Store{f.store(t, Config{}), f.store(t, Config{})}
+	claim := decideFunc(func(l domain.Ledger) (any, error) {
+		id := l.NewID()
+		got := "gold"
+		if !l.TryClaim("slug", got, id) {
+			got = id.String()
+			l.Claim("slug", got, id, domain.Refuse(domain.Conflict, "slug_taken", "%s is taken", got))
+		}
+		l.Append(id, added{1})
+		return got, nil
+	})
+	var wg sync.WaitGroup
+	answers, errs := make([]string, 24), make([]error, 24)
+	for i := range answers {
+		wg.Go(func() {
+			var r Result
+			r, errs[i] = stores[i%2].Execute(context.WithoutCancel(t.Context()), Request{Ledger: ledger, Command: claim})
+			answers[i] = string(r.Answer)
+		})
+	}
+	wg.Wait()
+	distinct := map[string]bool{}
+	for i, got := range answers {
+		require.NoError(t, errs[i])
+		distinct[got] = true
+	}
+	require.Len(t, distinct, 24)
+	require.True(t, distinct[`"gold"`])
+	position, _, err := stores[0].Head(t.Context(), ledger)
+	require.NoError(t, err)
+	require.Equal(t, int64(24), position, "what was decided twice happened once")
+}
+
 // Rule 5. A command that the database refuses fails alone: its neighbours in the same flush do not
 // notice, whether they share its ledger or not.
 func TestAPoisonedCommandFailsAlone(t *testing.T) {

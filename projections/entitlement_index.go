@@ -11,6 +11,7 @@ import (
 
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/period"
 )
 
 // Answer is what grantees may use of a product at an instant.
@@ -24,13 +25,13 @@ type Answer struct {
 }
 
 // grants evaluates one licence at an instant. An end that came by itself is softened by the grace
-// (the reported end lies that much later too); a cancellation at once is not. change is when time
-// alone will give another result; zero: never.
+// (the reported end lies that much later too, at most at the calendar's end); a cancellation at once is not.
+// change is when time alone will give another result; zero: never.
 func (l *LicenseRow) grants(s *Subscription, at time.Time, grace time.Duration) (ok bool, end, change time.Time) {
 	switch l.statusAt(s, at) {
 	case license.Active, license.Trialing, license.Evaluation:
 		end = l.endAt(s, at)
-		return true, end.Add(grace), end
+		return true, softened(end, grace), end
 	case license.Scheduled:
 		start := l.StartTime
 		if s != nil && s.StartAt.After(start) {
@@ -44,10 +45,18 @@ func (l *LicenseRow) grants(s *Subscription, at time.Time, grace time.Duration) 
 	if grace <= 0 || !l.ranOut(s, at) {
 		return false, time.Time{}, time.Time{}
 	}
-	if end = l.endAt(s, at).Add(grace); !end.After(at) {
+	if end = softened(l.endAt(s, at), grace); !end.After(at) {
 		return false, time.Time{}, time.Time{}
 	}
 	return true, end, end
+}
+
+// softened is an end with its grace. The calendar ends with the year 9999: no reader could take a later year.
+func softened(end time.Time, grace time.Duration) time.Time {
+	if end = end.Add(grace); end.After(period.Max) {
+		return period.Max
+	}
+	return end
 }
 
 // answering adds licences up to an Answer.

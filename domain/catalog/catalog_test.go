@@ -229,8 +229,19 @@ func TestSlugsAndKeysAreUnique(t *testing.T) {
 	pro := func(f *catalog.PlanFields) { f.Slug = "pro" }
 	plan := l.Plan(a, pro)
 	l.Plan(b, pro) // unique in a product only
-	l.Plan(a)
-	l.Plan(a) // derived slugs may repeat
+	slugOf := func(id uuid.UUID) string { return l.State(id).(*catalog.Plan).Fields.Slug }
+	long := func(f *catalog.PlanFields) { f.DisplayName = strings.Repeat("é", domain.MaxName/2) }
+	for _, edit := range []func(*catalog.PlanFields){func(*catalog.PlanFields) {}, long} {
+		first, second, elsewhere := l.Plan(a, edit), l.Plan(a, edit), l.Plan(b, edit)
+		require.Equal(t, slugOf(first), slugOf(elsewhere))
+		require.NotEqual(t, slugOf(first), slugOf(second), "a derived one is unique too")
+		require.True(t, strings.HasSuffix(slugOf(second), "_"+second.String()[28:]), slugOf(second))
+		require.LessOrEqual(t, len(slugOf(second)), domain.MaxName)
+	}
+	third := l.Plan(a, func(f *catalog.PlanFields) { f.DisplayName = "PRO" })
+	require.Equal(t, "pro_"+third.String()[28:], slugOf(third), "one was chosen before")
+	_, _, taken := l.Execute(catalog.ChangePlan{ID: third, Patch: catalog.PlanPatch{Slug: ptr("pro")}})
+	require.ErrorIs(t, taken, &domain.Error{Code: "slug_taken"})
 	f := catalog.DefaultPlan()
 	f.ProductID, f.Name, f.DisplayName, f.Slug = a, "x", "x", "pro"
 	f.LicenseType, f.PricingType, f.Interval, f.Length = "licensed", "free", "month", 1

@@ -12,9 +12,9 @@
 //	C4 perSeatAmount (minimum seats) is 0 or more and at most maxSeatAmount, where -1 means no maximum.
 //	C5 A change of prices makes the next plan version; every other change keeps the version.
 //	C6 A relation given in a request replaces the whole relation; an absent one stays.
-//	C7 A slug that a caller chose is unique for ever: a product's in the ledger, a plan's in its product.
-//	   One derived from the display name may repeat. A meter's key is unique in the ledger and stays;
-//	   so is a coupon's code.
+//	C7 A plan's slug is unique in its product for ever, since checks name plans by it: a chosen one that is taken is refused,
+//	   and one derived from the display name gets a part of the plan's id. A product's is unique in the ledger if a caller
+//	   chose it; one derived from the display name may repeat. A meter's key is unique in the ledger and stays; so is a coupon's code.
 //	C8 A coupon is redeemed at most as often as it says, before it expires, for its products, and in its currency if it
 //	   takes off an amount. Each redemption counts for ever, also when the coupon is taken off again.
 package catalog

@@ -123,8 +123,7 @@ func checkPlanSlug(bad *domain.Problems, slug string) {
 	}
 }
 
-// claimSlug makes a slug that a caller chose unique in its scope. Derived ones may repeat: the monthly
-// and the yearly plan "Pro" are both pro.
+// claimSlug makes a slug that a caller chose unique in its scope.
 func claimSlug(l domain.Ledger, scope, slug string, id uuid.UUID) {
 	l.Claim(scope, slug, id, &domain.Error{Kind: domain.Conflict, Code: "slug_taken", State: slug,
 		Detail: "another item has the slug " + slug})

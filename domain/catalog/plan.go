@@ -2,6 +2,7 @@ package catalog
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -173,8 +174,8 @@ func (p PlanPatch) Fields() PlanFields {
 }
 
 // CreatePlan answers PlanView. Fields begins as DefaultPlan or comes from PlanPatch.Fields: a zero
-// PerSeatAmount, MaxSeatAmount or Active is taken as given. A chosen slug is unique in its product
-// (slug_taken).
+// PerSeatAmount, MaxSeatAmount or Active is taken as given. Its slug is unique in its product (rule C7;
+// slug_taken for a chosen one).
 type CreatePlan struct{ Fields PlanFields }
 
 // Decide implements domain.Command.
@@ -188,11 +189,23 @@ func (c CreatePlan) Decide(l domain.Ledger) (any, error) {
 		return nil, err
 	}
 	id := l.NewID()
-	if chosen {
-		claimSlug(l, "plan.slug:"+f.ProductID.String(), f.Slug, id)
-	}
+	f.claim(l, id, chosen)
 	l.Append(id, PlanCreated{f})
 	return answer[*Plan](l, id)
+}
+
+// claim makes the slug the plan's own in its product (rule C7): the monthly and the yearly plan "Pro" are pro and
+// pro_, followed by the end of the plan's id.
+func (f *PlanFields) claim(l domain.Ledger, id uuid.UUID, chosen bool) {
+	scope := "plan.slug:" + f.ProductID.String()
+	if !chosen && !l.TryClaim(scope, f.Slug, id) {
+		end := "_" + id.String()[28:]
+		f.Slug = strings.ToValidUTF8(f.Slug[:min(len(f.Slug), domain.MaxName-len(end))], "") + end
+		chosen = true
+	}
+	if chosen {
+		claimSlug(l, scope, f.Slug, id)
+	}
 }
 
 // ChangePlan answers PlanView. A change of what the plan costs makes the next plan version (rule C5);
@@ -224,7 +237,7 @@ func (c ChangePlan) Decide(l domain.Ledger) (any, error) {
 		return nil, refuseArchived("plan")
 	}
 	if f.Slug != old.Fields.Slug {
-		claimSlug(l, "plan.slug:"+f.ProductID.String(), f.Slug, c.ID)
+		f.claim(l, c.ID, c.Patch.Slug != nil && *c.Patch.Slug != "")
 	}
 	version := old.PlanVersion
 	if !same(f.EffectivePrices(), old.Fields.EffectivePrices()) {

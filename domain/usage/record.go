@@ -43,6 +43,8 @@ type Record struct {
 	At       *time.Time
 	Key      string
 	Value    string // what is counted once, for the aggregation `unique`
+	// Most is what the licence's usage of the meter may come to, all periods together; 0: what fits 64 bits.
+	Most int64
 	// Asked is how the caller named the licence when not by an id of Ref. The key stands for that, not for
 	// whichever licence it led to: it may lead to another one when the record is sent again.
 	Asked string
@@ -154,6 +156,9 @@ func (b *batch) add(l domain.Ledger, c Record) (status string, total *decimal.De
 		return "", nil, err
 	}
 	e.Total = sum.Add(c.Quantity)
+	if c.Most > 0 && e.Total.GreaterThan(decimal.NewFromInt(c.Most)) {
+		return "", nil, domain.RefuseField("/quantity", "amount_out_of_range", "the licence's usage would come to more than %d", c.Most)
+	}
 	if !inRange(e.Total) {
 		return "", nil, domain.RefuseField("/quantity", "amount_out_of_range", "the sum of the licence's usage leaves 64 bits")
 	}

@@ -169,3 +169,41 @@ func TestChecksGoByTheLedgersClock(t *testing.T) {
 	require.Equal(t, 200, check())
 	require.Equal(t, "TRIALING", g.call(t, g.test, "GET", "/licenses?granteeId=ada", "").want(200).text(0, "status"))
 }
+
+// However long the grace, an end lies in the years that a client can read.
+func TestGraceEndsWithTheCalendar(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	const last = "9999-12-31T23:59:59.999Z"
+	g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada","endTime":"9999-12-31T23:59:59Z"}`, g.upgrade), "version", "v2").want(201)
+	for query, want := range map[string]string{"": "9999-12-31T23:59:59.000Z", "&grace=1": last, "&grace=36500": last} {
+		for _, version := range []string{"v1", "v2", "v3"} {
+			r := g.call(t, g.test, "GET", "/licenses/check?productUuid="+g.product+"&granteeIds=ada"+query, "", "version", version)
+			if version == "v3" {
+				r = g.call(t, g.test, "GET", "/entitlements/check?productUuid="+g.product+"&granteeIds=ada"+query, "", "version", version)
+			}
+			require.Contains(t, string(r.want(200).body), want, version+query)
+			require.NotContains(t, string(r.body), `"1000`)
+		}
+	}
+}
+
+// Plans that are called alike are two in a check.
+func TestPlansOfOneNameAreTwoInChecks(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	var slugs []string
+	for i, per := range []string{"month", "year"} {
+		p := g.call(t, g.test, "POST", "/ledger/v1/plans", fmt.Sprintf(`{"productUuid":%q,"name":"pro","displayName":"Pro","licenseType":"licensed","pricingType":"free","interval":%q,"length":1}`,
+			g.product, per)).want(201)
+		g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"g%d"}`, p.text("uuid"), i)).want(201)
+		slugs = append(slugs, p.text("slug"))
+	}
+	require.Equal(t, "pro", slugs[0])
+	require.Regexp(t, "^pro_[0-9a-f]{8}$", slugs[1])
+	for i, slug := range slugs {
+		r := g.call(t, g.test, "GET", fmt.Sprintf("/licenses/check?productUuid=%s&granteeIds=g%d", g.product, i), "", "version", "v2").want(200)
+		require.Contains(t, string(r.body), `"`+slug+`"`)
+		require.NotContains(t, string(r.body), `"`+slugs[1-i]+`"`)
+	}
+}

@@ -79,13 +79,14 @@ func readGrant(o *handlers.Object, version string) corelicense.Grant {
 	return c
 }
 
-// readGrantee reads a grantee that has to be there, be it null: nobody.
+// readGrantee reads a grantee that has to be there, be it null: nobody. Which ids may be given a licence is for the
+// command to say: of a batch each item is refused by itself.
 func readGrantee(o *handlers.Object) *string {
 	v := o.Get("granteeId")
 	if o.Null("granteeId") {
 		return nil
 	}
-	id := v.String(handlers.Required, handlers.Grantee)
+	id := v.String(handlers.Required, handlers.MaxBytes(domain.MaxName))
 	return &id
 }
 

@@ -7,7 +7,6 @@ import (
 
 	"github.com/shopspring/decimal"
 
-	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/usage"
 	"github.com/subledger/subledger/handlers"
 )
@@ -18,6 +17,16 @@ func (a *API) usageRoutes() []route {
 		{handlers.Route{Method: "GET", Path: "/usage", Scope: handlers.ScopeUsageRead, Serve: a.listUsage}, sinceV2},
 		{handlers.Route{Method: "GET", Path: "/usage/current", Scope: handlers.ScopeUsageRead, Serve: a.currentUsage}, sinceV2},
 	}
+}
+
+// maxUnits is the most that JavaScript counts exactly: 2^53 - 1.
+const maxUnits = 1<<53 - 1
+
+// toUnits is a count as the wire has it: whole units that JavaScript can hold. The ledger's own API also records parts
+// of a unit, which count here once they make a whole one, and more units than that, which are all that there can be here.
+func toUnits(total decimal.Decimal) int64 {
+	most := decimal.NewFromInt(maxUnits)
+	return decimal.Min(decimal.Max(total.Floor(), most.Neg()), most).IntPart()
 }
 
 // recordUsage serves PUT /usage. The header unique-key makes a record count once, for ever: sent again it
@@ -32,7 +41,7 @@ func (a *API) recordUsage(w http.ResponseWriter, r *http.Request) error {
 	}
 	o := body.Object()
 	byLicense := o.Has("licenseUuid") || !o.Has("granteeId") && !o.Has("planUuid")
-	record := usage.Record{}
+	record := usage.Record{Most: maxUnits}
 	var grantee string
 	if byLicense {
 		record.Ref.LicenseID = o.UUID("licenseUuid", handlers.Required)
@@ -43,7 +52,7 @@ func (a *API) recordUsage(w http.ResponseWriter, r *http.Request) error {
 	if !byLicense {
 		plan = o.UUID("planUuid", handlers.Required)
 	}
-	record.Quantity = decimal.NewFromInt(o.Object("countOptions", handlers.Required).Int("increment", handlers.Required, handlers.Amount, handlers.Min(1), handlers.Max(catalog.MaxMinor)))
+	record.Quantity = decimal.NewFromInt(o.Object("countOptions", handlers.Required).Int("increment", handlers.Required, handlers.Amount, handlers.Min(1), handlers.Max(maxUnits)))
 	req, err := handlers.Command(r, body, nil)
 	if err != nil {
 		return err
@@ -91,6 +100,6 @@ func (a *API) readLicenseUsage(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return handlers.JSON(w, http.StatusOK, struct {
-		UnitCount number `json:"unitCount"`
-	}{number(u.Total)})
+		UnitCount int64 `json:"unitCount"`
+	}{toUnits(u.Total)})
 }

@@ -14,7 +14,7 @@ import (
 // usageRecord is what a licence used in a period.
 type usageRecord struct {
 	UUID        uuid.UUID `json:"uuid"`
-	UnitCount   number    `json:"unitCount"`
+	UnitCount   int64     `json:"unitCount"`
 	Type        string    `json:"type"`
 	RecordedAt  *instant  `json:"recordedAt"` // when it was closed
 	ResetAt     *instant  `json:"resetAt"`    // when the count begins again
@@ -25,7 +25,7 @@ type usageRecord struct {
 }
 
 func fromUsageRecord(u projections.UsageRecord) usageRecord {
-	out := usageRecord{UUID: u.ID, UnitCount: number(u.Total), Type: u.Type, RecordedAt: instantOrNull(u.ClosedAt), PlanUUID: u.PlanID,
+	out := usageRecord{UUID: u.ID, UnitCount: toUnits(u.Total), Type: u.Type, RecordedAt: instantOrNull(u.ClosedAt), PlanUUID: u.PlanID,
 		LicenseUUID: u.LicenseID, CreatedAt: instant(u.CreatedAt), UpdatedAt: instant(u.UpdatedAt)}
 	switch u.Type {
 	case projections.UsageCurrent:
@@ -111,7 +111,7 @@ func (a *API) currentUsage(w http.ResponseWriter, r *http.Request) error {
 		}
 	}
 	return handlers.JSON(w, http.StatusOK, struct {
-		UnitCount number  `json:"unitCount"`
+		UnitCount int64   `json:"unitCount"`
 		UpdatedAt instant `json:"updatedAt"`
-	}{number(u.Total), instant(updated)})
+	}{toUnits(u.Total), instant(updated)})
 }

@@ -38,6 +38,46 @@ func TestUsageCountsOncePerKey(t *testing.T) {
 	require.Equal(t, "9", count())
 }
 
+// A count is whole and one that JavaScript can hold, whatever the ledger's own API recorded beside.
+func TestUnitCountsAreWhole(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	const most = "9007199254740991"
+	lic := g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, g.metered)).want(201).text("uuid")
+	record := func(key, increment string) *result {
+		return g.call(t, g.test, "PUT", "/usage", fmt.Sprintf(`{"licenseUuid":%q,"countOptions":{"increment":%s}}`, lic, increment), "unique-key", key)
+	}
+	counts := func() []string {
+		return []string{g.call(t, g.test, "GET", "/licenses/"+lic+"/usage", "").want(200).text("unitCount"),
+			g.call(t, g.test, "GET", "/usage/current?granteeId=ada&planUuid="+g.metered, "", "version", "v2").want(200).text("unitCount"),
+			g.call(t, g.test, "GET", "/usage?granteeId=ada", "", "version", "v2").want(200).text("data", 0, "unitCount")}
+	}
+	for i, bad := range []string{"1.5", "0.1", "9007199254740992", "1e300", "0", "-1", `"1"`} {
+		require.Equal(t, []string{"countOptions.increment"}, record(fmt.Sprint("bad", i), bad).properties(), bad)
+	}
+	record("a", "9007199254740990").want(204)
+	require.Equal(t, []string{"countOptions.increment"}, record("b", "2").properties())
+	record("b", "1").want(204) // the refusal used no key up
+	require.Equal(t, []string{most, most, most}, counts())
+	require.Equal(t, []string{"countOptions.increment"}, record("c", "1").properties())
+	record("a", "9007199254740990").want(204)
+	own := func(key, quantity string) {
+		require.Equal(t, "recorded", g.call(t, g.test, "POST", "/ledger/v1/usage",
+			fmt.Sprintf(`{"records":[{"key":%q,"quantity":%s,"licenseUuid":%q}]}`, key, quantity, lic)).want(200).text("results", 0, "status"))
+	}
+	own("own", "0.1")
+	require.Equal(t, []string{most, most, most}, counts())
+	own("more", "9007199254740991")
+	require.Equal(t, []string{most, most, most}, counts(), "the ledger counts on, by its own bounds")
+
+	lic = g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ben"}`, g.metered)).want(201).text("uuid")
+	own("part", "0.75")
+	require.Equal(t, "0", g.call(t, g.test, "GET", "/licenses/"+lic+"/usage", "").want(200).text("unitCount"))
+	own("rest", "0.5")
+	record("d", "2").want(204)
+	require.Equal(t, "3", g.call(t, g.test, "GET", "/licenses/"+lic+"/usage", "").want(200).text("unitCount"))
+}
+
 func TestEveryWriteTakesAKey(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)

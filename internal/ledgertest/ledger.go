@@ -258,19 +258,24 @@ func (d *decision) AppendAt(id uuid.UUID, effective time.Time, events ...domain.
 }
 
 func (d *decision) Claim(scope, value string, stream uuid.UUID, otherwise *domain.Error) {
+	switch {
+	case value == "" || len(value) > 255:
+		d.err = fmt.Errorf("a claim has 1 to 255 bytes, not %d", len(value))
+	case !d.TryClaim(scope, value, stream) && d.err == nil:
+		d.err = otherwise
+	}
+}
+
+func (d *decision) TryClaim(scope, value string, stream uuid.UUID) bool {
 	c := claim{scope, value}
 	holder, taken := d.claims[c]
 	if !taken {
 		holder, taken = d.claimed[c]
 	}
-	switch {
-	case value == "" || len(value) > 255:
-		d.err = fmt.Errorf("a claim has 1 to 255 bytes, not %d", len(value))
-	case taken && holder != stream && d.err == nil:
-		d.err = otherwise
-	case !taken:
+	if !taken {
 		d.claimed[c] = stream
 	}
+	return !taken || holder == stream
 }
 
 func (d *decision) Known(scope, key string, fingerprint [32]byte) domain.KeyUse {
