@@ -9,6 +9,16 @@ import (
 // PlanComingSoon is the plan type of what is announced and not sold yet.
 const PlanComingSoon = "Coming soon"
 
+// OnSale is why nobody can buy a plan, itself or its product being archived or not; nil when somebody can.
+//
+// Conflict: plan_archived.
+func (f *PlanFields) OnSale(archived, productArchived bool) error {
+	if archived || productArchived || !f.Active {
+		return &domain.Error{Kind: domain.Conflict, Code: "plan_archived", State: Deprecated, Detail: "this plan is not sold any more"}
+	}
+	return nil
+}
+
 // Switch is why a subscription of a product cannot move to a plan; nil when it can. A private plan is sold
 // by agreement: whoever holds a key may move a subscription to it, but it is not offered (Offered).
 //

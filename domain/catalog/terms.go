@@ -38,9 +38,8 @@ func Offered(l domain.Ledger, planID uuid.UUID) (Offer, error) {
 	if err != nil {
 		return Offer{}, err
 	}
-	if plan.Archived || !f.Active || product.Archived {
-		return Offer{}, &domain.Error{Kind: domain.Conflict, Code: "plan_archived", State: Deprecated,
-			Detail: "this plan is not sold any more"}
+	if err := f.OnSale(plan.Archived, product.Archived); err != nil {
+		return Offer{}, err
 	}
 	terms := PlanTerms{
 		PlanID: planID, PlanVersion: plan.PlanVersion, ProductID: f.ProductID, LicenseType: f.LicenseType,

@@ -97,7 +97,7 @@ func (p *Pages) checkout(r *http.Request) (uuid.UUID, checkoutForm, error) {
 	if err != nil {
 		return ledger, f, err
 	}
-	if plan.ArchivedAt != nil || product.ArchivedAt != nil || !plan.Fields.Active {
+	if plan.Fields.OnSale(plan.ArchivedAt != nil, product.ArchivedAt != nil) != nil {
 		return ledger, f, domain.Refuse(domain.Conflict, "plan_archived", "This plan is not sold any more.")
 	}
 	c := plan.Fields

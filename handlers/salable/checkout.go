@@ -10,17 +10,19 @@ import (
 	"github.com/subledger/subledger/projections"
 )
 
+// checkoutRoutes lead to pages. Whoever has the link to one needs no key for what it can do, so who may have it is
+// who may do that: the portal alone only shows.
 func (a *API) checkoutRoutes() []route {
 	change, read := handlers.ScopeSubscriptionsWrite, handlers.ScopeSubscriptionsRead
 	v2Alone, v3Alone := []string{v2}, []string{v3}
 	return []route{
 		{handlers.Route{Method: "POST", Path: "/checkout/create-subscription", Scope: change, Serve: a.createIncomplete}, untilV2},
 		{handlers.Route{Method: "POST", Path: "/checkout/create-subscription-intent", Scope: change, Serve: a.createIncomplete}, untilV2},
-		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/updatepaymentlink", Scope: read, Serve: a.paymentLink}, v2Alone},
-		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/update-payment-link", Scope: read, Serve: a.paymentLink}, v3Alone},
+		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/updatepaymentlink", Scope: change, Serve: a.paymentLink}, v2Alone},
+		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/update-payment-link", Scope: change, Serve: a.paymentLink}, v3Alone},
 		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/customer-portal", Scope: read, Serve: a.portalLink}, sinceV2},
-		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/cancelpaymentlink", Scope: read, Serve: a.cancelLink}, v2Alone},
-		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/cancel-payment-link", Scope: read, Serve: a.cancelLink}, v3Alone},
+		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/cancelpaymentlink", Scope: change, Serve: a.cancelLink}, v2Alone},
+		{handlers.Route{Method: "GET", Path: "/subscriptions/{subscriptionUuid}/cancel-payment-link", Scope: change, Serve: a.cancelLink}, v3Alone},
 	}
 }
 
@@ -37,7 +39,7 @@ func (a *API) createIncomplete(w http.ResponseWriter, r *http.Request) error {
 	o, line := body.Object(), []handlers.Rule{handlers.Line, handlers.MaxBytes(domain.MaxName)}
 	c := coresubscription.Start{PlanID: o.UUID("planUuid", handlers.Required), Email: o.String("email"), Owner: o.String("member", line...),
 		Currency: o.String("currency", line...), Incomplete: true}
-	if grantee := o.String("granteeId", line...); grantee != "" {
+	if grantee := o.String("granteeId", handlers.Grantee); grantee != "" {
 		c.Grantee = &grantee
 	}
 	if err := body.Err(); err != nil {

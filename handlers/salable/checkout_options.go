@@ -33,10 +33,7 @@ type checkoutOptions struct {
 func readCheckoutOptions(q *handlers.Query, r *http.Request, must ...handlers.Rule) checkoutOptions {
 	test, line := handlers.CallOf(r).Caller.Test(), append([]handlers.Rule{handlers.Line, handlers.MaxBytes(domain.MaxName)}, must...)
 	o := checkoutOptions{
-		SuccessURL: backURL(q.Get("successUrl"), test, must...), CancelURL: backURL(q.Get("cancelUrl"), test, must...), Grantee: q.String("granteeId", line...),
-	}
-	if strings.Contains(o.Grantee, ",") {
-		q.Get("granteeId").Bad("bad_grantee", "it has no comma: that separates grantees where access is asked for")
+		SuccessURL: backURL(q.Get("successUrl"), test, must...), CancelURL: backURL(q.Get("cancelUrl"), test, must...), Grantee: q.String("granteeId", append(must, handlers.Grantee)...),
 	}
 	if owner := q.Get("owner"); owner.Absent() && versionOf(r) < v3 {
 		o.Member = q.String("member", line...)
@@ -130,9 +127,9 @@ func (a *API) base(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// link is the link to a plan's checkout, "" for a plan that nobody can pay for.
-func (x related) link(p projections.Plan, o checkoutOptions) (string, error) {
-	if notPayable(p, o.Currency) != nil {
+// link is the link to the checkout of a product's plan, "" for a plan that nobody can pay for.
+func (x related) link(p projections.Plan, of projections.Product, o checkoutOptions) (string, error) {
+	if notPayable(p, of, o.Currency) != nil {
 		return "", nil
 	}
 	return x.links.Checkout(x.base, x.caller.Ledger, x.now().Add(linkTime), checkout.Offer{
@@ -143,10 +140,13 @@ func (x related) link(p projections.Plan, o checkoutOptions) (string, error) {
 
 const comingSoon = "Coming soon"
 
-// notPayable is why nobody can pay for a plan by a checkout; nil when somebody can.
-func notPayable(p projections.Plan, currency string) error {
+// notPayable is why nobody can pay for a product's plan by a checkout; nil when somebody can.
+func notPayable(p projections.Plan, of projections.Product, currency string) error {
 	f := p.Fields
-	if err := f.Switch(p.ProductID, p.ArchivedAt != nil); err != nil {
+	if err := f.OnSale(p.ArchivedAt != nil, of.ArchivedAt != nil); err != nil {
+		return err
+	}
+	if err := f.Sold(); err != nil {
 		return err
 	}
 	if f.PricingType != "paid" {
@@ -208,13 +208,13 @@ func (a *API) checkoutLink(w http.ResponseWriter, r *http.Request) error {
 	if err := o.withinLimits(row); err != nil {
 		return err
 	}
-	if err := notPayable(row, o.Currency); err != nil {
+	if err := notPayable(row, of, o.Currency); err != nil {
 		return err
 	}
 	if err := a.redeemable(r, o, row, of); err != nil {
 		return err
 	}
-	link, err := a.related(r).link(row, o)
+	link, err := a.related(r).link(row, of, o)
 	if err != nil {
 		return err
 	}

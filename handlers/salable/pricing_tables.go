@@ -77,7 +77,7 @@ func readTableOptions(q *handlers.Query, r *http.Request, member bool) tableOpti
 	var o tableOptions
 	o.readOthers(q)
 	if version := versionOf(r); version >= v2 {
-		o.Grantee = unquoted(q.String("granteeId", line...))
+		o.Grantee = unquotedGrantee(q.Get("granteeId"))
 		owner := q.Get("owner")
 		o.Member = unquoted(owner.String(line...))
 		if version >= v3 && o.Member == "" {
@@ -93,7 +93,7 @@ func readTableOptions(q *handlers.Query, r *http.Request, member bool) tableOpti
 	}
 	o.SuccessURL = backURL(there(q.Get("globalSuccessUrl")), test)
 	o.CancelURL = backURL(there(q.Get("globalCancelUrl")), test)
-	o.Grantee = unquoted(there(q.Get("globalGranteeId")).String(line...))
+	o.Grantee = unquotedGrantee(there(q.Get("globalGranteeId")))
 	if m := q.Get("member"); member {
 		o.Member = unquoted(there(m).String(line...))
 	} else {
@@ -103,12 +103,25 @@ func readTableOptions(q *handlers.Query, r *http.Request, member bool) tableOpti
 	o.success, o.cancel = readPairs(q.Get("successUrls"), urls), readPairs(q.Get("cancelUrls"), urls)
 	o.grantee = readPairs(q.Get("granteeIds"), func(text string) string {
 		var bad domain.Problems
-		if bad.Line("", "bad_grantee", text); len(bad) > 0 {
+		if bad.Grantee("", text); len(bad) > 0 {
 			return bad[0].Detail
 		}
 		return ""
 	})
 	return o
+}
+
+// unquotedGrantee reads an id that may be in quotes, or empty: nobody's.
+func unquotedGrantee(v handlers.Value) string {
+	id := unquoted(v.String())
+	var bad domain.Problems
+	if id == "" {
+		return ""
+	}
+	if bad.Grantee("", id); len(bad) > 0 {
+		v.Bad(bad[0].Code, "%s", bad[0].Detail)
+	}
+	return id
 }
 
 // readPairs reads "plan,value" pairs: joined by commas, in brackets or not, or, as SDK 3.4.1 sends several, one right

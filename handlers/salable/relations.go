@@ -171,10 +171,38 @@ func (x related) planRowsIn(id uuid.UUID) ([]projections.Plan, error) {
 
 // productsByID are products with the relations that need no query.
 func (x related) productsByID(ids []uuid.UUID, e expansion) (map[uuid.UUID]*product, error) {
-	return byID(ids, func(ids []uuid.UUID) ([]*product, error) {
-		rows, err := x.reads.Products(x.ctx, x.caller.Ledger, projections.CatalogFilter{IDs: ids}, projections.Keyset{Limit: part})
-		return each(rows, func(p projections.Product) *product { return x.oneProduct(p, e) }), err
-	}, func(p *product) uuid.UUID { return p.UUID })
+	rows, err := x.productRows(ids)
+	out := make(map[uuid.UUID]*product, len(rows))
+	for id, row := range rows {
+		out[id] = x.oneProduct(row, e)
+	}
+	return out, err
+}
+
+// productRows are rows of products by their ids.
+func (x related) productRows(ids []uuid.UUID) (map[uuid.UUID]projections.Product, error) {
+	return byID(ids, func(ids []uuid.UUID) ([]projections.Product, error) {
+		return x.reads.Products(x.ctx, x.caller.Ledger, projections.CatalogFilter{IDs: ids}, projections.Keyset{Limit: part})
+	}, func(p projections.Product) uuid.UUID { return p.ID })
+}
+
+// linksOf are the links to the checkouts of plans, each with its options.
+func (x related) linksOf(rows []projections.Plan) (map[uuid.UUID]string, error) {
+	products, err := x.productRows(each(rows, func(p projections.Plan) uuid.UUID { return p.ProductID }))
+	if err != nil {
+		return nil, err
+	}
+	links := map[uuid.UUID]string{}
+	for _, row := range rows {
+		var o checkoutOptions
+		if x.options != nil {
+			o = x.options(row.ID)
+		}
+		if links[row.ID], err = x.link(row, products[row.ProductID], o); err != nil {
+			return nil, err
+		}
+	}
+	return links, nil
 }
 
 func (x related) plansByID(ids []uuid.UUID, e expansion) (map[uuid.UUID]*plan, error) {
@@ -229,15 +257,8 @@ func (x related) plans(rows []projections.Plan, e expansion) ([]*plan, error) {
 		}
 	}
 	links := map[uuid.UUID]string{}
-	for _, row := range rows {
-		if !e.has("generateCheckoutLink") {
-			break
-		}
-		var o checkoutOptions
-		if x.options != nil {
-			o = x.options(row.ID)
-		}
-		if links[row.ID], err = x.link(row, o); err != nil {
+	if e.has("generateCheckoutLink") {
+		if links, err = x.linksOf(rows); err != nil {
 			return nil, err
 		}
 	}
