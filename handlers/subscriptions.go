@@ -123,7 +123,7 @@ func (a *API) createSubscription(w http.ResponseWriter, r *http.Request) error {
 		PlanID: o.UUID("planUuid", Required), Quantity: small(o, "quantity", Min(0), OrText), Currency: o.String("currency"),
 		StartAt: Opt(o, "startAt", o.Time), AnchorAt: Opt(o, "anchorAt", o.Time), TrialEnd: Opt(o, "trialEnd", o.Time),
 		ProrationMode: o.String("prorationMode"), Provider: o.String("provider"), TimeZone: o.String("timeZone"),
-		Owner: o.String("owner"), Email: o.String("email"), Grantee: Opt(o, "granteeId", o.String, Grantee),
+		Owner: o.String("owner"), Email: o.String("email"), Grantee: Opt(o, "granteeId", o.String, MaxBytes(255), Grantee),
 	}
 	customer, code := o.UUID("customerUuid"), o.String("coupon", Line, MaxBytes(domain.MaxName))
 	o.Unknown()
