@@ -20,6 +20,11 @@ func TestLinksThatChangeSomethingNeedTheRightToChange(t *testing.T) {
 		link := g.call(t, write, "GET", sub+page, "", "version", version).want(200).text("url")
 		require.Equal(t, 200, g.visit(t, "GET", link, nil).Code)
 	}
+	licenses := g.key(t, org, "test", "licenses:read")
+	path := "/licenses/purchaser?purchaser=mia&productUuid=" + s.product + "&expand="
+	g.call(t, licenses, "GET", path+"plan", "").want(200)
+	require.Contains(t, g.call(t, licenses, "GET", path+"cancelLink", "").want(403).text("error"), "subscriptions:write")
+	require.Contains(t, string(g.call(t, all, "GET", path+"cancelLink", "").want(200).body), "/checkout/cancel/")
 	for _, version := range []string{"v2", "v3"} {
 		portal := g.call(t, read, "GET", sub+"/customer-portal", "", "version", version).want(200).text("url")
 		require.Equal(t, 200, g.visit(t, "GET", portal, nil).Code)

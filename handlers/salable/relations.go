@@ -392,6 +392,9 @@ func (x related) cancelLink(row projections.Subscription, at time.Time) (*string
 
 // licenses gives licences their relations.
 func (x related) licenses(out []*license, e expansion) error {
+	if scope := handlers.ScopeSubscriptionsWrite; e.has("cancelLink") && !x.caller.May(scope) { // whoever has the link can cancel
+		return domain.Refuse(domain.Forbidden, "missing_scope", "the key lacks the scope %s", scope)
+	}
 	if e.has("subscription") || e.has("cancelLink") {
 		var ids []uuid.UUID
 		for _, l := range out {
