@@ -33,6 +33,7 @@ func (a *API) catalogRoutes() []Route {
 	routes = append(routes, kindRoutes(a, a.capabilities())...)
 	routes = append(routes, kindRoutes(a, a.meters())...)
 	routes = append(routes, kindRoutes(a, a.coupons())...)
+	routes = append(routes, kindRoutes(a, a.taxRates())...)
 	routes = append(routes, kindRoutes(a, a.pricingTables())...)
 	return append(routes, Route{Method: "POST", Path: "/plans/{uuid}/versions", Scope: ScopeCatalogWrite, Serve: a.addPlanVersion})
 }

@@ -31,7 +31,7 @@ var named = map[string]string{
 
 // unnamed are texts, numbers and choices that name nothing. What is not a string in the document is none anyway.
 var unnamed = strings.Fields(`active aggregation anchorAt appType at billing carriesOver credit currency default defaultValue delayMs description
-	displayName email environment enumOptions evalDays evaluation expiresAt failures from includedSeats increment decrement interval isUnlimited
+	displayName email environment enumOptions evalDays evaluation expiresAt failures from includedSeats inclusive increment decrement interval isUnlimited
 	isUsage key kind length licenseType logoUrl maxSeatAmount maxUsage minUsage minimumAmount mode name now outcome overlap owner paid perSeatAmount
 	planType price percentOff amountOff duration durationPeriods title text theme featureOrder customTheme maxRedemptions redeemBy endsAt code prorationMode proration provider pricePerUnit quantity salablePlan scopes showUnlimited slug sortOrder startAt status
 	timeZone to trialDays trialEnd type unitAmount flatAmount upTo packageSize percentage freeUnits value valueType variableName visibility when
@@ -89,6 +89,7 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 	own["meter"] = create("/meters", `{"key":"`+meter+`"}`).text("uuid")
 	code := "code " + uuid.NewString()
 	own["coupon"], own["couponCode"] = create("/coupons", `{"code":"`+code+`","percentOff":10,"duration":"forever"}`).text("uuid"), code
+	own["tax-rate"] = create("/tax-rates", `{"name":"VAT","percentage":19}`).text("uuid")
 	table := create("/pricing-tables", `{"productUuid":"`+s.product+`","name":"t"}`)
 	own["pricing-table"] = table.text("uuid")
 	own["task"] = w.call(t, key, "POST", "/subscriptions/"+sub+"/quantity", `{"increment":1}`).want(200).header.Get("Event-Uuid")
@@ -101,6 +102,7 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 	create("/capabilities", `{"productUuid":"`+s.product+`","name":"two"}`)
 	create("/meters", `{"key":"two"}`)
 	create("/pricing-tables", `{"productUuid":"`+s.product+`","name":"two"}`)
+	create("/tax-rates", `{"name":"two","percentage":0}`)
 	create("/coupons", `{"code":"two","percentOff":10,"duration":"once"}`)
 	return own
 }

@@ -635,6 +635,25 @@ COMMENT ON COLUMN public.tasks.next_at IS 'When it is tried again, while it is r
 
 COMMENT ON COLUMN public.tasks.positions IS 'Positions of the task''s own events and of those that it caused, ascending.';
 
+CREATE TABLE public.tax_rates (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    status text NOT NULL COLLATE pg_catalog."C",
+    fields jsonb NOT NULL,
+    archived_at timestamp with time zone,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT tax_rates_status_check CHECK ((status = ANY (ARRAY['ACTIVE'::text, 'DEPRECATED'::text])))
+);
+
+ALTER TABLE ONLY public.tax_rates FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.tax_rates IS 'Tax rates at their newest event; what was billed keeps the percentage it had.';
+
+COMMENT ON COLUMN public.tax_rates.fields IS 'catalog.TaxRateFields.';
+
 CREATE TABLE public.usage_periods (
     ledger_id uuid NOT NULL,
     license_id uuid NOT NULL,
@@ -876,6 +895,9 @@ ALTER TABLE ONLY public.subscriptions
 ALTER TABLE ONLY public.tasks
     ADD CONSTRAINT tasks_pkey PRIMARY KEY (ledger_id, id);
 
+ALTER TABLE ONLY public.tax_rates
+    ADD CONSTRAINT tax_rates_pkey PRIMARY KEY (ledger_id, id);
+
 ALTER TABLE ONLY public.usage_periods
     ADD CONSTRAINT usage_periods_pkey PRIMARY KEY (ledger_id, license_id, meter, period_start);
 
@@ -1008,6 +1030,8 @@ CREATE POLICY app ON public.subscriptions TO subledger_app USING (true) WITH CHE
 
 CREATE POLICY app ON public.tasks TO subledger_app USING (true) WITH CHECK (true);
 
+CREATE POLICY app ON public.tax_rates TO subledger_app USING (true) WITH CHECK (true);
+
 CREATE POLICY app ON public.usage_periods TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.usage_record_schedules TO subledger_app USING (true) WITH CHECK (true);
@@ -1063,6 +1087,8 @@ CREATE POLICY owner ON public.seat_terms TO subledger USING ((ledger_id = COALES
 CREATE POLICY owner ON public.subscriptions TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.tasks TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.tax_rates TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.usage_periods TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
@@ -1124,6 +1150,8 @@ CREATE POLICY reader ON public.subscriptions FOR SELECT TO subledger_reader USIN
 
 CREATE POLICY reader ON public.tasks FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
+CREATE POLICY reader ON public.tax_rates FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
 CREATE POLICY reader ON public.usage_periods FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.usage_record_schedules FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
@@ -1139,6 +1167,8 @@ ALTER TABLE public.seat_terms ENABLE ROW LEVEL SECURITY;
 ALTER TABLE public.subscriptions ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.tasks ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.tax_rates ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.usage_periods ENABLE ROW LEVEL SECURITY;
 
@@ -1241,6 +1271,9 @@ GRANT SELECT ON TABLE public.subscriptions TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tasks TO subledger_app;
 GRANT SELECT ON TABLE public.tasks TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.tax_rates TO subledger_app;
+GRANT SELECT ON TABLE public.tax_rates TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.usage_periods TO subledger_app;
 GRANT SELECT ON TABLE public.usage_periods TO subledger_reader;

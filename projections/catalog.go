@@ -109,6 +109,15 @@ type Coupon struct {
 	Touched
 }
 
+// TaxRate is a tax rate's row.
+type TaxRate struct {
+	ItemKey
+	Status     string                `db:"status"`
+	Fields     catalog.TaxRateFields `db:"fields"`
+	ArchivedAt *time.Time            `db:"archived_at"`
+	Touched
+}
+
 // PricingTable is a pricing table's row; what it shows is in Fields, by id.
 type PricingTable struct {
 	ItemKey
@@ -127,6 +136,7 @@ func Catalog() *Model {
 	capabilities := NewTable[ItemKey, Capability]("capabilities")
 	meters := NewTable[ItemKey, Meter]("meters")
 	coupons := NewTable[ItemKey, Coupon]("coupons")
+	rates := NewTable[ItemKey, TaxRate]("tax_rates")
 	tables := NewTable[ItemKey, PricingTable]("pricing_tables")
 
 	product := func(p *Page, e *eventstore.Recorded, f catalog.ProductFields) {
@@ -162,6 +172,10 @@ func Catalog() *Model {
 		row, _ := coupons.Get(p, key(e))
 		coupons.Put(p, Coupon{ItemKey: key(e), Code: f.Code, Status: either(row.ArchivedAt), Redemptions: row.Redemptions,
 			Fields: f, ArchivedAt: row.ArchivedAt, Touched: row.by(e)})
+	}
+	rate := func(p *Page, e *eventstore.Recorded, f catalog.TaxRateFields) {
+		row, _ := rates.Get(p, key(e))
+		rates.Put(p, TaxRate{ItemKey: key(e), Status: either(row.ArchivedAt), Fields: f, ArchivedAt: row.ArchivedAt, Touched: row.by(e)})
 	}
 	pricingTable := func(p *Page, e *eventstore.Recorded, f catalog.PricingTableFields) {
 		row, _ := tables.Get(p, key(e))
@@ -223,6 +237,14 @@ func Catalog() *Model {
 			row := coupons.Must(p, key(e))
 			row.Status, row.ArchivedAt, row.Touched = ItemDeprecated, &e.RecordedAt, row.by(e)
 			coupons.Put(p, row)
+		case catalog.TaxRateCreated:
+			rate(p, e, d.TaxRateFields)
+		case catalog.TaxRateChanged:
+			rate(p, e, d.TaxRateFields)
+		case catalog.TaxRateArchived:
+			row := rates.Must(p, key(e))
+			row.Status, row.ArchivedAt, row.Touched = ItemDeprecated, &e.RecordedAt, row.by(e)
+			rates.Put(p, row)
 		case catalog.PricingTableCreated:
 			pricingTable(p, e, d.PricingTableFields)
 		case catalog.PricingTableChanged:
@@ -232,7 +254,7 @@ func Catalog() *Model {
 			row.Status, row.ArchivedAt, row.Touched = ItemDeprecated, &e.RecordedAt, row.by(e)
 			tables.Put(p, row)
 		}
-	}, products, plans, features, capabilities, meters, coupons, tables)
+	}, products, plans, features, capabilities, meters, coupons, rates, tables)
 }
 
 // key is the row of the event's own stream.
@@ -248,7 +270,7 @@ func either(archived *time.Time) string {
 // CatalogFilter narrows a list of catalog items; zero fields do not.
 type CatalogFilter struct {
 	IDs       []uuid.UUID // these alone; unknown ones are left out
-	ProductID uuid.UUID   // not for products, meters and coupons
+	ProductID uuid.UUID   // not for products, meters, coupons and tax rates
 	Status    string
 	Archived  *bool // nil: both
 }
@@ -345,6 +367,17 @@ func (r *Reads) CouponByCode(ctx context.Context, ledger uuid.UUID, code string)
 func (r *Reads) Coupons(ctx context.Context, ledger uuid.UUID, f CatalogFilter, k Keyset) ([]Coupon, error) {
 	f.ProductID = uuid.Nil
 	return items[Coupon](ctx, r, ledger, f, k, "coupons")
+}
+
+// TaxRate refuses with no_tax_rate.
+func (r *Reads) TaxRate(ctx context.Context, ledger, id uuid.UUID) (TaxRate, error) {
+	return item[TaxRate](ctx, r, ledger, id, "tax_rates", "no_tax_rate")
+}
+
+// TaxRates lists tax rates in order of id.
+func (r *Reads) TaxRates(ctx context.Context, ledger uuid.UUID, f CatalogFilter, k Keyset) ([]TaxRate, error) {
+	f.ProductID = uuid.Nil
+	return items[TaxRate](ctx, r, ledger, f, k, "tax_rates")
 }
 
 // PricingTable refuses with no_pricing_table.

@@ -1,8 +1,8 @@
-// Package catalog is what is sold: products, plans, features, capabilities, meters, coupons and pricing tables. Each item is
-// a stream of its own. What a subscription or a licence bought is copied into its own events, so a
+// Package catalog is what is sold: products, plans, features, capabilities, meters, coupons, tax rates and pricing
+// tables. Each item is a stream of its own. What a subscription or a licence bought is copied into its own events, so a
 // later change here changes nobody's purchase.
 //
-// Vocabulary: product, plan, price, feature, enum option, capability, meter, currency, coupon, redemption, pricing table.
+// Vocabulary: product, plan, price, feature, enum option, capability, meter, currency, coupon, redemption, tax rate, pricing table.
 //
 // Rules:
 //
@@ -17,6 +17,7 @@
 //	   chose it; one derived from the display name may repeat. A meter's key is unique in the ledger and stays; so is a coupon's code.
 //	C8 A coupon is redeemed at most as often as it says, before it expires, for its products, and in its currency if it
 //	   takes off an amount. Each redemption counts for ever, also when the coupon is taken off again.
+//	C9 A tax rate's percentage may change: what is billed copies it, and keeps the copy.
 package catalog
 
 import (
@@ -182,6 +183,10 @@ type (
 	CouponChanged  struct{ CouponFields }
 	CouponArchived struct{}
 
+	TaxRateCreated  struct{ TaxRateFields }
+	TaxRateChanged  struct{ TaxRateFields }
+	TaxRateArchived struct{}
+
 	PricingTableCreated  struct{ PricingTableFields }
 	PricingTableChanged  struct{ PricingTableFields }
 	PricingTableArchived struct{}
@@ -206,6 +211,10 @@ func (CouponCreated) EventType() string      { return "coupon.created.v1" }
 func (CouponChanged) EventType() string      { return "coupon.changed.v1" }
 func (CouponRedeemed) EventType() string     { return "coupon.redeemed.v1" }
 func (CouponArchived) EventType() string     { return "coupon.archived.v1" }
+
+func (TaxRateCreated) EventType() string  { return "tax_rate.created.v1" }
+func (TaxRateChanged) EventType() string  { return "tax_rate.changed.v1" }
+func (TaxRateArchived) EventType() string { return "tax_rate.archived.v1" }
 
 func (PricingTableCreated) EventType() string  { return "pricing_table.created.v1" }
 func (PricingTableChanged) EventType() string  { return "pricing_table.changed.v1" }
@@ -246,6 +255,8 @@ func Vocabularies() []domain.Vocabulary {
 			domain.Named[MeterCreated](), domain.Named[MeterChanged](), domain.Named[MeterArchived]()}},
 		{Kind: "coupon", New: func() domain.State { return &Coupon{} }, Events: []domain.EventType{
 			domain.Named[CouponCreated](), domain.Named[CouponChanged](), domain.Named[CouponRedeemed](), domain.Named[CouponArchived]()}},
+		{Kind: "tax_rate", New: func() domain.State { return &TaxRate{} }, Events: []domain.EventType{
+			domain.Named[TaxRateCreated](), domain.Named[TaxRateChanged](), domain.Named[TaxRateArchived]()}},
 		{Kind: "pricing_table", New: func() domain.State { return &PricingTable{} }, Events: []domain.EventType{
 			domain.Named[PricingTableCreated](), domain.Named[PricingTableChanged](), domain.Named[PricingTableArchived]()}},
 	}
