@@ -90,13 +90,14 @@ func (w *worker) stop() error {
 }
 
 // relaxCollector trades memory for time: the live heap is small beside what a second of commands
-// allocates, and collecting at its double took an eighth of the processor. GOGC and GOMEMLIMIT win.
+// allocates, and collecting at its double took an eighth of the processor. Where caches are full the limit makes it collect
+// more often. GOGC and GOMEMLIMIT win.
 func relaxCollector() {
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(400)
 	}
 	if os.Getenv("GOMEMLIMIT") == "" {
-		debug.SetMemoryLimit(2 << 30)
+		debug.SetMemoryLimit(1 << 30)
 	}
 }
 

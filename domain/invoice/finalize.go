@@ -119,7 +119,8 @@ func (c Discard) Decide(l domain.Ledger) (any, error) {
 // Cancel voids an invoice of which nothing was paid or credited: its number stays, what the balance paid goes back. It
 // answers View; again it makes no event.
 //
-// NotFound: no_invoice. Conflict: not_finalized, invoice_paid, invoice_credited.
+// NotFound: no_invoice. Conflict: not_finalized, invoice_paid, invoice_credited, credit_used: it was a credit, and the
+// balance that it made has paid another invoice.
 type Cancel struct{ ID uuid.UUID }
 
 // Decide implements domain.Command.
@@ -137,11 +138,14 @@ func (c Cancel) Decide(l domain.Ledger) (any, error) {
 	case len(s.CreditNotes) > 0:
 		return nil, s.not("invoice_credited", "a part of it was credited; credit the rest")
 	}
-	_, account, err := balanceOf(l, s)
+	balance, account, err := balanceOf(l, s)
 	if err != nil {
 		return nil, err
 	}
 	back := s.BalanceApplied
+	if balance.Amount+back < 0 {
+		return nil, s.not("credit_used", "what it gave to the balance has paid another invoice")
+	}
 	l.Append(c.ID, Voided{})
 	account.change(l, back)
 	return show(l, c.ID)

@@ -174,6 +174,18 @@ func TestCase128ABalanceLargerThanTheInvoice(t *testing.T) {
 	b.CheckFolds()
 }
 
+// A credit that has paid something is not taken back.
+func TestACreditThatWasUsedStays(t *testing.T) {
+	b := newBook(t)
+	credit := b.open("USD", false, -1000)
+	b.open("USD", false, 600)
+	b.refuses(invoice.Cancel{ID: credit.ID}, "credit_used")
+	require.EqualValues(t, 400, b.balance("USD"))
+	unused := b.open("EUR", false, -1000)
+	b.do(invoice.Cancel{ID: unused.ID})
+	require.Zero(t, b.balance("EUR"))
+}
+
 // Case 37: a year's credit covers the first months, and the seventh in part.
 func TestCase37ABalancePaysTheMonthsThatFollow(t *testing.T) {
 	b := newBook(t)
