@@ -17,6 +17,7 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/organisation"
@@ -30,7 +31,7 @@ import (
 // Vocabularies is everything that this version of the product writes and reads.
 func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{
-		domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(), usage.Vocabulary(), organisation.Vocabulary(),
+		domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(), usage.Vocabulary(), organisation.Vocabulary(), customer.Vocabulary(),
 	}
 	return slices.Concat(all, catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
 }

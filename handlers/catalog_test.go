@@ -98,7 +98,7 @@ func TestCatalogRefuses(t *testing.T) {
 		"B30 grantee, 256 bytes":          {"/subscriptions", `{"planUuid":"` + s.seats + `","granteeId":"` + strings.Repeat("x", 256) + `"}`, 422, "too_long"},
 		"B30 grantee, newline":            {"/subscriptions", `{"planUuid":"` + s.seats + `","granteeId":"a\nb"}`, 422, "bad_grantee"},
 		"B34 id with braces":              {"/subscriptions", `{"planUuid":"{` + s.seats + `}"}`, 400, "bad_uuid"},
-		"customers come later":            {"/subscriptions", `{"planUuid":"` + s.seats + `","customerUuid":"` + s.seats + `"}`, 404, "no_customer"},
+		"an unknown customer":             {"/subscriptions", `{"planUuid":"` + s.seats + `","customerUuid":"` + s.seats + `"}`, 404, "no_customer"},
 		"an unknown coupon":               {"/subscriptions", `{"planUuid":"` + s.seats + `","coupon":"TEN"}`, 404, "no_coupon"},
 		"nothing of what is required":     {"/plans", `{}`, 422, "required"},
 		"a query that a write has not":    {"/products?limit=1", `{"name":"x","displayName":"X"}`, 400, "unknown_parameter"},

@@ -35,6 +35,9 @@ func TestB11_MassAssignment(t *testing.T) {
 				if field == "status" && strings.Contains(w.path, "/features") {
 					continue // a feature's own field
 				}
+				if field == "metadata" && strings.Contains(w.path, "/customers") {
+					continue // a customer's
+				}
 				for _, value := range []string{`"x"`, `null`, `{}`} {
 					got := a.call(t, w.key, w.Method, w.path, w.with(fmt.Sprintf("%q:%s", field, value)))
 					got.code(422, "unknown_field")

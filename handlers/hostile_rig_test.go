@@ -17,8 +17,8 @@ import (
 type attack struct {
 	*rig
 	shop
-	sub, feature, meter, coupon, rate, table, keyID string
-	writes                                          []write
+	sub, feature, meter, coupon, rate, customer, table, keyID string
+	writes                                                    []write
 }
 
 // write is a route that changes something, with a request to it that is taken.
@@ -52,6 +52,7 @@ func newAttack(t *testing.T) *attack {
 	a.meter = a.call(t, a.test, "POST", "/meters", `{"key":"calls"}`).want(201).text("uuid")
 	a.coupon = a.call(t, a.test, "POST", "/coupons", `{"code":"TEN","percentOff":10,"duration":"forever"}`).want(201).text("uuid")
 	a.rate = a.call(t, a.test, "POST", "/tax-rates", `{"name":"VAT","percentage":19}`).want(201).text("uuid")
+	a.customer = a.call(t, a.test, "POST", "/customers", `{"name":"Ada","currency":"EUR"}`).want(201).text("uuid")
 	a.table = a.call(t, a.test, "POST", "/pricing-tables", `{"productUuid":"`+a.product+`","name":"t"}`).want(201).text("uuid")
 	a.keyID = a.call(t, a.admin, "POST", "/organisations/"+a.org+"/keys", `{"mode":"test","name":"spare","scopes":["plans:read"]}`).want(201).text("id")
 	plan := `{"productUuid":"` + a.product + `","name":"p","displayName":"P","licenseType":"perSeat","pricingType":"paid","interval":"month","length":1,` +
@@ -80,6 +81,8 @@ func newAttack(t *testing.T) *attack {
 		"POST /coupons/{uuid}/archive":              "",
 		"POST /tax-rates":                           `{"name":"GST","percentage":"8.875","inclusive":true,"description":"of goods\\nand services"}`,
 		"PUT /tax-rates/{uuid}":                     `{"percentage":7,"inclusive":false,"description":null}`,
+		"POST /customers":                           `{"name":"Bob","email":"bob@example.com","address":{"line1":"1 Elm St","line2":"b","city":"Ulm","state":"BW","postalCode":"89073","country":"de"},"currency":"EUR","timeZone":"Europe/Berlin","taxRates":["` + a.rate + `"],"taxExempt":{"reason":"reverse charge"},"externalId":"bob-1","metadata":{"tier":"gold"}}`,
+		"PUT /customers/{uuid}":                     `{"name":"Other","address":{"city":"Ulm"},"taxRates":["` + a.rate + `"],"taxExempt":{"reason":"none"},"metadata":{"a":"b"}}`,
 		"POST /tax-rates/{uuid}/archive":            "",
 		"POST /subscriptions/{uuid}/coupon":         `{"code":"TEN"}`,
 		"POST /subscriptions":                       `{"planUuid":"` + a.seats + `","quantity":2,"granteeId":"ada"}`,
@@ -124,7 +127,7 @@ func newAttack(t *testing.T) *attack {
 
 // fill puts ids of what there is into a route's path.
 func (a *attack) fill(pattern string) string {
-	ids := map[string]string{"products": a.product, "plans": a.seats, "features": a.feature, "capabilities": a.capability, "meters": a.meter, "coupons": a.coupon, "tax-rates": a.rate, "pricing-tables": a.table,
+	ids := map[string]string{"products": a.product, "plans": a.seats, "features": a.feature, "capabilities": a.capability, "meters": a.meter, "coupons": a.coupon, "tax-rates": a.rate, "customers": a.customer, "pricing-tables": a.table,
 		"subscriptions": a.sub, "tasks": a.sub, "organisations": a.org}
 	return strings.NewReplacer("{uuid}", ids[strings.Split(pattern, "/")[1]], "{id}", a.keyID, "{position:[0-9]+}", "1").Replace(pattern)
 }

@@ -178,6 +178,9 @@ func TestB41_MetadataIsNoField(t *testing.T) {
 	}
 	a.writesNothing(t, func() {
 		for _, w := range a.writes {
+			if strings.HasPrefix(w.Path, "/customers") { // TestB11_B23_BadCustomers
+				continue
+			}
 			for _, metadata := range []string{`{` + strings.Join(many, ",") + `}`, `{"k":"` + strings.Repeat("v", 501) + `"}`, `{"k":{"nested":[1]}}`, `{"__proto__":{"admin":true}}`, `{"":""}`} {
 				a.call(t, w.key, w.Method, w.path, w.with(`"metadata":`+metadata)).code(422, "unknown_field")
 			}

@@ -22,6 +22,8 @@ const (
 	ScopeUsageRead          = "usage:read"
 	ScopeUsageWrite         = "usage:write"
 	ScopeEventsRead         = "events:read"
+	ScopeCustomersRead      = "customers:read"
+	ScopeCustomersWrite     = "customers:write"
 	ScopeRBACRead           = "rbac:read"
 	ScopeRBACWrite          = "rbac:write"
 )

@@ -130,8 +130,8 @@ func (a *API) createSubscription(w http.ResponseWriter, r *http.Request) error {
 	if err := body.Err(); err != nil {
 		return err
 	}
-	if customer != uuid.Nil { // there are none yet, so that each id is an unknown one
-		return domain.Refuse(domain.NotFound, "no_customer", "%s is not known here", customer)
+	if customer != uuid.Nil {
+		c.CustomerID = &customer
 	}
 	if code != "" {
 		coupon, err := a.couponOf(r.Context(), CallerOf(r).Ledger, code)

@@ -24,16 +24,16 @@ var named = map[string]string{
 	"productUuid": "product", "planUuid": "plan", "capabilities": "capability", "featureUuid": "feature", "enumValueUuid": "option",
 	"meter": "meterKey", "licenseUuid": "license", "subscriptionUuid": "subscription", "records/granteeId": "grantee",
 	"stream": "subscription", "actor": "actor", "requestId": "requestId",
-	"granteeId": "", "customerUuid": "", "organisationPaymentIntegrationUuid": "", "paddlePlanId": "",
+	"granteeId": "", "customerUuid": "customer", "taxRates": "tax-rate", "GET /customers/externalId": "externalId", "externalId": "", "organisationPaymentIntegrationUuid": "", "paddlePlanId": "",
 	"coupon": "couponCode", "products": "product", "featuredPlanUuid": "plan", "POST /subscriptions/{uuid}/coupon/code": "couponCode",
 	"prices/meter": "", // a key that a meter of this ledger may get later
 }
 
 // unnamed are texts, numbers and choices that name nothing. What is not a string in the document is none anyway.
-var unnamed = strings.Fields(`active aggregation anchorAt appType at billing carriesOver credit currency default defaultValue delayMs description
+var unnamed = strings.Fields(`active aggregation anchorAt appType at billing carriesOver city country credit currency default defaultValue delayMs description
 	displayName email environment enumOptions evalDays evaluation expiresAt failures from includedSeats inclusive increment decrement interval isUnlimited
-	isUsage key kind length licenseType logoUrl maxSeatAmount maxUsage minUsage minimumAmount mode name now outcome overlap owner paid perSeatAmount
-	planType price percentOff amountOff duration durationPeriods title text theme featureOrder customTheme maxRedemptions redeemBy endsAt code prorationMode proration provider pricePerUnit quantity salablePlan scopes showUnlimited slug sortOrder startAt status
+	isUsage key kind length licenseType line1 line2 logoUrl maxSeatAmount maxUsage minUsage metadata minimumAmount mode name now outcome overlap owner paid perSeatAmount
+	planType postalCode price percentOff amountOff duration durationPeriods title text theme featureOrder customTheme maxRedemptions redeemBy endsAt code prorationMode proration provider pricePerUnit quantity reason salablePlan scopes showUnlimited slug sortOrder startAt state status
 	timeZone to trialDays trialEnd type unitAmount flatAmount upTo packageSize percentage freeUnits value valueType variableName visibility when
 	pricingType after limit cursor dryRun assigned`) // cursors, and ids in paths and headers, have tests of their own below
 
@@ -82,10 +82,12 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 	t.Helper()
 	create := func(path, body string) *result { return w.call(t, key, "POST", path, body).want(201) }
 	feature := create("/features", `{"productUuid":"`+s.product+`","name":"size","displayName":"S","valueType":"enum","enumOptions":["a","b"]}`)
-	made := create("/subscriptions", `{"planUuid":"`+s.seats+`","quantity":3,"granteeId":"`+grantee+`"}`)
+	external := "external " + uuid.NewString()
+	customer := create("/customers", `{"currency":"EUR","externalId":"`+external+`"}`).text("uuid")
+	made := create("/subscriptions", `{"planUuid":"`+s.seats+`","customerUuid":"`+customer+`","quantity":3,"granteeId":"`+grantee+`"}`)
 	meter := "meter " + uuid.NewString()
 	own := things{"product": s.product, "plan": s.seats, "capability": s.capability, "subscription": sub, "feature": feature.text("uuid"), "grantee": grantee,
-		"option": feature.text("enumOptions", 0, "uuid"), "requestId": made.header.Get("Request-Id"), "meterKey": meter}
+		"option": feature.text("enumOptions", 0, "uuid"), "requestId": made.header.Get("Request-Id"), "meterKey": meter, "customer": customer, "externalId": external}
 	own["meter"] = create("/meters", `{"key":"`+meter+`"}`).text("uuid")
 	code := "code " + uuid.NewString()
 	own["coupon"], own["couponCode"] = create("/coupons", `{"code":"`+code+`","percentOff":10,"duration":"forever"}`).text("uuid"), code
@@ -102,13 +104,17 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 	create("/capabilities", `{"productUuid":"`+s.product+`","name":"two"}`)
 	create("/meters", `{"key":"two"}`)
 	create("/pricing-tables", `{"productUuid":"`+s.product+`","name":"two"}`)
+	create("/customers", `{"currency":"EUR"}`)
 	create("/tax-rates", `{"name":"two","percentage":0}`)
 	create("/coupons", `{"code":"two","percentOff":10,"duration":"once"}`)
 	return own
 }
 
 func (w *walls) scopes(but string) (all []string) {
-	return slices.DeleteFunc(organisation.Scopes(), func(s string) bool { return s == but || s == organisation.AdminScope })
+	resource, _, _ := strings.Cut(but, ":")
+	return slices.DeleteFunc(organisation.Scopes(), func(s string) bool {
+		return s == but || s == resource+":*" || s == organisation.AdminScope
+	})
 }
 
 func (w *walls) issue(t *testing.T, org, mode, more string, scopes ...string) *result {

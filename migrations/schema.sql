@@ -110,6 +110,36 @@ COMMENT ON COLUMN public.coupons.redemptions IS 'How often it was put on a subsc
 
 COMMENT ON COLUMN public.coupons.fields IS 'catalog.CouponFields.';
 
+CREATE TABLE public.customers (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    name text COLLATE pg_catalog."C",
+    email text COLLATE pg_catalog."C",
+    address jsonb NOT NULL,
+    external_id text COLLATE pg_catalog."C",
+    fields jsonb NOT NULL,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.customers FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.customers IS 'Customers at their newest event.';
+
+COMMENT ON COLUMN public.customers.name IS 'Personal; made anew without it once the customer is erased.';
+
+COMMENT ON COLUMN public.customers.email IS 'Personal, like name, and in no index.';
+
+COMMENT ON COLUMN public.customers.address IS 'customer.PostalAddress: personal, like name.';
+
+COMMENT ON COLUMN public.customers.external_id IS 'The caller''s own id of the customer: one customer''s in the ledger.';
+
+COMMENT ON COLUMN public.customers.fields IS 'customer.Fields: what is not personal.';
+
+COMMENT ON COLUMN public.customers.version IS 'Of the stream; the ETag.';
+
 CREATE TABLE public.due (
     ledger_id uuid NOT NULL,
     stream_id uuid NOT NULL,
@@ -826,6 +856,9 @@ ALTER TABLE ONLY public.commands
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_pkey PRIMARY KEY (ledger_id, id);
 
+ALTER TABLE ONLY public.customers
+    ADD CONSTRAINT customers_pkey PRIMARY KEY (ledger_id, id);
+
 ALTER TABLE ONLY public.due
     ADD CONSTRAINT due_pkey PRIMARY KEY (ledger_id, stream_id, kind);
 
@@ -928,6 +961,8 @@ CREATE INDEX capabilities_by_product ON public.capabilities USING btree (ledger_
 
 CREATE INDEX coupons_by_code ON public.coupons USING btree (ledger_id, code);
 
+CREATE INDEX customers_by_external_id ON public.customers USING btree (ledger_id, external_id, id) WHERE (external_id IS NOT NULL);
+
 CREATE INDEX due_by_time ON public.due USING btree (ledger_id, due_at, stream_id, kind) WHERE (asleep IS NULL);
 
 CREATE INDEX features_by_product ON public.features USING btree (ledger_id, product_id, id);
@@ -1000,6 +1035,8 @@ CREATE POLICY app ON public.capabilities TO subledger_app USING (true) WITH CHEC
 
 CREATE POLICY app ON public.coupons TO subledger_app USING (true) WITH CHECK (true);
 
+CREATE POLICY app ON public.customers TO subledger_app USING (true) WITH CHECK (true);
+
 CREATE POLICY app ON public.due TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.features TO subledger_app USING (true) WITH CHECK (true);
@@ -1046,6 +1083,8 @@ ALTER TABLE public.capabilities ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.coupons ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.customers ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.due ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.features ENABLE ROW LEVEL SECURITY;
@@ -1057,6 +1096,8 @@ ALTER TABLE public.meters ENABLE ROW LEVEL SECURITY;
 CREATE POLICY owner ON public.capabilities TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.coupons TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.customers TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.due TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
@@ -1119,6 +1160,8 @@ ALTER TABLE public.rbac_users ENABLE ROW LEVEL SECURITY;
 CREATE POLICY reader ON public.capabilities FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.coupons FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.customers FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.due FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
@@ -1197,6 +1240,9 @@ GRANT SELECT,INSERT ON TABLE public.commands TO subledger_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.coupons TO subledger_app;
 GRANT SELECT ON TABLE public.coupons TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.customers TO subledger_app;
+GRANT SELECT ON TABLE public.customers TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.due TO subledger_app;
 GRANT SELECT ON TABLE public.due TO subledger_reader;

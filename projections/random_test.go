@@ -11,6 +11,7 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/task"
@@ -29,6 +30,7 @@ type drawn struct {
 	n      int
 	subs   []*drawnSub
 	ad     []uuid.UUID // ad hoc licences that are not over
+	buyers []uuid.UUID // customers
 }
 
 type drawnSub struct {
@@ -65,6 +67,10 @@ func drawHistory(t *rapid.T, ledger uuid.UUID, steps int) []*eventstore.Recorded
 	}
 	for range steps {
 		d.now = d.now.Add(time.Duration(d.pick("hours", 10*24)) * time.Hour)
+		if d.pick("billing", 12) == 0 {
+			d.bill()
+			continue
+		}
 		d.step()
 	}
 	return d.h.events[ledger]
@@ -145,6 +151,36 @@ func (d *drawn) step() {
 			Meter: "calls", Quantity: decimal.New(int64(d.pick("quantity", 2000)-500), -2), At: d.now.Add(-time.Duration(d.pick("ago", 900)) * time.Hour)})
 	case 12:
 		d.adHoc()
+	}
+}
+
+// bill draws a tax rate, or what happens to a customer.
+func (d *drawn) bill() {
+	fields := customer.Fields{Currency: "EUR", TimeZone: []string{"UTC", "Asia/Tokyo"}[d.pick("zone", 2)], TaxRates: []uuid.UUID{},
+		ExternalID: []string{"", "a", "b"}[d.pick("external", 3)]}
+	if d.pick("metadata", 2) == 0 {
+		fields.Metadata, fields.TaxExempt = map[string]string{"b": "", "a": "é"}, &customer.Exemption{Reason: "export"}
+	}
+	contact := func(of uuid.UUID) customer.Contact {
+		about := func(text string) domain.Personal { return domain.About(customer.Subject(of), text) }
+		return []customer.Contact{{}, {Name: about("Ada"), Email: about("ada@example.com")}, {Address: customer.Address{City: about("Ulm"), Country: about("DE")}}}[d.pick("contact", 3)]
+	}
+	what := d.pick("what", 4)
+	if len(d.buyers) == 0 || what == 0 {
+		of := d.id()
+		d.buyers = append(d.buyers, of)
+		d.add(of, customer.Created{Fields: fields, Contact: contact(of)})
+		return
+	}
+	of := d.buyers[d.pick("customer", len(d.buyers))]
+	switch what {
+	case 1:
+		d.add(of, customer.Changed{Fields: fields})
+	case 2:
+		d.add(of, customer.ContactChanged{Contact: contact(of)})
+	case 3:
+		rate := catalog.TaxRateFields{Name: "VAT", Percentage: decimal.New(int64(d.pick("percent", 1_000_000)), -4), Inclusive: d.pick("inclusive", 2) == 0}
+		d.add(d.id(), []domain.Event{catalog.TaxRateCreated{TaxRateFields: rate}, catalog.TaxRateChanged{TaxRateFields: rate}, catalog.TaxRateArchived{}}[:1+d.pick("later", 3)]...)
 	}
 }
 

@@ -26,7 +26,7 @@ var subjects = []struct{ kind, is string }{
 	{"grantee", "who holds a licence or a seat"},
 	{"owner", "who bought: owner, purchaser or member, with their e-mail addresses"},
 	{"email", "an address that was given without an owner"},
-	{"customer", "the id of a customer, with their e-mail addresses"},
+	{"customer", "the id of a customer, with name, e-mail addresses and postal address"},
 	{"rbac_user", "the id of an RBAC user"},
 }
 

@@ -44,6 +44,13 @@ func TestErase(t *testing.T) {
 	s := c.serve()
 	d, other := parse[demoOutput](t, c.ok("demo", "-o", "json")), parse[demoOutput](t, c.ok("demo", "--seed", "2", "-o", "json"))
 	const grantee, buyer, mail = "gustav.g.secretive", "olga,o.secretive", "olga@secret.example" // an id may hold a comma
+	const customer, customerMail, street = "berta.b.secretive", "berta@secret.example", "7 secretive street"
+	bill := func(d demoOutput) string {
+		status, body := s.call("POST", "/ledger/v1/customers", d.Keys.Test, `{"name":"`+customer+`","email":"`+customerMail+`","address":{"line1":"`+street+`"},"currency":"USD"}`)
+		require.Equal(t, 201, status, "%s", body)
+		return parse[struct{ UUID string }](t, body).UUID
+	}
+	billed := map[string]string{d.Organisation: bill(d), other.Organisation: bill(other)}
 	sell := func(d demoOutput) string {
 		status, body := s.call("POST", "/ledger/v1/subscriptions", d.Keys.Test,
 			`{"planUuid":"`+d.Plans.PerSeat+`","quantity":2,"owner":"`+buyer+`","email":"`+mail+`","granteeId":"`+grantee+`"}`)
@@ -55,20 +62,20 @@ func TestErase(t *testing.T) {
 	seen := func(d demoOutput, subscription string) (text string) {
 		for _, path := range []string{"/licenses/granteeId/" + grantee, "/licenses/check?productUuid=" + d.Product + "&granteeIds=" + grantee,
 			"/ledger/v1/subscriptions/" + subscription, "/ledger/v1/subscriptions/" + subscription + "/licenses", "/ledger/v1/subscriptions/" + subscription + "/history",
-			"/ledger/v1/subscriptions", "/ledger/v1/events?limit=100", "/licenses"} {
+			"/ledger/v1/subscriptions", "/ledger/v1/customers", "/ledger/v1/customers/" + billed[d.Organisation], "/ledger/v1/events?limit=100", "/licenses"} {
 			status, body := s.call("GET", path, d.Keys.Test, "")
 			require.Less(t, status, 300, "%s %s", path, body)
 			text += body
 		}
 		return text + c.ok("events", "tail", "--organisation", d.Organisation, "--mode", "test", "--after", "0")
 	}
-	names := []string{grantee, buyer, mail}
+	names := []string{grantee, buyer, mail, customer, customerMail, street}
 	for _, name := range names {
 		require.Contains(t, seen(d, ours), name)
 	}
 	before := seen(other, theirs)
 
-	erase := []string{"erase", "--organisation", d.Organisation, "--mode", "test", "--subject", "grantee:" + grantee, "--subject", "owner:" + buyer}
+	erase := []string{"erase", "--organisation", d.Organisation, "--mode", "test", "--subject", "grantee:" + grantee, "--subject", "owner:" + buyer, "--subject", "customer:" + billed[d.Organisation]}
 	require.Contains(t, c.fails(2, erase...).stderr, "--yes", "there is nobody to ask")
 	require.Contains(t, seen(d, ours), grantee)
 	erase = append(erase, "--yes", "-o", "json")
@@ -80,12 +87,12 @@ func TestErase(t *testing.T) {
 		}
 		Rebuilt []string
 	}](t, c.ok(erase...))
-	require.Len(t, out.Erased, 2)
+	require.Len(t, out.Erased, 3)
 	for _, e := range out.Erased {
 		require.Positive(t, e.Destroyed, e.Subject)
 		require.Zero(t, e.Before)
 	}
-	require.Contains(t, out.Rebuilt, "licenses")
+	require.Subset(t, out.Rebuilt, []string{"licenses", "customers"})
 
 	require.EventuallyWithT(t, func(t *assert.CollectT) {
 		text := seen(d, ours)

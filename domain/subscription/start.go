@@ -7,6 +7,7 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/period"
 )
 
@@ -33,8 +34,10 @@ const (
 // ExpiryDate is the end of the first period, of a trial too, whatever the plan's interval; those after it
 // are counted from there. Status ACTIVE begins without the plan's trial, TRIALING with one.
 //
-// NotFound: no_plan. Conflict: plan_archived, plan_coming_soon. Invalid: amount_out_of_range, quantity_out_of_limits,
-// too_many_seats, unknown_currency, currency_not_offered, bad_proration_mode, bad_provider,
+// A customer's subscription is in the customer's currency, and goes by the customer's time zone unless another is given.
+//
+// NotFound: no_plan, no_customer. Conflict: plan_archived, plan_coming_soon. Invalid: amount_out_of_range, quantity_out_of_limits,
+// too_many_seats, unknown_currency, currency_not_offered, other_currency, bad_proration_mode, bad_provider,
 // unknown_time_zone, bad_start, bad_anchor, bad_trial_end, bad_expiry, bad_status, no_trial, bad_owner, bad_email, bad_grantee. With a coupon
 // also what ApplyCoupon refuses; it counts from the start on.
 type Start struct {
@@ -67,7 +70,17 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 	if err := offer.Plan.Fields.Sold(); err != nil {
 		return nil, err
 	}
-	e, err := c.facts(offer, l.Now())
+	var buyer *customer.Customer
+	if c.CustomerID != nil {
+		if buyer, err = domain.LoadAs[*customer.Customer](l, *c.CustomerID, "no_customer"); err != nil {
+			return nil, err
+		}
+		c.TimeZone = or(c.TimeZone, buyer.Fields.TimeZone)
+		if offer.Usual() != "" { // else there is nothing to pay, in whatever currency
+			c.Currency = or(c.Currency, buyer.Fields.Currency)
+		}
+	}
+	e, err := c.facts(offer, buyer, l.Now())
 	if err != nil {
 		return nil, err
 	}
@@ -107,7 +120,7 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 }
 
 // facts is the event but for its seats.
-func (c Start) facts(offer catalog.Offer, now time.Time) (Started, error) {
+func (c Start) facts(offer catalog.Offer, buyer *customer.Customer, now time.Time) (Started, error) {
 	var bad domain.Problems
 	e := Started{Terms: offer.Terms, Status: Active, CustomerID: copied(c.CustomerID), StartAt: now,
 		TimeZone: or(c.TimeZone, "UTC"), ProrationMode: or(c.ProrationMode, string(period.BySecond)), Provider: or(c.Provider, NoProvider),
@@ -122,6 +135,11 @@ func (c Start) facts(offer catalog.Offer, now time.Time) (Started, error) {
 	e.Email = domain.About(c.emailSubject(), c.Email)
 	e.Currency, err = offer.Currency(c.Currency)
 	bad.AddError("/currency", err)
+	if buyer != nil && err == nil {
+		if e.Currency = or(e.Currency, buyer.Fields.Currency); e.Currency != buyer.Fields.Currency {
+			bad.Add("/currency", "other_currency", "this customer is billed in %s", buyer.Fields.Currency)
+		}
+	}
 	e.Quantity, err = firstQuantity(offer.Terms, c.Quantity)
 	if err == nil {
 		err = offer.Plan.CheckCharge(e.Terms.PlanVersion, e.Currency, e.Quantity)

@@ -10,6 +10,7 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/internal/ledgertest"
 )
@@ -167,10 +168,11 @@ func TestStart(t *testing.T) {
 
 func TestStartNamesEverybody(t *testing.T) {
 	s := open(t)
-	id := s.start(subscription.Start{PlanID: s.team, Owner: "acme", Email: "ann@example.com", Grantee: ptr("ann"), CustomerID: ptr(uuid.Max)})
+	buyer := s.customer("USD", "")
+	id := s.start(subscription.Start{PlanID: s.team, Owner: "acme", Email: "ann@example.com", Grantee: ptr("ann"), CustomerID: &buyer})
 	e := s.Stream(id)[0].Event.(subscription.Started)
 	require.Equal(t, domain.Owner("acme"), e.Owner)
-	require.Equal(t, domain.About("customer:"+uuid.Max.String(), "ann@example.com"), e.Email)
+	require.Equal(t, domain.About("customer:"+buyer.String(), "ann@example.com"), e.Email)
 	require.Equal(t, domain.Grantee("ann"), e.Seats[0].Grantee)
 	require.True(t, e.Seats[1].Grantee.IsZero() && e.Seats[2].Grantee.IsZero())
 	require.Equal(t, []catalog.CapabilityRef{{ID: s.admin, Name: "admin"}}, e.Terms.Capabilities)
@@ -179,6 +181,52 @@ func TestStartNamesEverybody(t *testing.T) {
 	require.Equal(t, april(31), v.ExpiryDate)
 	require.Equal(t, april(31), *v.DueAt)
 	require.Equal(t, april(1), v.CreatedAt)
+}
+
+func (s *shop) customer(currency, zone string) uuid.UUID {
+	s.t.Helper()
+	return ledgertest.Must[customer.View](s.Ledger, customer.Create{Patch: customer.Patch{Currency: &currency, TimeZone: &zone}}).ID
+}
+
+// A customer's subscription is in the customer's currency, and by their clock unless it is told another.
+func TestStartForACustomer(t *testing.T) {
+	s := open(t)
+	both := s.Plan(s.product, func(f *catalog.PlanFields) {
+		f.Currencies = []catalog.PlanCurrency{{Currency: "USD", Price: 1000}, {Currency: "EUR", Price: 900}}
+	})
+	bare := s.Product(func(f *catalog.ProductFields) { f.Currencies = nil })
+	free := s.Plan(bare, func(f *catalog.PlanFields) { f.PricingType, f.Currencies = "free", nil })
+	berlin, yen, euro := s.customer("EUR", "Europe/Berlin"), s.customer("JPY", ""), "EUR"
+	for name, tt := range map[string]struct {
+		when     subscription.Start
+		currency string
+		zone     string
+		fails    string
+	}{
+		"nothing said":                  {subscription.Start{PlanID: both, CustomerID: &berlin}, euro, "Europe/Berlin", ""},
+		"the same said":                 {subscription.Start{PlanID: both, CustomerID: &berlin, Currency: "eur"}, euro, "Europe/Berlin", ""},
+		"another zone":                  {subscription.Start{PlanID: both, CustomerID: &berlin, TimeZone: "Asia/Tokyo"}, euro, "Asia/Tokyo", ""},
+		"another currency":              {subscription.Start{PlanID: both, CustomerID: &berlin, Currency: "USD"}, "", "", "other_currency"},
+		"a currency that is not priced": {subscription.Start{PlanID: s.seats, CustomerID: &berlin}, "", "", "currency_not_offered"},
+		"one that nobody offers":        {subscription.Start{PlanID: both, CustomerID: &yen}, "", "", "currency_not_offered"},
+		"nothing to pay":                {subscription.Start{PlanID: free, CustomerID: &yen}, "JPY", "UTC", ""},
+		"nobody":                        {subscription.Start{PlanID: both, CustomerID: ptr(uuid.New())}, "", "", "no_customer"},
+		"a plan":                        {subscription.Start{PlanID: both, CustomerID: &both}, "", "", "no_customer"},
+		"without a customer":            {subscription.Start{PlanID: both}, "USD", "UTC", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			answer, events, err := s.Execute(tt.when)
+			if tt.fails != "" {
+				require.ErrorIs(t, err, &domain.Error{Code: tt.fails})
+				require.Empty(t, events)
+				return
+			}
+			require.NoError(t, err)
+			v := answer.(subscription.View)
+			require.Equal(t, []string{tt.currency, tt.zone}, []string{v.Currency, v.TimeZone})
+			require.Equal(t, tt.when.CustomerID, v.CustomerID)
+		})
+	}
 }
 
 // Rule S7; cases 14 and 74.

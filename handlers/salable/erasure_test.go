@@ -30,7 +30,10 @@ func TestB90_B91_B93_ErasedEverywhere(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
 	const owner, ownerMail, grantee, member, memberMail = "olga.o.secretive", "olga@secret.example", "gustav.g.secretive", "paula.p.secretive", "paula@secret.example"
-	names := []string{owner, ownerMail, grantee, member, memberMail}
+	const buyer, buyerMail, buyerStreet = "berta.b.secretive", "berta@secret.example", "7 secretive street"
+	names := []string{owner, ownerMail, grantee, member, memberMail, buyer, buyerMail, buyerStreet}
+	customerBody := fmt.Sprintf(`{"name":%q,"email":%q,"address":{"line1":%q},"currency":"USD"}`, buyer, buyerMail, buyerStreet)
+	customer := g.call(t, g.test, "POST", "/ledger/v1/customers", customerBody, "idempotency-key", "the customer").want(201).text("uuid")
 	subject := g.call(t, g.test, "POST", "/ledger/v1/subscriptions", fmt.Sprintf(`{"planUuid":%q,"quantity":3,"owner":%q,"email":%q,"granteeId":%q}`,
 		g.perSeat, owner, ownerMail, grantee), "idempotency-key", "the subscription").want(201)
 	sub := subject.text("uuid")
@@ -45,7 +48,7 @@ func TestB90_B91_B93_ErasedEverywhere(t *testing.T) {
 		return g.call(t, g.test, "GET", "/licenses/check?productUuid="+g.product+"&granteeIds="+grantee, "").status
 	}
 	require.Equal(t, 200, check())
-	ids := map[string]string{"productUuid": g.product, "planUuid": g.perSeat, "subscriptionUuid": sub, "licenseUuid": license, "eventUuid": event, "granteeId": "ada"}
+	ids := map[string]string{"productUuid": g.product, "planUuid": g.perSeat, "subscriptionUuid": sub, "licenseUuid": license, "eventUuid": event, "granteeId": "ada", "customerUuid": customer}
 	position := g.call(t, g.test, "GET", "/ledger/v1/head", "").text("position")
 	counts := func() string {
 		return string(g.call(t, g.test, "GET", "/licenses/count?subscriptionUuid="+sub, "").body) + string(g.call(t, g.test, "GET", "/licenses/"+license+"/usage", "").body) +
@@ -130,7 +133,7 @@ func TestB90_B91_B93_ErasedEverywhere(t *testing.T) {
 	for _, name := range names {
 		require.Contains(t, told(), name)
 	}
-	for _, who := range []string{"owner:" + owner, "owner:" + member, "grantee:" + grantee} {
+	for _, who := range []string{"owner:" + owner, "owner:" + member, "grantee:" + grantee, "customer:" + customer} {
 		n, err := g.store.EraseSubject(t.Context(), ledger, who)
 		require.NoError(t, err)
 		require.NotZero(t, n, who)
@@ -153,7 +156,8 @@ func TestB90_B91_B93_ErasedEverywhere(t *testing.T) {
 	for name, r := range map[string]*result{
 		"a subscription": g.call(t, g.test, "POST", "/ledger/v1/subscriptions", fmt.Sprintf(`{"planUuid":%q,"quantity":3,"owner":%q,"email":%q,"granteeId":%q}`,
 			g.perSeat, owner, ownerMail, grantee), "idempotency-key", "the subscription").want(201),
-		"a licence": g.call(t, g.test, "POST", "/licenses", licenceBody, "unique-key", "the licence").want(201),
+		"a licence":  g.call(t, g.test, "POST", "/licenses", licenceBody, "unique-key", "the licence").want(201),
+		"a customer": g.call(t, g.test, "POST", "/ledger/v1/customers", customerBody, "idempotency-key", "the customer").want(201),
 	} {
 		require.Equal(t, "true", r.header.Get("Idempotency-Replayed"), name)
 		for _, n := range names {
@@ -170,6 +174,8 @@ func TestB90_B91_B93_ErasedEverywhere(t *testing.T) {
 		g.call(t, g.test, "POST", "/ledger/v1/subscriptions/"+sub+"/reactivate", "").want(200),
 		g.call(t, g.test, "POST", "/ledger/v1/subscriptions/"+sub+"/pause", `{"credit":"none"}`).want(200),
 		g.call(t, g.test, "POST", "/ledger/v1/subscriptions/"+sub+"/resume", "").want(200),
+		g.call(t, g.test, "PUT", "/ledger/v1/customers/"+customer, `{"timeZone":"Asia/Tokyo"}`).want(200),
+		g.call(t, g.test, "PUT", "/ledger/v1/customers/"+customer, `{"email":"new@example.com"}`).want(200),
 		g.call(t, g.test, "PUT", "/licenses/"+seats[2], `{"granteeId":"cem"}`).want(200),
 		g.call(t, g.test, "PUT", "/licenses/"+seats[1], `{"granteeId":"dan"}`).want(200),
 		g.call(t, g.test, "PUT", "/licenses/"+license, `{"granteeId":"eve"}`).want(200),

@@ -117,6 +117,13 @@ func equal(a, b reflect.Value) bool {
 			}
 		}
 		return true
+	case reflect.Map:
+		for _, k := range a.MapKeys() {
+			if v := b.MapIndex(k); !v.IsValid() || !equal(a.MapIndex(k), v) {
+				return false
+			}
+		}
+		return a.Len() == b.Len()
 	case reflect.Pointer:
 		if a.IsNil() || b.IsNil() {
 			return a.IsNil() && b.IsNil()

@@ -14,6 +14,7 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/organisation"
@@ -36,7 +37,7 @@ var ID = uuid.MustParse("00000000-0000-7000-8000-00000000abcd")
 // Vocabularies is everything that the domain says happened.
 func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(),
-		usage.Vocabulary(), organisation.Vocabulary()}
+		usage.Vocabulary(), organisation.Vocabulary(), customer.Vocabulary()}
 	return slices.Concat(all, catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
 }
 

@@ -1,0 +1,149 @@
+package customer
+
+import (
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// Customer is the fold of a customer's stream.
+type Customer struct {
+	domain.Record
+	Fields  Fields
+	Contact Contact
+}
+
+// Apply implements domain.State.
+func (c *Customer) Apply(e domain.Event) {
+	switch e := e.(type) {
+	case Created:
+		c.Fields, c.Contact = e.Fields, e.Contact
+	case Changed:
+		c.Fields = e.Fields
+	case ContactChanged:
+		c.Contact = e.Contact
+	}
+}
+
+// View is a customer as its commands answer it.
+type View struct {
+	ID uuid.UUID `json:"id"`
+	Fields
+	Contact
+	Version   int64     `json:"version"`
+	CreatedAt time.Time `json:"created_at"`
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// View shows the customer.
+func (c *Customer) View() View {
+	v := View{ID: c.ID, Fields: c.Fields, Contact: c.Contact, Version: c.Version, CreatedAt: c.CreatedAt, UpdatedAt: c.UpdatedAt}
+	v.TaxRates, v.Metadata = slices.Clone(v.TaxRates), maps.Clone(v.Metadata)
+	if v.TaxExempt != nil {
+		v.TaxExempt = &Exemption{v.TaxExempt.Reason}
+	}
+	return v
+}
+
+// show answers the customer of a stream as it is now.
+func show(l domain.Ledger, id uuid.UUID) (any, error) {
+	c, err := domain.LoadAs[*Customer](l, id, "no_customer")
+	if err != nil {
+		return nil, err
+	}
+	return c.View(), nil
+}
+
+// Create makes a customer. It answers View. Conflict: external_id_taken. Invalid: unknown_currency, unknown_time_zone,
+// bad_name, bad_email, bad_line1, bad_line2, bad_city, bad_state, bad_postal_code, unknown_country, no_tax_rate,
+// tax_rate_archived, duplicate_tax_rate, too_many_items, bad_reason, bad_external_id, bad_metadata.
+type Create struct{ Patch Patch }
+
+// Decide implements domain.Command.
+func (c Create) Decide(l domain.Ledger) (any, error) {
+	var f Fields
+	c.Patch.apply(&f)
+	bad, err := f.check(l, nil)
+	if err != nil {
+		return nil, err
+	}
+	c.Patch.check(&bad)
+	if err := bad.Refusal(); err != nil {
+		return nil, err
+	}
+	id := l.NewID()
+	claim(l, id, f.ExternalID)
+	l.Append(id, Created{f, c.Patch.contact(Contact{}, Subject(id))})
+	return show(l, id)
+}
+
+// Change sets some fields. It answers View, and makes no event where nothing changes. NotFound: no_customer. Conflict:
+// external_id_taken, currency_is_fixed. Invalid: as Create.
+type Change struct {
+	ID    uuid.UUID
+	Patch Patch
+}
+
+// Decide implements domain.Command.
+func (c Change) Decide(l domain.Ledger) (any, error) {
+	old, err := domain.LoadAs[*Customer](l, c.ID, "no_customer")
+	if err != nil {
+		return nil, err
+	}
+	f := old.Fields
+	c.Patch.apply(&f)
+	bad, err := f.check(l, old.Fields.TaxRates)
+	if err != nil {
+		return nil, err
+	}
+	c.Patch.check(&bad)
+	if err := bad.Refusal(); err != nil {
+		return nil, err
+	}
+	if f.Currency != old.Fields.Currency { // rule K2
+		return nil, &domain.Error{Kind: domain.Conflict, Code: "currency_is_fixed", State: old.Fields.Currency,
+			Detail: "a customer stays in the currency " + old.Fields.Currency}
+	}
+	var events []domain.Event
+	if !f.same(old.Fields) {
+		events = append(events, Changed{f})
+	}
+	subject := Subject(c.ID)
+	if contact := c.Patch.contact(old.Contact, subject); contact != old.Contact {
+		events = append(events, ContactChanged{contact.living(subject)})
+	}
+	if f.ExternalID != old.Fields.ExternalID {
+		claim(l, c.ID, f.ExternalID)
+	}
+	if len(events) > 0 {
+		l.Append(c.ID, events...)
+	}
+	return show(l, c.ID)
+}
+
+// claim takes an external id (rule K4).
+func claim(l domain.Ledger, id uuid.UUID, external string) {
+	if external != "" {
+		l.Claim("customer.external_id", external, id, &domain.Error{Kind: domain.Conflict, Code: "external_id_taken", State: external,
+			Detail: "another customer has the externalId " + external})
+	}
+}
+
+// living is a contact without what was erased: that is about nobody any more (rule K1).
+func (c Contact) living(subject string) Contact {
+	for _, p := range c.all() {
+		if p.Subject != subject {
+			*p = domain.Personal{}
+		}
+	}
+	return c
+}
+
+func (c *Contact) all() []*domain.Personal {
+	a := &c.Address
+	return []*domain.Personal{&c.Name, &c.Email, &a.Line1, &a.Line2, &a.City, &a.State, &a.PostalCode, &a.Country}
+}

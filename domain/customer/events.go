@@ -1,0 +1,73 @@
+// Package customer is who is billed: in which currency, by which clock, with which taxes. Each customer is a stream.
+//
+// Vocabulary: customer, contact (name, e-mail, address), tax rate, exemption, external id, metadata.
+//
+// Rules:
+//
+//	K1 The contact is personal, all of it about the customer, and has events of its own: who was erased is changed like
+//	   anybody else, and what was erased is not written again.
+//	K2 The currency stays: what was billed in it is owed in it.
+//	K3 Tax rates exist and are not archived when a customer gets them; one that is archived later stays.
+//	K4 An external id is unique in the ledger for ever, also when it was given up.
+package customer
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+)
+
+// Fields are what is not personal of a customer, as callers set it.
+type Fields struct {
+	Currency   string            `json:"currency"`  // ISO 4217
+	TimeZone   string            `json:"time_zone"` // IANA
+	TaxRates   []uuid.UUID       `json:"tax_rates"` // in the order in which they were given
+	TaxExempt  *Exemption        `json:"tax_exempt,omitzero"`
+	ExternalID string            `json:"external_id,omitzero"`
+	Metadata   map[string]string `json:"metadata,omitempty"`
+}
+
+// Exemption is why a customer is charged no tax.
+type Exemption struct {
+	Reason string `json:"reason"`
+}
+
+// Contact is what is personal of a customer.
+type Contact struct {
+	Name    domain.Personal `json:"name,omitzero"`
+	Email   domain.Personal `json:"email,omitzero"`
+	Address Address         `json:"address,omitzero"`
+}
+
+// Address is a postal address; the country is a code of ISO 3166-1 alpha-2.
+type Address struct {
+	Line1      domain.Personal `json:"line1,omitzero"`
+	Line2      domain.Personal `json:"line2,omitzero"`
+	City       domain.Personal `json:"city,omitzero"`
+	State      domain.Personal `json:"state,omitzero"`
+	PostalCode domain.Personal `json:"postal_code,omitzero"`
+	Country    domain.Personal `json:"country,omitzero"`
+}
+
+// A created customer has all fields; a change has all of its half.
+type (
+	Created struct {
+		Fields
+		Contact
+	}
+	Changed        struct{ Fields }
+	ContactChanged struct{ Contact }
+)
+
+func (Created) EventType() string        { return "customer.created.v1" }
+func (Changed) EventType() string        { return "customer.changed.v1" }
+func (ContactChanged) EventType() string { return "customer.contact_changed.v1" }
+
+// Vocabulary is the aggregate for the log's codec.
+func Vocabulary() domain.Vocabulary {
+	return domain.Vocabulary{Kind: "customer", New: func() domain.State { return &Customer{} }, Events: []domain.EventType{
+		domain.Named[Created](), domain.Named[Changed](), domain.Named[ContactChanged]()}}
+}
+
+// Subject is whom a customer's personal fields are about, for erasure.
+func Subject(id uuid.UUID) string { return "customer:" + id.String() }
