@@ -381,8 +381,8 @@ func (x related) licensesOf(out []*subscription) error {
 	return nil
 }
 
-// cancelLink is the link to a subscription's cancellation; nil when it has ended or is about to.
-func (x related) cancelLink(row projections.Subscription, at time.Time) (*string, error) {
+// cancellation is the link to a subscription's cancellation; nil when it has ended or is about to.
+func (x related) cancellation(row projections.Subscription, at time.Time) (*string, error) {
 	if status := row.StatusAt(at); row.CancelAt != nil || status == coresubscription.Canceled || status == coresubscription.Deleted {
 		return nil, nil
 	}
@@ -412,7 +412,7 @@ func (x related) licenses(out []*license, e expansion) error {
 		links := map[uuid.UUID]*string{}
 		for id, row := range subscriptions {
 			if e.has("cancelLink") {
-				if links[id], err = x.cancelLink(row, at); err != nil {
+				if links[id], err = x.cancellation(row, at); err != nil {
 					return err
 				}
 			}

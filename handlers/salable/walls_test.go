@@ -43,7 +43,7 @@ func asksFor(t *testing.T) map[string][]string {
 	t.Helper()
 	packages, err := parser.ParseDir(token.NewFileSet(), ".", nil, 0) //nolint:staticcheck // one package, no build tags
 	require.NoError(t, err)
-	functions := map[string]*ast.FuncDecl{}
+	functions := map[string][]*ast.FuncDecl{}
 	serves := map[string]string{} // by route: its handler
 	text := func(e ast.Expr) string {
 		lit, ok := e.(*ast.BasicLit)
@@ -58,7 +58,7 @@ func asksFor(t *testing.T) map[string][]string {
 		ast.Inspect(file, func(n ast.Node) bool {
 			switch n := n.(type) {
 			case *ast.FuncDecl:
-				functions[n.Name.Name] = n
+				functions[n.Name.Name] = append(functions[n.Name.Name], n) // which of them is called, names alone don't tell: all are
 			case *ast.CompositeLit:
 				var method, path, handler string
 				for _, e := range n.Elts {
@@ -94,30 +94,32 @@ func asksFor(t *testing.T) map[string][]string {
 				return
 			}
 			seen[name] = true
-			ast.Inspect(functions[name].Body, func(n ast.Node) bool {
-				call, ok := n.(*ast.CallExpr)
-				if !ok {
-					return true
-				}
-				for _, e := range append([]ast.Expr{call.Fun}, call.Args...) {
-					switch e := e.(type) {
-					case *ast.Ident:
-						visit(e.Name)
-					case *ast.SelectorExpr:
-						visit(e.Sel.Name)
+			for _, f := range functions[name] {
+				ast.Inspect(f.Body, func(n ast.Node) bool {
+					call, ok := n.(*ast.CallExpr)
+					if !ok {
+						return true
 					}
-				}
-				if f, ok := call.Fun.(*ast.SelectorExpr); ok && slices.Contains(getters, f.Sel.Name) {
-					for _, arg := range call.Args[:min(2, len(call.Args))] {
-						if s := text(arg); s != "" && !slices.Contains(asks[route], s) {
-							asks[route] = append(asks[route], s)
+					for _, e := range append([]ast.Expr{call.Fun}, call.Args...) {
+						switch e := e.(type) {
+						case *ast.Ident:
+							visit(e.Name)
+						case *ast.SelectorExpr:
+							visit(e.Sel.Name)
 						}
-						_, variable := arg.(*ast.Ident)
-						require.False(t, variable && f.Sel.Name == "UUID", "%s: the name of an id is not to be read in the sources", name)
 					}
-				}
-				return true
-			})
+					if f, ok := call.Fun.(*ast.SelectorExpr); ok && slices.Contains(getters, f.Sel.Name) {
+						for _, arg := range call.Args[:min(2, len(call.Args))] {
+							if s := text(arg); s != "" && !slices.Contains(asks[route], s) {
+								asks[route] = append(asks[route], s)
+							}
+							_, variable := arg.(*ast.Ident)
+							require.False(t, variable && f.Sel.Name == "UUID", "%s: the name of an id is not to be read in the sources", name)
+						}
+					}
+					return true
+				})
+			}
 		}
 		visit(handler)
 	}
