@@ -91,8 +91,7 @@ func DeriveID(command uuid.UUID, at time.Time, n int) uuid.UUID {
 // not tell how much happened there; the order is lost once in 4 billion positions, within one millisecond.
 func OrderedID(ledger uuid.UUID, position int64, command uuid.UUID, at time.Time, n int) uuid.UUID {
 	id := hashed(command, n)
-	salt := hashed(ledger, 0)
-	place := uint32(position) + binary.BigEndian.Uint32(salt[8:])
+	place := uint32(position) + binary.BigEndian.Uint32(ledger[12:])
 	low := binary.BigEndian.Uint64(id[8:])&(1<<25-1) | uint64(n)&(1<<17-1)<<25 | uint64(place&(1<<20-1))<<42
 	binary.BigEndian.PutUint64(id[8:], low)
 	return version7(id, at, uint16(place>>20))

@@ -40,8 +40,7 @@ func (s *Store) Now(ctx context.Context, ledger uuid.UUID, now time.Time, fresh 
 		if err != nil {
 			return now, false, err
 		}
-		known = ledgerClock{cold.clock, began}
-		s.clocks.Add(ledger, known)
+		known = s.knowClock(ledger, ledgerClock{cold.clock, began})
 	}
 	if known.own == nil {
 		return now, false, nil
@@ -53,7 +52,19 @@ func (s *Store) Now(ctx context.Context, ledger uuid.UUID, now time.Time, fresh 
 func (s *Store) clocksMoved(events []*Recorded) {
 	for _, e := range events {
 		if moved, ok := e.Event.(domain.ClockMoved); ok {
-			s.clocks.Add(e.Ledger, ledgerClock{&moved.To, time.Now()})
+			s.knowClock(e.Ledger, ledgerClock{&moved.To, time.Now()})
 		}
 	}
+}
+
+// knowClock takes over a clock and gives the one to go by: a clock never goes back, so what was read while it was moved
+// is not what it shows.
+func (s *Store) knowClock(ledger uuid.UUID, c ledgerClock) ledgerClock {
+	s.clocksMu.Lock()
+	defer s.clocksMu.Unlock()
+	if before, ok := s.clocks.Peek(ledger); ok && before.own != nil && (c.own == nil || c.own.Before(*before.own)) {
+		c.own = before.own
+	}
+	s.clocks.Add(ledger, c)
+	return c
 }

@@ -96,6 +96,7 @@ type Store struct {
 	subscribers   atomic.Pointer[[]func([]*Recorded)]
 	acknowledged  acknowledged
 	cold          coldReads
+	clocksMu      sync.Mutex
 	clocks        *cache.Cache[uuid.UUID, ledgerClock]
 }
 

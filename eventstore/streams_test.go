@@ -152,10 +152,11 @@ func TestOneReadsForAll(t *testing.T) {
 		wg.Go(call)
 	}
 	require.Eventually(t, func() bool { return s.states().Misses == calls && reads.begun.Load() == 1 }, 10*time.Second, time.Millisecond)
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := s.Execute(gone, Request{Ledger: ledger, Command: add{Stream: stream, N: 1}})
-	require.Error(t, err) // who waits for another's reading gives up like all others
+	brief, cancel := context.WithTimeout(t.Context(), 100*time.Millisecond)
+	defer cancel()
+	_, err := s.Execute(brief, Request{Ledger: ledger, Command: add{Stream: stream, N: 1}})
+	require.ErrorIs(t, err, errBusy, "who waits for another's reading has a deadline all the same")
+	require.EqualValues(t, calls+1, s.states().Misses, "it came as far as that")
 	require.Zero(t, answered.Load())
 	close(reads.hold)
 	wg.Wait()

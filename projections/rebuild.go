@@ -109,9 +109,6 @@ func (r *Rebuild) Run(ctx context.Context) error {
 	return nil
 }
 
-// fewEvents are applied by a runner before anybody minds.
-const fewEvents = 1000
-
 // Unbuilt are the read models that no ledger has yet, of a database with more events than a runner applies at once:
 // those of a new version of the program. Pool needs to see all ledgers.
 func Unbuilt(ctx context.Context, pool *pgxpool.Pool) ([]*Model, error) {
@@ -121,7 +118,7 @@ func Unbuilt(ctx context.Context, pool *pgxpool.Pool) ([]*Model, error) {
 	}
 	err := pool.QueryRow(ctx, `select coalesce(array_agg(name), '{}') from unnest($1::text[]) name
 		where (select sum(position) from ledgers) > $2
-		and not exists (select from checkpoints where projection = name or covers @> array[name])`, names, fewEvents).Scan(&names)
+		and not exists (select from checkpoints where projection = name or covers @> array[name])`, names, pageEvents).Scan(&names)
 	if err != nil {
 		return nil, fmt.Errorf("look for read models that are new: %w", err)
 	}

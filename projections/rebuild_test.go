@@ -153,7 +153,7 @@ func TestANewReadModelIsBuilt(t *testing.T) {
 	h, db := newHistory(), pgtest.New(t)
 	owner, app := pgtest.Pool(t, db.URL), pgtest.Pool(t, db.AppURL)
 	ledgers := []uuid.UUID{id(900), id(901)}
-	busy(h, ledgers[0], fewEvents-10)
+	busy(h, ledgers[0], pageEvents-10)
 	busy(h, ledgers[1], 10)
 	h.publish(t, owner)
 	none, err := Unbuilt(t.Context(), owner)

@@ -4,12 +4,11 @@ import (
 	"fmt"
 
 	"github.com/google/uuid"
+	"github.com/shopspring/decimal"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/money"
 	"github.com/subledger/subledger/domain/period"
-
-	"github.com/shopspring/decimal"
 )
 
 // LineAmount is a part of a line, taxes included, in minor units.
@@ -59,7 +58,7 @@ func (c IssueCreditNote) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, account, err := balanceOf(l, s)
+	account, err := balanceOf(l, s)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +97,7 @@ func (c IssueCreditNote) parts(s *State, bad *domain.Problems) (parts []LineAmou
 		at := fmt.Sprintf("/lines/%d", i)
 		left := s.Left(p.LineID)
 		switch {
-		case !s.has(p.LineID):
+		case s.line(p.LineID) == nil:
 			bad.Add(at+"/lineUuid", "no_line", "the invoice has no such line")
 		case seen[p.LineID]:
 			bad.Add(at+"/lineUuid", "repeated_line", "it is named twice")
@@ -124,35 +123,14 @@ func (s *State) credited() (sum int64) {
 	return sum
 }
 
-func (s *State) has(line uuid.UUID) bool {
-	for i := range s.Lines {
-		if s.Lines[i].ID == line {
-			return true
-		}
-	}
-	return false
-}
-
 // taxOf is the tax in a part of a line: its share, and what is left of it with the last part.
 func (s *State) taxOf(p LineAmount) (int64, error) {
-	for i := range s.Lines {
-		l := &s.Lines[i]
-		if l.ID != p.LineID {
-			continue
-		}
-		before := int64(0)
-		for _, n := range s.CreditNotes {
-			for _, of := range n.Lines {
-				if of.LineID == p.LineID {
-					before += of.Tax
-				}
-			}
-		}
-		if p.Amount == s.Left(p.LineID) {
-			return l.taxed() - before, nil
-		}
-		tax, err := money.RoundRat(period.Share{Part: p.Amount, Whole: l.gross()}.Of(decimalOf(l.taxed())))
-		return min(tax, l.taxed()-before), err
+	l := s.line(p.LineID)
+	_, before := s.creditedOf(p.LineID)
+	left := l.taxed() - before
+	if p.Amount == s.Left(p.LineID) {
+		return left, nil
 	}
-	return 0, nil
+	tax, err := money.RoundRat(period.Share{Part: p.Amount, Whole: l.gross()}.Of(decimalOf(l.taxed())))
+	return min(tax, left), err
 }

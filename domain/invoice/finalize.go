@@ -34,11 +34,11 @@ func (c Finalize) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	balance, account, err := balanceOf(l, s)
+	account, err := balanceOf(l, s)
 	if err != nil {
 		return nil, err
 	}
-	applied := min(s.Total, max(0, balance.Amount))
+	applied := min(s.Total, account.amount)
 	if s.Total < 0 {
 		applied = s.Total // nothing is asked for: it is the payer's
 	}
@@ -70,25 +70,23 @@ func next(l domain.Ledger, series, prefix string, of uuid.UUID) (text string, n 
 	return fmt.Sprintf("%s-%06d", prefix, last+1), n, nil
 }
 
-// account is a balance as a decision changes it.
+// account is a balance, never below nothing, as a decision changes it.
 type account struct {
 	stream, owner, invoice uuid.UUID
 	currency               string
 	amount                 int64
 }
 
-func balanceOf(l domain.Ledger, s *State) (Balance, account, error) {
+func balanceOf(l domain.Ledger, s *State) (account, error) {
 	a := account{stream: BalanceID(s.owner(), s.Currency), owner: s.owner(), invoice: s.ID, currency: s.Currency}
 	state, err := l.Load(a.stream)
 	if err != nil {
-		return Balance{}, a, err
+		return a, err
 	}
-	var b Balance
-	if known, ok := state.(*Balance); ok {
-		b = *known
+	if b, ok := state.(*Balance); ok {
+		a.amount = b.Amount
 	}
-	a.amount = b.Amount
-	return b, a, nil
+	return a, nil
 }
 
 func (a account) change(l domain.Ledger, by int64) {
@@ -138,12 +136,12 @@ func (c Cancel) Decide(l domain.Ledger) (any, error) {
 	case len(s.CreditNotes) > 0:
 		return nil, s.not("invoice_credited", "a part of it was credited; credit the rest")
 	}
-	balance, account, err := balanceOf(l, s)
+	account, err := balanceOf(l, s)
 	if err != nil {
 		return nil, err
 	}
 	back := s.BalanceApplied
-	if balance.Amount+back < 0 {
+	if account.amount+back < 0 {
 		return nil, s.not("credit_used", "what it gave to the balance has paid another invoice")
 	}
 	l.Append(c.ID, Voided{})

@@ -65,19 +65,32 @@ func (s *State) AmountDue() int64 {
 
 // Left is what credit notes may still take off a line, taxes included.
 func (s *State) Left(line uuid.UUID) int64 {
-	i := slices.IndexFunc(s.Lines, func(l Line) bool { return l.ID == line })
-	if i < 0 {
+	l := s.line(line)
+	if l == nil {
 		return 0
 	}
-	left := s.Lines[i].gross()
+	amount, _ := s.creditedOf(line)
+	return max(0, l.gross()-amount)
+}
+
+// line is one of the invoice's; nil for another one.
+func (s *State) line(id uuid.UUID) *Line {
+	if i := slices.IndexFunc(s.Lines, func(l Line) bool { return l.ID == id }); i >= 0 {
+		return &s.Lines[i]
+	}
+	return nil
+}
+
+// creditedOf is what credit notes have taken off a line, taxes included, and the tax in it.
+func (s *State) creditedOf(line uuid.UUID) (amount, tax int64) {
 	for _, n := range s.CreditNotes {
 		for _, l := range n.Lines {
 			if l.LineID == line {
-				left -= l.Amount
+				amount, tax = amount+l.Amount, tax+l.Tax
 			}
 		}
 	}
-	return max(0, left)
+	return amount, tax
 }
 
 // gross is what a line asks for, taxes included.

@@ -19,7 +19,7 @@ func totalOf(prices []catalog.Price, currency string, seats int, coupon catalog.
 	t.Off = off(coupon)
 	var lines []invoice.Line
 	for _, p := range prices {
-		if p.Currency != currency || p.Meter != "" || p.Billing == "inArrears" {
+		if p.Currency != currency || p.Meter != "" || p.Billing == catalog.InArrears {
 			continue // what is used is not known yet
 		}
 		amount, err := rating.Charge{Price: p, Quantity: rating.Units(seats), Share: rating.Whole}.Amount()
