@@ -3,6 +3,7 @@ package main_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"os"
 	"strings"
@@ -81,7 +82,12 @@ func TestNewReadModelsAreBuilt(t *testing.T) {
 	forget()
 	require.Contains(t, c.ok("migrate", "up"), "1 new read model built: usage_records")
 	forget()
-	require.Equal(t, 0, c.serve().stop())
+	again := c.serve()
+	require.Equal(t, 0, again.stop())
+	require.Contains(t, again.stderr.String(), `"built":["usage_records"]`)
+	for line := range strings.Lines(again.stderr.String()) {
+		require.True(t, json.Valid([]byte(line)), "the log is JSON: %s", line)
+	}
 	require.Empty(t, parse[struct{ Built []string }](t, c.ok("migrate", "up", "-o", "json")).Built)
 	require.Contains(t, c.ok("projections", "check"), "as the log says")
 }
@@ -128,4 +134,29 @@ func TestEventsAreFollowed(t *testing.T) {
 	cancel()
 	_ = cmd.Wait()
 	require.Equal(t, 0, cmd.ProcessState.ExitCode(), "to be interrupted is how it ends")
+}
+
+// Processes that make the same read models anew at once do it one after the other: they share a shadow.
+func TestRebuildsWaitForEachOther(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	s := c.serve()
+	d := parse[demoOutput](t, c.ok("demo", "-o", "json"))
+	records := make([]string, 1000)
+	for i := range records {
+		records[i] = fmt.Sprintf(`{"key":"%d","quantity":1,"subscriptionUuid":"%s"}`, i, d.Subscription)
+	}
+	status, body := s.call("POST", "/ledger/v1/usage", d.Keys.Test, `{"records":[`+strings.Join(records, ",")+`]}`)
+	require.Equal(t, 200, status, "%s", body)
+	status, body = s.call("GET", "/ledger/v1/subscriptions/"+d.Subscription, d.Keys.Test, "")
+	require.Equal(t, 200, status, "%s", body)
+	built := make(chan result, 3)
+	for range cap(built) {
+		go func() { built <- c.run("projections", "rebuild", "--model", "usage_records", "-o", "json") }()
+	}
+	for range cap(built) {
+		r := <-built
+		require.Equal(t, 0, r.code, "%s", r.stderr)
+	}
+	require.Contains(t, c.ok("projections", "check"), "as the log says")
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/projections"
@@ -68,61 +69,95 @@ func (s *session) rebuild(ctx context.Context, p *process, what string, only []s
 		}
 		models = append(models, known[name])
 	}
-	r, done, err = s.shadow(ctx, p, s.store, what, models)
-	return r, only, done, err
+	owner, done, err := s.builder(ctx, p)
+	if err != nil {
+		return nil, nil, nil, err
+	}
+	if r, err = shadow(ctx, p, s.store, owner, what, models); err != nil {
+		done()
+		return nil, nil, nil, err
+	}
+	return r, only, done, nil
 }
 
-// shadow is rebuild for whoever has a store.
-func (in *installation) shadow(ctx context.Context, p *process, store *eventstore.Store, what string, models []*projections.Model) (r *projections.Rebuild, done func(), err error) {
-	owner, err := in.pool(ctx, in.owner)
-	if err != nil {
+// builder makes this process the only one that builds read models, with a pool of the owner's, until done is called: two
+// that build the same share a shadow, and fill it twice.
+func (in *installation) builder(ctx context.Context, p *process) (owner *pgxpool.Pool, done func(), err error) {
+	if owner, err = in.pool(ctx, in.owner); err != nil {
 		return nil, nil, err
 	}
-	program, err := thisProgram()
+	conn, err := owner.Acquire(ctx)
 	if err != nil {
 		owner.Close()
 		return nil, nil, err
 	}
+	done = func() {
+		_ = conn.Conn().Close(context.WithoutCancel(ctx)) // which lets go of the lock
+		conn.Release()
+		owner.Close()
+	}
+	const key = "hashtext('subledger read models')"
+	var alone bool
+	if err = conn.QueryRow(ctx, "select pg_try_advisory_lock("+key+")").Scan(&alone); err == nil && !alone {
+		p.say("another process builds read models: waiting for it")
+		_, err = conn.Exec(ctx, "select pg_advisory_lock("+key+")")
+	}
+	if err != nil {
+		done()
+		return nil, nil, err
+	}
+	return owner, done, nil
+}
+
+// shadow makes the shadow of read models for a builder.
+func shadow(ctx context.Context, p *process, store *eventstore.Store, owner *pgxpool.Pool, what string, models []*projections.Model) (*projections.Rebuild, error) {
+	program, err := thisProgram()
+	if err != nil {
+		return nil, err
+	}
 	bar := p.progress(what)
 	var mu sync.Mutex
-	r = projections.NewRebuild(projections.RebuildConfig{Log: store, Owner: owner, Models: models, Program: program, Progress: func(done, total int64) {
+	r := projections.NewRebuild(projections.RebuildConfig{Log: store, Owner: owner, Models: models, Program: program, Progress: func(done, total int64) {
 		mu.Lock()
 		defer mu.Unlock()
 		bar.at(done, total)
 	}})
 	err = r.Run(ctx)
 	bar.end()
-	if err != nil {
-		owner.Close()
-		return nil, nil, err
-	}
-	return r, owner.Close, nil
+	return r, err
 }
 
 // buildNew makes the read models that this version has and the one before had not: reads wait for all read models, and
 // the projector would take minutes over a long history. It gives their names. What the database's owner has to do is
 // left to the projector under another role.
 func (in *installation) buildNew(ctx context.Context, p *process, store *eventstore.Store) (names []string, err error) {
-	owner, err := in.pool(ctx, in.owner)
+	look, err := in.pool(ctx, in.owner)
 	if err != nil {
 		return nil, err
 	}
-	defer owner.Close()
+	defer look.Close()
+	if models, err := projections.Unbuilt(ctx, look); len(models) == 0 || err != nil {
+		return nil, err // who has nothing to build waits for nobody
+	}
+	owner, done, err := in.builder(ctx, p)
+	if err != nil {
+		return nil, err
+	}
+	defer done()
 	models, err := projections.Unbuilt(ctx, owner)
 	if len(models) == 0 || err != nil {
-		return nil, err
+		return nil, err // another process was quicker
 	}
 	for _, m := range models {
 		names = append(names, m.Name())
 	}
-	r, done, err := in.shadow(ctx, p, store, "build "+strings.Join(names, ", "), models)
+	r, err := shadow(ctx, p, store, owner, "build "+strings.Join(names, ", "), models)
 	if code(err) == "42501" {
 		return nil, nil
 	}
 	if err != nil {
 		return nil, err
 	}
-	defer done()
 	return names, r.Swap(ctx)
 }
 

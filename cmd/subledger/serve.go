@@ -93,7 +93,7 @@ func (c *serveCommand) Run(ctx context.Context, p *process) (err error) {
 		return err
 	}
 	defer func() { err = errors.Join(err, in.close(context.WithoutCancel(ctx))) }()
-	s := &server{process: p, config: c, installation: in, log: log, listener: listener}
+	s := &server{config: c, installation: in, log: log, listener: listener}
 	defer func() { err = errors.Join(err, s.stop()) }()
 	if err := s.start(ctx); err != nil {
 		return err

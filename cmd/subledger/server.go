@@ -25,10 +25,9 @@ import (
 // requests, reactions, lanes, projections; the database comes last, with the installation.
 type server struct {
 	*installation
-	process *process
-	config  *serveCommand
-	log     *slog.Logger
-	told    started
+	config *serveCommand
+	log    *slog.Logger
+	told   started
 
 	listener  net.Listener
 	pools     []*pgxpool.Pool

@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
 	"time"
 
 	"github.com/google/uuid"
@@ -58,8 +60,14 @@ func (s *server) start(ctx context.Context) error {
 	if err != nil {
 		return explainKey(err)
 	}
-	if _, err := s.buildNew(ctx, s.process, s.store); err != nil {
+	// What it says of its progress is part of the log.
+	quiet := &process{stdout: io.Discard, stderr: slog.NewLogLogger(s.log.Handler(), slog.LevelWarn).Writer()}
+	built, err := s.buildNew(ctx, quiet, s.store)
+	if err != nil {
 		return err
+	}
+	if len(built) > 0 {
+		s.log.Warn("read models of this version were built before the start", "built", built)
 	}
 	registerCaches(registry, s.store.Caches())
 	s.witness.known.Installation = s.store.SystemLedger()
