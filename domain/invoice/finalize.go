@@ -114,10 +114,10 @@ func (c Discard) Decide(l domain.Ledger) (any, error) {
 	return show(l, c.ID)
 }
 
-// Cancel voids an invoice of which nothing was paid or credited: its number stays, what the balance paid goes back. It
-// answers View; again it makes no event.
+// Cancel voids an invoice of which nothing was paid or credited: its number stays, what the balance paid goes back. A
+// draft is discarded. It answers View; again it makes no event.
 //
-// NotFound: no_invoice. Conflict: not_finalized, invoice_paid, invoice_credited, credit_used: it was a credit, and the
+// NotFound: no_invoice. Conflict: invoice_paid, invoice_credited, credit_used: it was a credit, and the
 // balance that it made has paid another invoice.
 type Cancel struct{ ID uuid.UUID }
 
@@ -130,7 +130,8 @@ func (c Cancel) Decide(l domain.Ledger) (any, error) {
 	case s.Status == Void:
 		return s.View(), nil
 	case s.Status == Draft:
-		return nil, s.not("not_finalized", "a draft is discarded")
+		l.Append(c.ID, Discarded{})
+		return show(l, c.ID)
 	case s.AmountPaid > 0:
 		return nil, s.not("invoice_paid", "what was paid is given back by a credit note")
 	case len(s.CreditNotes) > 0:

@@ -78,7 +78,6 @@ func TestAnInvoicesLife(t *testing.T) {
 	id := b.draft("USD", false, 10000)
 	b.refuses(invoice.RecordPayment{ID: id, Amount: 1}, "not_open")
 	b.refuses(invoice.IssueCreditNote{ID: id, Amount: 1}, "not_finalized")
-	b.refuses(invoice.Cancel{ID: id}, "not_finalized")
 	v := b.do(invoice.Finalize{ID: id, DaysUntilDue: 14})
 	require.Equal(t, []any{"open", "INV-000001", int64(10000), now, now.AddDate(0, 0, 14)}, []any{v.Status, v.Number, v.AmountDue, *v.IssuedAt, *v.DueAt})
 	events := len(b.Log())
@@ -111,7 +110,11 @@ func TestCase121NumbersHaveNoGap(t *testing.T) {
 	for i := range 6 {
 		id := b.draft("USD", false, 1000)
 		if i%2 == 0 {
-			require.Equal(t, "void", b.do(invoice.Discard{ID: id}).Status)
+			var c domain.Command = invoice.Discard{ID: id}
+			if i == 2 {
+				c = invoice.Cancel{ID: id}
+			}
+			require.Equal(t, []any{"void", ""}, []any{b.do(c).Status, b.do(c).Number})
 			b.refuses(invoice.Finalize{ID: id}, "invoice_void")
 			continue
 		}

@@ -21,7 +21,13 @@ type State struct {
 	AmountPaid     int64
 	LowersDebt     int64 // of all credit notes
 	Payments       []PaymentRecorded
-	CreditNotes    []Credited
+	CreditNotes    []CreditNote
+}
+
+// CreditNote is a credit note and when it was issued.
+type CreditNote struct {
+	Credited
+	IssuedAt time.Time `json:"issued_at"`
 }
 
 // Apply implements domain.State.
@@ -44,7 +50,7 @@ func (s *State) Apply(e domain.Event) {
 	case WrittenOff:
 		s.Status = Uncollectible
 	case Credited:
-		s.LowersDebt, s.CreditNotes = s.LowersDebt+e.LowersDebt, append(s.CreditNotes, e)
+		s.LowersDebt, s.CreditNotes = s.LowersDebt+e.LowersDebt, append(s.CreditNotes, CreditNote{e, s.UpdatedAt})
 		s.settle()
 	}
 }
@@ -135,14 +141,17 @@ type View struct {
 	AmountPaid     int64             `json:"amount_paid"`
 	AmountDue      int64             `json:"amount_due"`
 	Payments       []PaymentRecorded `json:"payments"`
-	CreditNotes    []Credited        `json:"credit_notes"`
+	CreditNotes    []CreditNote      `json:"credit_notes"`
 	Version        int64             `json:"version"`
+	CreatedAt      time.Time         `json:"created_at"` // when it was drafted
+	UpdatedAt      time.Time         `json:"updated_at"`
 }
 
 // View shows the invoice.
 func (s *State) View() View {
 	v := View{ID: s.ID, Number: s.Number, Status: s.Status, Drafted: s.Drafted, BalanceApplied: s.BalanceApplied, AmountPaid: s.AmountPaid,
-		AmountDue: s.AmountDue(), Payments: slices.Clone(s.Payments), CreditNotes: slices.Clone(s.CreditNotes), Version: s.Version}
+		AmountDue: s.AmountDue(), Payments: slices.Clone(s.Payments), CreditNotes: slices.Clone(s.CreditNotes),
+		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}
 	v.Drafted.Lines = slices.Clone(s.Lines)
 	if s.Number != "" {
 		issued, due := s.IssuedAt, s.DueAt
