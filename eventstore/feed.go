@@ -76,6 +76,25 @@ func (s *Store) Stream(ctx context.Context, ledger, stream uuid.UUID, after int6
 	return events, s.decodeAll(ctx, s.pool, events)
 }
 
+// Newest gives the facts of a stream up to a position of its ledger and below a version, the newest first; at most
+// limit of them.
+func (s *Store) Newest(ctx context.Context, ledger, stream uuid.UUID, upTo, below int64, limit int) ([]*Recorded, error) {
+	rows, err := s.pool.Query(ctx, `select `+factColumns+` from events e
+		where e.ledger_id = $1 and e.stream_id = $2 and e.position <= $3 and e.version < $4 order by e.version desc limit $5`, ledger, stream, upTo, below, limit)
+	if err != nil {
+		return nil, fmt.Errorf("read the end of stream %s: %w", stream, err)
+	}
+	var ignored int64
+	events, err := s.collect(rows, ledger, &ignored)
+	if err != nil {
+		return nil, fmt.Errorf("read the end of stream %s: %w", stream, err)
+	}
+	if _, err := s.keys.load(ctx, s.pool, ledger); err != nil {
+		return nil, err
+	}
+	return events, s.decodeAll(ctx, s.pool, events)
+}
+
 // Fold gives a stream's state as it is in the database now, nil without events, and the ledger's
 // position at that moment.
 func (s *Store) Fold(ctx context.Context, ledger, stream uuid.UUID) (domain.State, int64, error) {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 	"github.com/shopspring/decimal"
 
 	"github.com/subledger/subledger/domain/period"
@@ -240,4 +241,37 @@ func (r *Reads) SubscriptionUsage(ctx context.Context, ledger, id uuid.UUID, f U
 			max(u.highest) as highest, sum(u.records)::bigint as records
 		from usage_periods u where `+w.String()+`
 		group by u.meter, u.period_start, u.period_end order by u.meter, u.period_start limit 1000`, w.args)
+}
+
+// UsagePosition is the position of a ledger up to which UsageLicenses and the meters are known, 0 for none.
+func (r *Reads) UsagePosition(ctx context.Context, ledger uuid.UUID) (int64, error) {
+	type known struct {
+		Position int64 `db:"position"`
+	}
+	rows, err := query[known](ctx, r, ledger, `select coalesce(min(position), 0)::bigint as position from projection_positions
+		where ledger_id = @ledger and projection in ('usage', 'catalog') having count(*) = 2`, pgx.NamedArgs{"ledger": ledger})
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	return rows[0].Position, nil
+}
+
+// UsageLicenses lists the licences of a subscription that ever used a meter and have a record at or after an instant, in
+// order of id, after one (zero: from the beginning), 1,000 at most. Seats that were removed are among them.
+func (r *Reads) UsageLicenses(ctx context.Context, ledger, subscription uuid.UUID, meter string, since time.Time, after uuid.UUID) ([]uuid.UUID, error) {
+	type license struct {
+		ID uuid.UUID `db:"license_id"`
+	}
+	rows, err := query[license](ctx, r, ledger, `select license_id from usage_totals
+		where ledger_id = @ledger and subscription_id = @subscription and meter = @meter and last_at >= @since and license_id > @after
+		order by license_id limit 1000`,
+		pgx.NamedArgs{"ledger": ledger, "subscription": subscription, "meter": meter, "since": since, "after": after})
+	if err != nil {
+		return nil, err
+	}
+	ids := make([]uuid.UUID, len(rows))
+	for i, row := range rows {
+		ids[i] = row.ID
+	}
+	return ids, nil
 }

@@ -92,7 +92,7 @@ func (c CreateMeter) Decide(l domain.Ledger) (any, error) {
 	return answer[*Meter](l, id)
 }
 
-// ChangeMeter answers MeterView. What was recorded under the old aggregation keeps it.
+// ChangeMeter answers MeterView. What happened under the old aggregation keeps it, late records and corrections of then too.
 type ChangeMeter struct {
 	ID    uuid.UUID
 	Patch MeterPatch
