@@ -63,6 +63,7 @@ viewer: ## fetch what shows the OpenAPI documents at /docs, in the version that 
 faults: postgres pgbouncer strace ## run the long fault tests: an hour
 	go test -tags faults -timeout 90m -p 1 -count=1 $(TESTFLAGS) ./internal/faults/...
 	go test -tags faults -timeout 10m -count=1 -v -run '^Test(B07|B09|Limiters)' $(TESTFLAGS) ./handlers
+	go test -tags faults -timeout 10m -count=1 -v -run '^TestLongStream' $(TESTFLAGS) ./internal/metering
 
 soak: postgres ## run the model test, with fresh seeds, and the fuzzers for SOAK (2h) each; stop at the first failure
 	SOAK=$(SOAK) go test -timeout 0 -count=1 ./internal/model -v -rapid.checks=1000000000 $(TESTFLAGS)

@@ -1,0 +1,5 @@
+//go:build faults
+
+package metering_test
+
+const records = 200_000
