@@ -325,17 +325,22 @@ func (d *decision) run() (answer any, err error) {
 			answer, err = nil, fmt.Errorf("the decision panicked: %v\n%s", r, debug.Stack())
 		}
 	}()
+	var stale error
 	if want := d.call.req.Expect; want != nil {
 		if _, err := d.Load(want.Stream); err != nil {
 			return nil, err
 		}
-		if have := d.Version(want.Stream); have != want.Version && have > 0 {
-			return nil, &domain.Error{Kind: domain.Stale, Code: "stale_version", State: fmt.Sprint(have),
+		have := d.Version(want.Stream)
+		if have != want.Version {
+			stale = &domain.Error{Kind: domain.Stale, Code: "stale_version", State: fmt.Sprint(have),
 				Detail: fmt.Sprintf("the version is %d, not %d", have, want.Version)}
+		}
+		if stale != nil && have > 0 {
+			return nil, stale
 		}
 	}
 	answer, err = d.call.req.Command.Decide(d)
-	return answer, cmp.Or(d.err, err) // what came after the first refusal only follows from it
+	return answer, cmp.Or(d.err, err, stale) // what came after the first refusal only follows from it; what is unknown is refused as that
 }
 
 func (d *decision) result(position int64) Result {

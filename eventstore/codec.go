@@ -22,6 +22,7 @@ import (
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/organisation"
 	"github.com/subledger/subledger/domain/rbac"
+	"github.com/subledger/subledger/domain/settings"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/task"
 	"github.com/subledger/subledger/domain/usage"
@@ -32,6 +33,7 @@ import (
 func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{
 		domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(), usage.Vocabulary(), organisation.Vocabulary(), customer.Vocabulary(),
+		settings.Vocabulary(),
 	}
 	return slices.Concat(all, catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
 }

@@ -225,7 +225,7 @@ func TestAnEvictedStateIsReadAgain(t *testing.T) {
 	mustVerify(t, f, ledgers...)
 }
 
-// A caller may ask for a version (If-Match); another one is refused, an unknown stream is the command's to refuse.
+// A caller may ask for a version (If-Match); another one is refused. An unknown stream is the command's to refuse; where it does not, its version is 0.
 func TestAnExpectedVersion(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -234,7 +234,8 @@ func TestAnExpectedVersion(t *testing.T) {
 		_, err := s.Execute(t.Context(), Request{Ledger: ledger, Command: add{Stream: stream, N: 1}, Expect: &Expectation{stream, expect}})
 		return err
 	}
-	require.NoError(t, execute(7), "there is nothing yet")
+	require.ErrorIs(t, execute(7), &domain.Error{Code: "stale_version"}, "there is nothing yet")
+	require.NoError(t, execute(0))
 	require.ErrorIs(t, execute(2), &domain.Error{Code: "stale_version"})
 	require.NoError(t, execute(1))
 	require.ErrorIs(t, execute(1), &domain.Error{Code: "stale_version"})

@@ -15,6 +15,7 @@ const (
 	ScopeSessionsWrite      = "sessions:write"
 	ScopeCatalogWrite       = "catalog:write"
 	ScopeBillingRead        = "billing:read"
+	ScopeBillingWrite       = "billing:write"
 	ScopeSubscriptionsRead  = "subscriptions:read"
 	ScopeSubscriptionsWrite = "subscriptions:write"
 	ScopeLicensesRead       = "licenses:read"

@@ -30,11 +30,11 @@ var named = map[string]string{
 }
 
 // unnamed are texts, numbers and choices that name nothing. What is not a string in the document is none anyway.
-var unnamed = strings.Fields(`active aggregation anchorAt appType at billing carriesOver city country credit currency default defaultValue delayMs description
-	displayName email environment enumOptions evalDays evaluation expiresAt failures from includedSeats inclusive increment decrement interval isUnlimited
-	isUsage key kind length licenseType line1 line2 logoUrl maxSeatAmount maxUsage minUsage metadata minimumAmount mode name now outcome overlap owner paid perSeatAmount
+var unnamed = strings.Fields(`active aggregation anchorAt appType at billing carriesOver city country credit currency default defaultValue delayMs description draftHours
+	displayName email environment enumOptions evalDays evaluation expiresAt failures from graceDaysPastDue includedSeats inclusive increment decrement interval invoiceDaysUntilDue isUnlimited
+	isUsage key kind lateUsageHours length licenseType line1 line2 logoUrl maxSeatAmount maxUsage minUsage metadata minimumAmount mode name now outcome overlap owner paid perSeatAmount
 	planType postalCode price percentOff amountOff duration durationPeriods title text theme featureOrder customTheme maxRedemptions redeemBy endsAt code prorationMode proration provider pricePerUnit quantity reason salablePlan scopes showUnlimited slug sortOrder startAt state status
-	timeZone to trialDays trialEnd type unitAmount flatAmount upTo packageSize percentage freeUnits value valueType variableName visibility when
+	timeZone to trialDays trialEnd trialEndsWithoutPayment type unitAmount flatAmount upTo packageSize percentage freeUnits value valueType variableName visibility when zeroInvoices
 	pricingType after limit cursor dryRun assigned`) // cursors, and ids in paths and headers, have tests of their own below
 
 // things are ids of one ledger, by what they name.

@@ -9,7 +9,7 @@
 //	U3 A record counts at its own instant (At), which may lie before its recording, never in the future
 //	   beyond the allowed clock skew.
 //	U4 Usage is recorded on licences that give access at the instant of the record.
-//	U5 After an end, usage from before it is taken for 72 hours.
+//	U5 After an end, usage from before it is taken as long as the ledger's settings say: 72 hours.
 package usage
 
 import (

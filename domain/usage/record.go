@@ -3,6 +3,7 @@ package usage
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"fmt"
 	"time"
 
 	"github.com/google/uuid"
@@ -12,14 +13,13 @@ import (
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/money"
+	"github.com/subledger/subledger/domain/settings"
 	"github.com/subledger/subledger/domain/subscription"
 )
 
 const (
 	// ClockSkew is how far in the future a record may lie (rule U3).
 	ClockSkew = 5 * time.Minute
-	// LateUsage is how long after the end of a subscription or licence its usage is still taken (rule U5).
-	LateUsage = 72 * time.Hour
 	// MaxItems bounds a batch.
 	MaxItems = 1000
 	// KeyScope is the name space of usage keys (rule U1).
@@ -290,15 +290,27 @@ func (c Record) locate(l domain.Ledger) (Recorded, error) {
 			ended = end
 		}
 	}
-	switch {
-	case !access:
+	if !access {
 		return e, &domain.Error{Kind: domain.Conflict, Code: "no_access_then", State: e.At.Format(time.RFC3339Nano),
 			Detail: "the licence gives no access at " + e.At.Format(time.RFC3339)}
-	case !ended.IsZero() && now.After(ended.Add(LateUsage)):
-		return e, &domain.Error{Kind: domain.Conflict, Code: "usage_too_late", State: ended.Format(time.RFC3339Nano),
-			Detail: "it ended at " + ended.Format(time.RFC3339) + ", and usage is taken " + LateUsage.String() + " longer"}
 	}
-	return e, nil
+	return e, inTime(l, ended)
+}
+
+// inTime refuses usage that comes too long after an end, zero for none (rule U5).
+func inTime(l domain.Ledger, ended time.Time) error {
+	if ended.IsZero() {
+		return nil
+	}
+	s, err := settings.Of(l)
+	if err != nil {
+		return err
+	}
+	if !l.Now().After(ended.Add(s.LateUsage())) {
+		return nil
+	}
+	return &domain.Error{Kind: domain.Conflict, Code: "usage_too_late", State: ended.Format(time.RFC3339Nano),
+		Detail: fmt.Sprintf("it ended at %s, and usage is taken %d hours longer", ended.Format(time.RFC3339), s.LateUsageHours)}
 }
 
 var mostUnits = decimal.NewFromInt(1<<63 - 1)

@@ -13,6 +13,7 @@ import (
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/settings"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/usage"
 	"github.com/subledger/subledger/internal/ledgertest"
@@ -72,6 +73,16 @@ func TestRecord(t *testing.T) {
 			_, _, _ = s.Execute(subscription.Cancel{ID: s.sub, Now: true})
 			s.Pass(72*time.Hour + time.Second)
 		}, func(_ *site, r *usage.Record) { r.At = ptr(april(10)) }, "usage_too_late", ""},
+		"U5 from before the end, later than the ledger's settings say": {func(s *site) {
+			ledgertest.Must[settings.View](s.Ledger, settings.Change{Patch: settings.Patch{LateUsageHours: ptr(2)}})
+			_, _, _ = s.Execute(subscription.Cancel{ID: s.sub, Now: true})
+			s.Pass(2*time.Hour + time.Second)
+		}, func(_ *site, r *usage.Record) { r.At = ptr(april(10)) }, "usage_too_late", ""},
+		"U5 from before the end, as late as the ledger's settings let it": {func(s *site) {
+			ledgertest.Must[settings.View](s.Ledger, settings.Change{Patch: settings.Patch{LateUsageHours: ptr(100)}})
+			_, _, _ = s.Execute(subscription.Cancel{ID: s.sub, Now: true})
+			s.Pass(100 * time.Hour)
+		}, func(_ *site, r *usage.Record) { r.At = ptr(april(10)) }, "", "5"},
 		"U4 after an end that nobody recorded": {func(s *site) {
 			_, _, _ = s.Execute(subscription.Cancel{ID: s.sub})
 			s.SetNow(april(31))

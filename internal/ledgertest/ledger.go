@@ -19,6 +19,7 @@ import (
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/organisation"
 	"github.com/subledger/subledger/domain/rbac"
+	"github.com/subledger/subledger/domain/settings"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/task"
 	"github.com/subledger/subledger/domain/usage"
@@ -37,7 +38,7 @@ var ID = uuid.MustParse("00000000-0000-7000-8000-00000000abcd")
 // Vocabularies is everything that the domain says happened.
 func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(),
-		usage.Vocabulary(), organisation.Vocabulary(), customer.Vocabulary()}
+		usage.Vocabulary(), organisation.Vocabulary(), customer.Vocabulary(), settings.Vocabulary()}
 	return slices.Concat(all, catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
 }
 

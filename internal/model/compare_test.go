@@ -15,6 +15,7 @@ import (
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/organisation"
+	"github.com/subledger/subledger/domain/settings"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/task"
 	"github.com/subledger/subledger/domain/usage"
@@ -92,7 +93,7 @@ func (r *reference) described() (lines []string) {
 	for i, k := range r.keys {
 		say("key %d: %s until %s", i, k.status(r.process), when(k.end()))
 	}
-	say("clock %s, provider v%d", when(&r.now), r.provider)
+	say("clock %s, provider v%d, usage taken %d h late v%d", when(&r.now), r.provider, r.late, r.settings)
 	return lines
 }
 
@@ -168,7 +169,8 @@ func found(t *rapid.T, k keeper, r *reference) (lines []string) {
 		version = provider.Version
 	}
 	clock := get[*domain.Clock](t, k, k.ledger())
-	say("clock %s, provider v%d", when(&clock.Now), version)
+	policies := settings.From(k.state(t, false, settings.StreamID(k.ledger())), true)
+	say("clock %s, provider v%d, usage taken %d h late v%d", when(&clock.Now), version, policies.LateUsageHours, policies.Version)
 	return lines
 }
 

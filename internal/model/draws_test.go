@@ -9,6 +9,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/settings"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/task"
 	"github.com/subledger/subledger/domain/usage"
@@ -278,6 +279,10 @@ func (w *walk) grantMany(t *rapid.T) step {
 }
 
 func (w *walk) usage(t *rapid.T) step {
+	if rapid.IntRange(0, 9).Draw(t, "policy") == 0 {
+		hours := rapid.SampledFrom([]int{0, 72, 24 * 9}).Draw(t, "late")
+		return step{command: settings.Change{Patch: settings.Patch{LateUsageHours: &hours}}, expect: func(r *reference, _ []byte) string { return r.takeLate(hours) }}
+	}
 	var all []record
 	var items []usage.Record
 	for range rapid.IntRange(1, 2).Draw(t, "records") {

@@ -188,7 +188,7 @@ func (r *reference) use(u record) string {
 	switch {
 	case !access: // rule U4
 		return "no_access_then"
-	case end != nil && r.now.After(end.Add(72*time.Hour)): // rule U5
+	case end != nil && r.now.After(end.Add(time.Duration(r.late)*time.Hour)): // rule U5
 		return "usage_too_late"
 	}
 	r.used[u.key] = stands

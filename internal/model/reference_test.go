@@ -30,6 +30,8 @@ type reference struct {
 	totals   map[string]int    // by licence and meter
 	manual   string            // how the provider answers
 	provider int64             // events of its stream
+	late     int               // hours: how long after an end usage is taken
+	settings int64             // events of their stream
 	keys     []*apiKey
 	hashes   map[byte]bool
 	orgs     map[uuid.UUID]bool
@@ -221,6 +223,14 @@ func (r *reference) configure(outcome string) string {
 	if r.manual != outcome {
 		r.manual = outcome
 		r.provider++
+	}
+	return ""
+}
+
+func (r *reference) takeLate(hours int) string {
+	if r.late != hours {
+		r.late = hours
+		r.settings++
 	}
 	return ""
 }

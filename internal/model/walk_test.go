@@ -37,7 +37,7 @@ type sent struct {
 }
 
 func walkOn(t *rapid.T, k keeper) {
-	w := &walk{k: k, r: &reference{now: start, used: map[string]string{}, totals: map[string]int{}, hashes: map[byte]bool{}, orgs: map[uuid.UUID]bool{k.organisation(): true}}}
+	w := &walk{k: k, r: &reference{now: start, late: 72, used: map[string]string{}, totals: map[string]int{}, hashes: map[byte]bool{}, orgs: map[uuid.UUID]bool{k.organisation(): true}}}
 	w.open(t)
 	actions := map[string]func(*rapid.T){}
 	for name, draw := range w.draws() {
