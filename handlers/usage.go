@@ -4,12 +4,9 @@ import (
 	"net/http"
 
 	"github.com/google/uuid"
-	"github.com/shopspring/decimal"
 
 	"github.com/subledger/subledger/domain"
-	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/usage"
-	"github.com/subledger/subledger/projections"
 )
 
 func (a *API) usageRoutes() []Route {
@@ -139,42 +136,4 @@ func readUsageRecord(v Value, find *finder) (usage.Record, error) {
 		item.MeterID, err = find.meter(item.Meter)
 	}
 	return item, err
-}
-
-// readUsage serves GET /usage: what a subscription used, by meter and period, at most 1,000 of them.
-//
-//	in   subscriptionUuid, meter, from, to
-//	out  200 {"data": [{meter, period, total, highest, records}], "nextCursor": null} | 404 no_subscription
-func (a *API) readUsage(w http.ResponseWriter, r *http.Request) error {
-	q, err := ReadQuery(r)
-	if err != nil {
-		return err
-	}
-	id := q.UUID("subscriptionUuid", Required)
-	f := projections.UsageFilter{Meter: Opt(q.Object, "meter", q.String), From: q.Time("from"), To: q.Time("to")}
-	q.Strict()
-	if err := q.Err(); err != nil {
-		return err
-	}
-	if err := a.at(w, r); err != nil {
-		return err
-	}
-	ledger := CallerOf(r).Ledger
-	if _, err := a.Reads.Subscription(r.Context(), ledger, id); err != nil {
-		return err
-	}
-	rows, err := a.Reads.SubscriptionUsage(r.Context(), ledger, id, f)
-	if err != nil {
-		return err
-	}
-	type total struct {
-		Meter   *string             `json:"meter"` // null: the default meter
-		Period  subscription.Period `json:"period"`
-		Total   decimal.Decimal     `json:"total"`   // sum of quantities
-		Highest decimal.Decimal     `json:"highest"` // single quantity
-		Records int64               `json:"records"`
-	}
-	return JSON(w, http.StatusOK, page{Data: each(rows, func(p projections.PeriodTotal) total {
-		return total{textOrNull(p.Meter), subscription.Period{Start: p.PeriodStart, End: p.PeriodEnd}, p.Total, p.Highest, p.Records}
-	})})
 }

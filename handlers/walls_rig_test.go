@@ -98,7 +98,8 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 	w.call(t, key, "POST", "/subscriptions/"+sub+"/cancel", `{"when":"periodEnd"}`).want(200) // so that there is something to undo
 	own["license"] = w.call(t, key, "GET", "/subscriptions/"+made.text("uuid")+"/licenses", "").want(200).text("data", 0, "uuid")
 	own["actor"] = w.call(t, key, "GET", "/events?limit=1", "").want(200).text("data", 0, "meta", "actor")
-	w.call(t, key, "POST", "/usage", `{"records":[{"key":"first","quantity":1,"meter":"`+meter+`","subscriptionUuid":"`+sub+`"}]}`).want(200)
+	w.call(t, key, "POST", "/usage", `{"records":[{"key":"first","quantity":1,"meter":"`+meter+`","subscriptionUuid":"`+sub+`"},
+		{"key":"second","quantity":1,"subscriptionUuid":"`+sub+`"}]}`).want(200)
 	create("/products", `{"name":"two","displayName":"2"}`)
 	create("/features", `{"productUuid":"`+s.product+`","name":"two","displayName":"2","valueType":"boolean"}`)
 	create("/capabilities", `{"productUuid":"`+s.product+`","name":"two"}`)

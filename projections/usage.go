@@ -227,8 +227,18 @@ type PeriodTotal struct {
 	Records     int64           `db:"records"`
 }
 
-// SubscriptionUsage sums a subscription's usage by meter and period, oldest first, at most 1,000.
-func (r *Reads) SubscriptionUsage(ctx context.Context, ledger, id uuid.UUID, f UsageFilter) ([]PeriodTotal, error) {
+// PeriodKey is a place in SubscriptionUsage.
+type PeriodKey struct {
+	Meter string    `json:"meter"`
+	Start time.Time `json:"start"`
+}
+
+// Key is the row's place.
+func (p PeriodTotal) Key() PeriodKey { return PeriodKey{p.Meter, p.PeriodStart} }
+
+// SubscriptionUsage sums a subscription's usage by meter and the beginnings of periods, in this order, after a key
+// (zero: from the beginning).
+func (r *Reads) SubscriptionUsage(ctx context.Context, ledger, id uuid.UUID, f UsageFilter, after PeriodKey, limit int) ([]PeriodTotal, error) {
 	f.SubscriptionID = id
 	w := f.where(ledger)
 	if !f.From.IsZero() {
@@ -237,10 +247,35 @@ func (r *Reads) SubscriptionUsage(ctx context.Context, ledger, id uuid.UUID, f U
 	if !f.To.IsZero() {
 		w.with("to", f.To, "u.period_start < @to")
 	}
-	return query[PeriodTotal](ctx, r, ledger, `select u.meter, u.period_start, u.period_end, sum(u.total) as total,
+	if after != (PeriodKey{}) {
+		w.args["after_start"] = after.Start
+		w.with("after_meter", after.Meter, "(u.meter, u.period_start) > (@after_meter, @after_start)")
+	}
+	w.args["limit"] = Keyset{Limit: limit}.limit()
+	return query[PeriodTotal](ctx, r, ledger, `select u.meter, u.period_start, max(u.period_end) as period_end, sum(u.total) as total,
 			max(u.highest) as highest, sum(u.records)::bigint as records
 		from usage_periods u where `+w.String()+`
-		group by u.meter, u.period_start, u.period_end order by u.meter, u.period_start limit 1000`, w.args)
+		group by u.meter, u.period_start order by u.meter, u.period_start limit @limit`, w.args)
+}
+
+// CarryingMeters are those that a subscription ever used and that carry over, in order, at most 1,000; meter, if it is
+// given, alone.
+func (r *Reads) CarryingMeters(ctx context.Context, ledger, subscription uuid.UUID, meter *string) ([]string, error) {
+	type row struct {
+		Meter string `db:"meter"`
+	}
+	rows, err := query[row](ctx, r, ledger, `select distinct u.meter from usage_totals u join meters m on m.ledger_id = u.ledger_id and m.key = u.meter
+		where u.ledger_id = @ledger and u.subscription_id = @subscription and (@meter::text is null or u.meter = @meter)
+			and m.fields->>'aggregation' in ('last', 'weightedSum') and (m.fields->>'carries_over')::boolean
+		order by u.meter limit 1000`, pgx.NamedArgs{"ledger": ledger, "subscription": subscription, "meter": meter})
+	if err != nil {
+		return nil, err
+	}
+	meters := make([]string, len(rows))
+	for i, row := range rows {
+		meters[i] = row.Meter
+	}
+	return meters, nil
 }
 
 // UsagePosition is the position of a ledger up to which UsageLicenses and the meters are known, 0 for none.

@@ -37,10 +37,12 @@ type Counter struct {
 
 // Count is what was used in a period.
 type Count struct {
-	Period   period.Period
-	Quantity *big.Rat // never below nothing
-	Floored  bool     // it would have been
-	Records  int64    // that happened in the period, corrections included
+	Period      period.Period
+	Aggregation string   // of the meter; the last one, if it changed in the period
+	CarriesOver bool     // what came before the period counts in it
+	Quantity    *big.Rat // never below nothing
+	Floored     bool     // it would have been
+	Records     int64    // that happened in the period, corrections included
 }
 
 // Pages of a stream that is read from its end.
@@ -61,19 +63,23 @@ func (c Counter) Count(ctx context.Context, ledger, subscription uuid.UUID, mete
 	if err != nil {
 		return nil, 0, err
 	}
-	s := newScan(definitions, in)
+	counts, err := c.count(ctx, ledger, subscription, meter, position, newScan(definitions, in))
+	return counts, position, err
+}
+
+func (c Counter) count(ctx context.Context, ledger, subscription uuid.UUID, meter string, position int64, s *scan) ([]Count, error) {
 	for after := (uuid.UUID{}); ; {
 		licenses, err := c.Reads.UsageLicenses(ctx, ledger, subscription, meter, s.oldest(), after)
 		if err != nil {
-			return nil, 0, err
+			return nil, err
 		}
 		for _, license := range licenses {
 			if err := c.read(ctx, ledger, usage.StreamID(license, meter), position, s); err != nil {
-				return nil, 0, err
+				return nil, err
 			}
 		}
 		if len(licenses) < projections.MaxLimit {
-			return s.counts(), position, nil
+			return s.counts(), nil
 		}
 		after = licenses[len(licenses)-1]
 	}

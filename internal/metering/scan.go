@@ -146,6 +146,7 @@ func (s *scan) counts() []Count {
 	}
 	for _, p := range s.parts {
 		all[p.of].Quantity.Add(all[p.of].Quantity, p.result(s.periods[p.of]))
+		all[p.of].Aggregation, all[p.of].CarriesOver = p.how, p.carries
 		all[p.of].Records += int64(p.tally.Records())
 	}
 	for i := range all {
