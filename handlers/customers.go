@@ -17,6 +17,9 @@ func (a *API) customerRoutes() []Route {
 		{Method: "GET", Path: "/customers", Scope: ScopeCustomersRead, Serve: a.listCustomers},
 		{Method: "GET", Path: "/customers/{uuid}", Scope: ScopeCustomersRead, Serve: a.readCustomer},
 		{Method: "PUT", Path: "/customers/{uuid}", Scope: ScopeCustomersWrite, Serve: a.changeCustomer},
+		{Method: "GET", Path: "/customers/{uuid}/payment-method", Scope: ScopeCustomersRead, Serve: a.readPaymentMethod},
+		{Method: "PUT", Path: "/customers/{uuid}/payment-method", Scope: ScopeCustomersWrite, Serve: a.setPaymentMethod},
+		{Method: "DELETE", Path: "/customers/{uuid}/payment-method", Scope: ScopeCustomersWrite, Serve: a.removePaymentMethod},
 	}
 }
 

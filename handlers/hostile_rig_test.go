@@ -53,6 +53,7 @@ func newAttack(t *testing.T) *attack {
 	a.coupon = a.call(t, a.test, "POST", "/coupons", `{"code":"TEN","percentOff":10,"duration":"forever"}`).want(201).text("uuid")
 	a.rate = a.call(t, a.test, "POST", "/tax-rates", `{"name":"VAT","percentage":19}`).want(201).text("uuid")
 	a.customer = a.call(t, a.test, "POST", "/customers", `{"name":"Ada","currency":"EUR"}`).want(201).text("uuid")
+	a.call(t, a.test, "PUT", "/customers/"+a.customer+"/payment-method", `{"provider":"manual","outcome":"succeeds"}`).want(200)
 	a.table = a.call(t, a.test, "POST", "/pricing-tables", `{"productUuid":"`+a.product+`","name":"t"}`).want(201).text("uuid")
 	a.keyID = a.call(t, a.admin, "POST", "/organisations/"+a.org+"/keys", `{"mode":"test","name":"spare","scopes":["plans:read"]}`).want(201).text("id")
 	plan := `{"productUuid":"` + a.product + `","name":"p","displayName":"P","licenseType":"perSeat","pricingType":"paid","interval":"month","length":1,` +
@@ -83,6 +84,8 @@ func newAttack(t *testing.T) *attack {
 		"PUT /tax-rates/{uuid}":                     `{"percentage":7,"inclusive":false,"description":null}`,
 		"POST /customers":                           `{"name":"Bob","email":"bob@example.com","address":{"line1":"1 Elm St","line2":"b","city":"Ulm","state":"BW","postalCode":"89073","country":"de"},"currency":"EUR","timeZone":"Europe/Berlin","taxRates":["` + a.rate + `"],"taxExempt":{"reason":"reverse charge"},"externalId":"bob-1","metadata":{"tier":"gold"}}`,
 		"PUT /customers/{uuid}":                     `{"name":"Other","address":{"city":"Ulm"},"taxRates":["` + a.rate + `"],"taxExempt":{"reason":"none"},"metadata":{"a":"b"}}`,
+		"PUT /customers/{uuid}/payment-method":      `{"provider":"manual","outcome":"fails"}`,
+		"DELETE /customers/{uuid}/payment-method":   "",
 		"POST /tax-rates/{uuid}/archive":            "",
 		"POST /subscriptions/{uuid}/coupon":         `{"code":"TEN"}`,
 		"POST /subscriptions":                       `{"planUuid":"` + a.seats + `","quantity":2,"granteeId":"ada"}`,

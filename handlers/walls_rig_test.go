@@ -84,6 +84,7 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 	feature := create("/features", `{"productUuid":"`+s.product+`","name":"size","displayName":"S","valueType":"enum","enumOptions":["a","b"]}`)
 	external := "external " + uuid.NewString()
 	customer := create("/customers", `{"currency":"EUR","externalId":"`+external+`"}`).text("uuid")
+	w.call(t, key, "PUT", "/customers/"+customer+"/payment-method", `{"provider":"manual","outcome":"succeeds"}`).want(200)
 	made := create("/subscriptions", `{"planUuid":"`+s.seats+`","customerUuid":"`+customer+`","quantity":3,"granteeId":"`+grantee+`"}`)
 	meter := "meter " + uuid.NewString()
 	own := things{"product": s.product, "plan": s.seats, "capability": s.capability, "subscription": sub, "feature": feature.text("uuid"), "grantee": grantee,

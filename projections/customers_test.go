@@ -42,6 +42,13 @@ func TestCustomerRows(t *testing.T) {
 	require.Equal(t, []int64{3, 4}, []int64{row.Version, row.Position})
 	require.Equal(t, day(1), row.CreatedAt.UTC())
 
+	// A payment method is no column, and moves the version that If-Match speaks of.
+	do(1, 3, customer.PaymentMethodSet{PaymentMethod: customer.PaymentMethod{Provider: "manual", Outcome: "fails"}}, customer.PaymentMethodRemoved{})
+	row, err = reads.Customer(t.Context(), ledger, id(1))
+	require.NoError(t, err)
+	require.Equal(t, []int64{5, 6}, []int64{row.Version, row.Position})
+	require.Equal(t, "ada@example.com", *row.Email)
+
 	of := func(ledger uuid.UUID, f CustomerFilter, k Keyset) (ids []uuid.UUID) {
 		t.Helper()
 		all, err := reads.Customers(t.Context(), ledger, f, k)

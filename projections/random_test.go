@@ -165,7 +165,7 @@ func (d *drawn) bill() {
 		about := func(text string) domain.Personal { return domain.About(customer.Subject(of), text) }
 		return []customer.Contact{{}, {Name: about("Ada"), Email: about("ada@example.com")}, {Address: customer.Address{City: about("Ulm"), Country: about("DE")}}}[d.pick("contact", 3)]
 	}
-	what := d.pick("what", 4)
+	what := d.pick("what", 5)
 	if len(d.buyers) == 0 || what == 0 {
 		of := d.id()
 		d.buyers = append(d.buyers, of)
@@ -178,6 +178,8 @@ func (d *drawn) bill() {
 		d.add(of, customer.Changed{Fields: fields})
 	case 2:
 		d.add(of, customer.ContactChanged{Contact: contact(of)})
+	case 4:
+		d.add(of, []domain.Event{customer.PaymentMethodSet{PaymentMethod: customer.PaymentMethod{Provider: "manual", Outcome: "fails"}}, customer.PaymentMethodRemoved{}}[:1+d.pick("removed", 2)]...)
 	case 3:
 		rate := catalog.TaxRateFields{Name: "VAT", Percentage: decimal.New(int64(d.pick("percent", 1_000_000)), -4), Inclusive: d.pick("inclusive", 2) == 0}
 		d.add(d.id(), []domain.Event{catalog.TaxRateCreated{TaxRateFields: rate}, catalog.TaxRateChanged{TaxRateFields: rate}, catalog.TaxRateArchived{}}[:1+d.pick("later", 3)]...)

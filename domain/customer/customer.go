@@ -13,8 +13,9 @@ import (
 // Customer is the fold of a customer's stream.
 type Customer struct {
 	domain.Record
-	Fields  Fields
-	Contact Contact
+	Fields        Fields
+	Contact       Contact
+	PaymentMethod *PaymentMethod // nil: none
 }
 
 // Apply implements domain.State.
@@ -26,6 +27,10 @@ func (c *Customer) Apply(e domain.Event) {
 		c.Fields = e.Fields
 	case ContactChanged:
 		c.Contact = e.Contact
+	case PaymentMethodSet:
+		c.PaymentMethod = &e.PaymentMethod
+	case PaymentMethodRemoved:
+		c.PaymentMethod = nil
 	}
 }
 

@@ -1,6 +1,6 @@
 // Package customer is who is billed: in which currency, by which clock, with which taxes. Each customer is a stream.
 //
-// Vocabulary: customer, contact (name, e-mail, address), tax rate, exemption, external id, metadata.
+// Vocabulary: customer, contact (name, e-mail, address), tax rate, exemption, external id, metadata, payment method.
 //
 // Rules:
 //
@@ -9,6 +9,7 @@
 //	K2 The currency stays: what was billed in it is owed in it.
 //	K3 Tax rates exist and are not archived when a customer gets them; one that is archived later stays.
 //	K4 An external id is unique in the ledger for ever, also when it was given up.
+//	K5 A customer has one payment method or none. Setting the same again makes no event.
 package customer
 
 import (
@@ -59,14 +60,24 @@ type (
 	ContactChanged struct{ Contact }
 )
 
+// PaymentMethodSet is how the customer pays from now on, PaymentMethodRemoved that there is no way any more.
+type (
+	PaymentMethodSet     struct{ PaymentMethod }
+	PaymentMethodRemoved struct{}
+)
+
 func (Created) EventType() string        { return "customer.created.v1" }
 func (Changed) EventType() string        { return "customer.changed.v1" }
 func (ContactChanged) EventType() string { return "customer.contact_changed.v1" }
 
+func (PaymentMethodSet) EventType() string     { return "customer.payment_method_set.v1" }
+func (PaymentMethodRemoved) EventType() string { return "customer.payment_method_removed.v1" }
+
 // Vocabulary is the aggregate for the log's codec.
 func Vocabulary() domain.Vocabulary {
 	return domain.Vocabulary{Kind: "customer", New: func() domain.State { return &Customer{} }, Events: []domain.EventType{
-		domain.Named[Created](), domain.Named[Changed](), domain.Named[ContactChanged]()}}
+		domain.Named[Created](), domain.Named[Changed](), domain.Named[ContactChanged](),
+		domain.Named[PaymentMethodSet](), domain.Named[PaymentMethodRemoved]()}}
 }
 
 // Subject is whom a customer's personal fields are about, for erasure.

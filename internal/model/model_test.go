@@ -112,7 +112,7 @@ func TestEveryCommandIsWalked(t *testing.T) {
 			case "organisation.Create": // the keeper makes it, with keys of its own
 			case "catalog.CreatePricingTable", "catalog.ChangePricingTable", "catalog.ArchivePricingTable": // nothing else depends on them
 			case "catalog.CreateTaxRate", "catalog.ChangeTaxRate", "catalog.ArchiveTaxRate",
-				"customer.Create", "customer.Change": // nothing that is walked depends on them
+				"customer.Create", "customer.Change", "customer.SetPaymentMethod", "customer.RemovePaymentMethod": // nothing that is walked depends on them
 			case "rbac.CreatePermission", "rbac.ChangePermission", "rbac.DeletePermission", "rbac.CreateRole", "rbac.ChangeRole", "rbac.DeleteRole",
 				"rbac.CreateUser", "rbac.ChangeUser", "rbac.DeleteUser": // no other aggregate knows of them
 			case "organisation.AcknowledgeRestore": // any database that went back may be accepted: there is nothing to decide
