@@ -50,7 +50,7 @@ func (a *API) Caches() map[string]func() cache.Stats {
 // Dialect is the API as the server mounts it.
 func (a *API) Dialect() *Dialect {
 	d := &Dialect{Name: "ledger", Refuse: Problem, JSONOnly: true}
-	for _, routes := range [][]Route{a.accessRoutes(), a.catalogRoutes(), a.customerRoutes(), a.subscriptionRoutes(), a.usageRoutes(), a.eventRoutes(), a.clockRoutes(), a.settingsRoutes()} {
+	for _, routes := range [][]Route{a.accessRoutes(), a.catalogRoutes(), a.customerRoutes(), a.invoiceRoutes(), a.subscriptionRoutes(), a.usageRoutes(), a.eventRoutes(), a.clockRoutes(), a.settingsRoutes()} {
 		d.Routes = append(d.Routes, routes...)
 	}
 	for i, route := range d.Routes {
@@ -142,13 +142,19 @@ func readPersonal(dec *jsontext.Decoder, p *domain.Personal) error {
 // at begins a read: it waits for what this process wrote, and for Ledger-Min-Position if that is sent,
 // and says in the answer's headers how far the rows are.
 func (a *API) at(w http.ResponseWriter, r *http.Request) error {
+	_, err := a.reached(w, r)
+	return err
+}
+
+// reached is at, and answers the position.
+func (a *API) reached(w http.ResponseWriter, r *http.Request) (int64, error) {
 	least, err := MinPosition(r)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	position, err := a.Reads.At(r.Context(), CallerOf(r).Ledger, least)
 	w.Header().Set("Ledger-Position", strconv.FormatInt(position, 10))
-	return err
+	return position, err
 }
 
 // MinPosition reads Ledger-Min-Position, 0 without it. Malformed: bad_min_position.

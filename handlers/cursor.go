@@ -67,20 +67,32 @@ type page struct {
 
 // keyset reads limit and cursor of a list in order of id.
 func (a *API) keyset(q *Query, r *http.Request) projections.Keyset {
-	k := projections.Keyset{Limit: int(q.Int("limit", Min(1), Max(mostLimit)))}
-	if q.Get("limit").Absent() {
-		k.Limit = defaultLimit
-	}
-	a.cursors.read(q, r, &k.After)
+	var k projections.Keyset
+	k.Limit = a.part(q, r, &k.After)
 	return k
 }
 
-// list answers the first k.Limit of items, which were read with one more to know whether there are any.
+// part reads limit, and what a cursor says into after.
+func (a *API) part(q *Query, r *http.Request, after any) (limit int) {
+	limit = int(q.Int("limit", Min(1), Max(mostLimit)))
+	if q.Get("limit").Absent() {
+		limit = defaultLimit
+	}
+	a.cursors.read(q, r, after)
+	return limit
+}
+
+// listPage answers the first k.Limit of items, which were read with one more to know whether there are any.
 func listPage[T any](a *API, w http.ResponseWriter, r *http.Request, k projections.Keyset, items []T, id func(T) uuid.UUID, out func(T) any) error {
+	return listBy(a, w, r, k.Limit, items, id, out)
+}
+
+// listBy is listPage for a list in order of something else, which mark tells of an item.
+func listBy[T, M any](a *API, w http.ResponseWriter, r *http.Request, limit int, items []T, mark func(T) M, out func(T) any) error {
 	p := page{}
-	if len(items) > k.Limit {
-		items = items[:k.Limit]
-		next, err := a.cursors.make(r, id(items[k.Limit-1]))
+	if len(items) > limit {
+		items = items[:limit]
+		next, err := a.cursors.make(r, mark(items[limit-1]))
 		if err != nil {
 			return err
 		}

@@ -18,6 +18,7 @@ type attack struct {
 	*rig
 	shop
 	sub, feature, meter, coupon, rate, customer, table, keyID string
+	invoice                                                   billed // open
 	writes                                                    []write
 }
 
@@ -54,6 +55,7 @@ func newAttack(t *testing.T) *attack {
 	a.rate = a.call(t, a.test, "POST", "/tax-rates", `{"name":"VAT","percentage":19}`).want(201).text("uuid")
 	a.customer = a.call(t, a.test, "POST", "/customers", `{"name":"Ada","currency":"EUR"}`).want(201).text("uuid")
 	a.call(t, a.test, "PUT", "/customers/"+a.customer+"/payment-method", `{"provider":"manual","outcome":"succeeds"}`).want(200)
+	a.invoice = a.open(t, a.test, a.customer, "EUR", 1000, 500)
 	a.table = a.call(t, a.test, "POST", "/pricing-tables", `{"productUuid":"`+a.product+`","name":"t"}`).want(201).text("uuid")
 	a.keyID = a.call(t, a.admin, "POST", "/organisations/"+a.org+"/keys", `{"mode":"test","name":"spare","scopes":["plans:read"]}`).want(201).text("id")
 	plan := `{"productUuid":"` + a.product + `","name":"p","displayName":"P","licenseType":"perSeat","pricingType":"paid","interval":"month","length":1,` +
@@ -86,6 +88,11 @@ func newAttack(t *testing.T) *attack {
 		"PUT /customers/{uuid}":                     `{"name":"Other","address":{"city":"Ulm"},"taxRates":["` + a.rate + `"],"taxExempt":{"reason":"none"},"metadata":{"a":"b"}}`,
 		"PUT /customers/{uuid}/payment-method":      `{"provider":"manual","outcome":"fails"}`,
 		"DELETE /customers/{uuid}/payment-method":   "",
+		"POST /invoices/{uuid}/finalize":            "",
+		"POST /invoices/{uuid}/void":                "",
+		"POST /invoices/{uuid}/uncollectible":       "",
+		"POST /invoices/{uuid}/payments":            `{"amount":1,"method":"wire","reference":"R 1","paidAt":"2026-05-01T00:00:00Z"}`,
+		"POST /invoices/{uuid}/credit-notes":        `{"lines":[{"lineUuid":"` + a.invoice.lines[0] + `","amount":1}],"reason":"an outage"}`,
 		"POST /tax-rates/{uuid}/archive":            "",
 		"POST /subscriptions/{uuid}/coupon":         `{"code":"TEN"}`,
 		"POST /subscriptions":                       `{"planUuid":"` + a.seats + `","quantity":2,"granteeId":"ada"}`,
@@ -131,7 +138,7 @@ func newAttack(t *testing.T) *attack {
 
 // fill puts ids of what there is into a route's path.
 func (a *attack) fill(pattern string) string {
-	ids := map[string]string{"products": a.product, "plans": a.seats, "features": a.feature, "capabilities": a.capability, "meters": a.meter, "coupons": a.coupon, "tax-rates": a.rate, "customers": a.customer, "pricing-tables": a.table,
+	ids := map[string]string{"products": a.product, "plans": a.seats, "features": a.feature, "capabilities": a.capability, "meters": a.meter, "coupons": a.coupon, "tax-rates": a.rate, "customers": a.customer, "invoices": a.invoice.uuid, "pricing-tables": a.table,
 		"subscriptions": a.sub, "tasks": a.sub, "organisations": a.org}
 	return strings.NewReplacer("{uuid}", ids[strings.Split(pattern, "/")[1]], "{id}", a.keyID, "{position:[0-9]+}", "1").Replace(pattern)
 }

@@ -74,14 +74,16 @@ type taxBody struct {
 }
 
 type creditNoteBody struct {
-	UUID       uuid.UUID          `json:"uuid"`
-	Number     string             `json:"number"`
-	Reason     *string            `json:"reason"`
-	Amount     int64              `json:"amount"` // of the lines, taxes included
-	LowersDebt int64              `json:"lowersDebt"`
-	ToBalance  int64              `json:"toBalance"`
-	Lines      []creditedLineBody `json:"lines"`
-	IssuedAt   time.Time          `json:"issuedAt"`
+	UUID        uuid.UUID          `json:"uuid"`
+	InvoiceUUID uuid.UUID          `json:"invoiceUuid"`
+	Number      string             `json:"number"`
+	Currency    string             `json:"currency"`
+	Reason      *string            `json:"reason"`
+	Amount      int64              `json:"amount"` // of the lines, taxes included
+	LowersDebt  int64              `json:"lowersDebt"`
+	ToBalance   int64              `json:"toBalance"`
+	Lines       []creditedLineBody `json:"lines"`
+	IssuedAt    time.Time          `json:"issuedAt"`
 }
 
 type creditedLineBody struct {
@@ -105,7 +107,7 @@ func invoiceOut(v invoice.View) invoiceBody {
 		UUID: v.ID, Number: textOrNull(v.Number), Status: v.Status, CustomerUUID: d.CustomerID, SubscriptionUUID: d.SubscriptionID, Currency: d.Currency,
 		Reason: d.Reason, Period: d.Period, IssuedAt: v.IssuedAt, DueAt: v.DueAt, Subtotal: d.Subtotal, DiscountTotal: d.DiscountTotal, TaxTotal: d.TaxTotal,
 		Total: d.Total, BalanceApplied: v.BalanceApplied, AmountDue: v.AmountDue, AmountPaid: v.AmountPaid, Lines: each(d.Lines, lineOut),
-		CreditNotes: each(v.CreditNotes, creditNoteOut), Payments: each(v.Payments, paymentOut), Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
+		CreditNotes: each(v.CreditNotes, func(n invoice.CreditNote) creditNoteBody { return creditNoteOut(v, n) }), Payments: each(v.Payments, paymentOut), Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 	}
 	if d.TaxExempt != "" {
 		out.TaxExempt = &exemption{d.TaxExempt}
@@ -143,8 +145,8 @@ func plainQuantity(q string) string {
 	return q
 }
 
-func creditNoteOut(n invoice.CreditNote) creditNoteBody {
-	return creditNoteBody{n.CreditNoteID, n.Number, textOrNull(n.Reason), n.Amount, n.LowersDebt, n.ToBalance,
+func creditNoteOut(of invoice.View, n invoice.CreditNote) creditNoteBody {
+	return creditNoteBody{n.CreditNoteID, of.ID, n.Number, of.Drafted.Currency, textOrNull(n.Reason), n.Amount, n.LowersDebt, n.ToBalance,
 		each(n.Lines, func(l invoice.CreditedLine) creditedLineBody { return creditedLineBody{l.LineID, l.Amount, l.Tax} }), n.IssuedAt}
 }
 

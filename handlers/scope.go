@@ -25,6 +25,8 @@ const (
 	ScopeEventsRead         = "events:read"
 	ScopeCustomersRead      = "customers:read"
 	ScopeCustomersWrite     = "customers:write"
+	ScopeInvoicesRead       = "invoices:read"
+	ScopeInvoicesWrite      = "invoices:write"
 	ScopeRBACRead           = "rbac:read"
 	ScopeRBACWrite          = "rbac:write"
 )

@@ -19,12 +19,8 @@ func (a *API) subscriptionHistory(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	limit := int(q.Int("limit", Min(1), Max(mostLimit)))
-	if q.Get("limit").Absent() {
-		limit = defaultLimit
-	}
 	var after int64
-	a.cursors.read(q, r, &after)
+	limit := a.part(q, r, &after)
 	q.Strict()
 	if err := q.Err(); err != nil {
 		return err

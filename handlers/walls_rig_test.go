@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/organisation"
 	"github.com/subledger/subledger/handlers"
 )
@@ -24,16 +25,16 @@ var named = map[string]string{
 	"productUuid": "product", "planUuid": "plan", "capabilities": "capability", "featureUuid": "feature", "enumValueUuid": "option",
 	"meter": "meterKey", "licenseUuid": "license", "subscriptionUuid": "subscription", "records/granteeId": "grantee",
 	"stream": "subscription", "actor": "actor", "requestId": "requestId",
-	"granteeId": "", "customerUuid": "customer", "taxRates": "tax-rate", "GET /customers/externalId": "externalId", "externalId": "", "organisationPaymentIntegrationUuid": "", "paddlePlanId": "",
+	"granteeId": "", "customerUuid": "customer", "lineUuid": "line", "taxRates": "tax-rate", "GET /customers/externalId": "externalId", "externalId": "", "organisationPaymentIntegrationUuid": "", "paddlePlanId": "",
 	"coupon": "couponCode", "products": "product", "featuredPlanUuid": "plan", "POST /subscriptions/{uuid}/coupon/code": "couponCode",
 	"prices/meter": "", // a key that a meter of this ledger may get later
 }
 
 // unnamed are texts, numbers and choices that name nothing. What is not a string in the document is none anyway.
-var unnamed = strings.Fields(`active aggregation anchorAt appType at billing carriesOver city country credit currency default defaultValue delayMs description draftHours
+var unnamed = strings.Fields(`active amount aggregation anchorAt appType at billing carriesOver city country credit currency default defaultValue delayMs description draftHours
 	displayName email environment enumOptions evalDays evaluation expiresAt failures from graceDaysPastDue includedSeats inclusive increment decrement interval invoiceDaysUntilDue isUnlimited
-	isUsage key kind lateUsageHours length licenseType line1 line2 logoUrl maxSeatAmount maxUsage minUsage metadata minimumAmount mode name now outcome overlap owner paid perSeatAmount
-	planType postalCode price percentOff amountOff duration durationPeriods title text theme featureOrder customTheme maxRedemptions redeemBy endsAt code prorationMode proration provider pricePerUnit quantity reason salablePlan scopes showUnlimited slug sortOrder startAt state status
+	isUsage key kind lateUsageHours length licenseType line1 line2 logoUrl maxSeatAmount maxTotal maxUsage minUsage metadata method minTotal minimumAmount mode name now outcome overlap owner paid paidAt perSeatAmount
+	planType postalCode price percentOff amountOff duration durationPeriods title text theme featureOrder customTheme maxRedemptions redeemBy endsAt code prorationMode proration provider pricePerUnit quantity reason reference salablePlan scopes showUnlimited slug sortOrder startAt state status
 	timeZone to trialDays trialEnd trialEndsWithoutPayment type unitAmount flatAmount upTo packageSize percentage freeUnits value valueType variableName visibility when zeroInvoices
 	pricingType after limit cursor dryRun assigned`) // cursors, and ids in paths and headers, have tests of their own below
 
@@ -62,6 +63,7 @@ func newWalls(t *testing.T) *walls {
 	w := &walls{attack: newAttack(t), others: map[string]things{}, keys: map[string]string{}}
 	w.own = w.stock(t, w.test, w.shop, w.sub, "ada of ours")
 	w.own["key"], w.own["organisation"] = w.keyID, w.org
+	w.own["invoice"], w.own["line"] = w.invoice.uuid, w.invoice.lines[0] // that the good bodies are about
 	beta := w.call(t, w.admin, "POST", "/organisations", `{"name":"Beta"}`).want(201).text("uuid")
 	w.keys["another organisation"] = w.issue(t, beta, "test", ``, w.scopes("")...).text("secret")
 	w.keys["the other mode"] = w.live
@@ -89,6 +91,11 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 	meter := "meter " + uuid.NewString()
 	own := things{"product": s.product, "plan": s.seats, "capability": s.capability, "subscription": sub, "feature": feature.text("uuid"), "grantee": grantee,
 		"option": feature.text("enumOptions", 0, "uuid"), "requestId": made.header.Get("Request-Id"), "meterKey": meter, "customer": customer, "externalId": external}
+	for range 2 {
+		billed := w.draft(t, customer, "EUR", invoice.Line{Amount: 1000, SubscriptionID: uuid.MustParse(sub)})
+		w.call(t, key, "POST", billed.path("/finalize"), "").want(200)
+		own["invoice"], own["line"] = billed.uuid, billed.lines[0]
+	}
 	own["meter"] = create("/meters", `{"key":"`+meter+`"}`).text("uuid")
 	code := "code " + uuid.NewString()
 	own["coupon"], own["couponCode"] = create("/coupons", `{"code":"`+code+`","percentOff":10,"duration":"forever"}`).text("uuid"), code
@@ -293,7 +300,7 @@ func (w *walls) beside() map[string]string {
 	return map[string]string{
 		"POST /features/0/featureUuid": `{"enumValueUuid":"` + w.own["option"] + `"}`, "PUT /features/0/featureUuid": `{"enumValueUuid":"` + w.own["option"] + `"}`,
 		"POST /features/0/enumValueUuid": `{"featureUuid":"` + w.own["feature"] + `"}`, "PUT /features/0/enumValueUuid": `{"featureUuid":"` + w.own["feature"] + `"}`,
-		"POST /records/0/licenseUuid": record, "POST /records/0/subscriptionUuid": record,
+		"POST /lines/0/lineUuid": `{"amount":1}`, "POST /records/0/licenseUuid": record, "POST /records/0/subscriptionUuid": record,
 		"POST /records/0/meter":     `{"key":"u","quantity":1,"subscriptionUuid":"` + w.own["subscription"] + `"}`,
 		"POST /records/0/granteeId": `{"key":"u","quantity":1,"planUuid":"` + w.own["plan"] + `"}`,
 		"POST /records/0/planUuid":  `{"key":"u","quantity":1,"granteeId":"` + w.own["grantee"] + `"}`,

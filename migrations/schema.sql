@@ -20,6 +20,29 @@ COMMENT ON TABLE public.api_keys IS 'Look-up from the SHA-256 of an API key to i
 
 COMMENT ON COLUMN public.api_keys.ended_at IS 'From then on it opens nothing: revoked, or the end of a roll''s overlap. May lie ahead.';
 
+CREATE TABLE public.balances (
+    ledger_id uuid NOT NULL,
+    owner_id uuid NOT NULL,
+    currency text NOT NULL COLLATE pg_catalog."C",
+    amount bigint NOT NULL,
+    owed bigint NOT NULL,
+    "position" bigint NOT NULL,
+    updated_at timestamp with time zone NOT NULL
+)
+WITH (fillfactor='70');
+
+ALTER TABLE ONLY public.balances FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.balances IS 'What payers have in their favour and what they owe, in each currency.';
+
+COMMENT ON COLUMN public.balances.owner_id IS 'customers.id; of an invoice without a customer subscriptions.id, or invoices.id without either.';
+
+COMMENT ON COLUMN public.balances.amount IS 'Credit that pays coming invoices; never below 0.';
+
+COMMENT ON COLUMN public.balances.owed IS 'Sum of invoices.amount_due.';
+
+COMMENT ON COLUMN public.balances."position" IS 'Of the event that changed it last.';
+
 CREATE TABLE public.capabilities (
     ledger_id uuid NOT NULL,
     id uuid NOT NULL,
@@ -109,6 +132,45 @@ COMMENT ON TABLE public.coupons IS 'Coupons at their newest event; what was rede
 COMMENT ON COLUMN public.coupons.redemptions IS 'How often it was put on a subscription; taking it off again gives none back.';
 
 COMMENT ON COLUMN public.coupons.fields IS 'catalog.CouponFields.';
+
+CREATE TABLE public.credit_notes (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    number text NOT NULL COLLATE pg_catalog."C",
+    invoice_id uuid NOT NULL,
+    customer_id uuid,
+    currency text NOT NULL COLLATE pg_catalog."C",
+    reason text NOT NULL COLLATE pg_catalog."C",
+    amount bigint NOT NULL,
+    tax_total bigint NOT NULL,
+    lowers_debt bigint NOT NULL,
+    to_balance bigint NOT NULL,
+    lines jsonb NOT NULL,
+    issued_at timestamp with time zone NOT NULL,
+    "position" bigint NOT NULL
+);
+
+ALTER TABLE ONLY public.credit_notes FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.credit_notes IS 'Credit notes: parts of finalised invoices that are not asked for after all.';
+
+COMMENT ON COLUMN public.credit_notes.number IS 'CN-000001 and so on, without a gap.';
+
+COMMENT ON COLUMN public.credit_notes.invoice_id IS 'invoices.id.';
+
+COMMENT ON COLUMN public.credit_notes.customer_id IS 'The invoice''s.';
+
+COMMENT ON COLUMN public.credit_notes.amount IS 'Taxes included; lowers_debt + to_balance.';
+
+COMMENT ON COLUMN public.credit_notes.tax_total IS 'The tax in it.';
+
+COMMENT ON COLUMN public.credit_notes.lowers_debt IS 'So much less was due.';
+
+COMMENT ON COLUMN public.credit_notes.to_balance IS 'The rest: it was paid already, and went to the balance.';
+
+COMMENT ON COLUMN public.credit_notes.lines IS '[{line_id, amount, tax}]: line_id is invoice_lines.id, amount with tax.';
+
+COMMENT ON COLUMN public.credit_notes."position" IS 'Of its event.';
 
 CREATE TABLE public.customers (
     ledger_id uuid NOT NULL,
@@ -214,6 +276,156 @@ CREATE TABLE public.installation (
 
 COMMENT ON TABLE public.installation IS 'One row: which ledger is the system ledger, and a value that only the right master key opens.';
 
+CREATE TABLE public.invoice_lines (
+    ledger_id uuid NOT NULL,
+    invoice_id uuid NOT NULL,
+    line_number integer NOT NULL,
+    id uuid NOT NULL,
+    kind text NOT NULL COLLATE pg_catalog."C",
+    description text NOT NULL COLLATE pg_catalog."C",
+    subscription_id uuid NOT NULL,
+    plan_id uuid NOT NULL,
+    plan_version integer NOT NULL,
+    product_id uuid NOT NULL,
+    price_key text NOT NULL COLLATE pg_catalog."C",
+    quantity text NOT NULL COLLATE pg_catalog."C",
+    unit_amount numeric,
+    amount bigint NOT NULL,
+    discount_amount bigint NOT NULL,
+    tax_amount bigint NOT NULL,
+    net_amount bigint NOT NULL,
+    gross_amount bigint NOT NULL,
+    period_start timestamp with time zone NOT NULL,
+    period_end timestamp with time zone NOT NULL,
+    share jsonb NOT NULL,
+    proration_mode text NOT NULL COLLATE pg_catalog."C",
+    reverses uuid,
+    discounts jsonb NOT NULL,
+    taxes jsonb NOT NULL,
+    events jsonb NOT NULL,
+    CONSTRAINT invoice_lines_unit_amount_check CHECK ((unit_amount <> 'NaN'::numeric))
+);
+
+ALTER TABLE ONLY public.invoice_lines FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.invoice_lines IS 'Lines of invoices. A draft''s are replaced until it is finalised. Amounts are minor units of the invoice''s currency; credits are negative.';
+
+COMMENT ON COLUMN public.invoice_lines.invoice_id IS 'invoices.id.';
+
+COMMENT ON COLUMN public.invoice_lines.line_number IS 'Place on the invoice, from 1.';
+
+COMMENT ON COLUMN public.invoice_lines.kind IS 'period, prorationCredit, prorationDebit, usage, adjustment, minimum.';
+
+COMMENT ON COLUMN public.invoice_lines.quantity IS 'A decimal or, where it is none, a fraction such as 23/3.';
+
+COMMENT ON COLUMN public.invoice_lines.unit_amount IS 'Minor units, with as many places as the price has; null: the price has tiers.';
+
+COMMENT ON COLUMN public.invoice_lines.amount IS 'Before discounts and taxes.';
+
+COMMENT ON COLUMN public.invoice_lines.discount_amount IS 'Sum of discounts.';
+
+COMMENT ON COLUMN public.invoice_lines.tax_amount IS 'Sum of taxes.';
+
+COMMENT ON COLUMN public.invoice_lines.net_amount IS 'What is earned: amount - discounts - the taxes that the price includes.';
+
+COMMENT ON COLUMN public.invoice_lines.gross_amount IS 'What is asked for: net_amount + tax_amount.';
+
+COMMENT ON COLUMN public.invoice_lines.period_start IS 'Of the service, included.';
+
+COMMENT ON COLUMN public.invoice_lines.period_end IS 'Excluded.';
+
+COMMENT ON COLUMN public.invoice_lines.share IS '{part, whole}: of the price''s own period.';
+
+COMMENT ON COLUMN public.invoice_lines.reverses IS 'invoice_lines.id of the line that a credit takes back a part of.';
+
+COMMENT ON COLUMN public.invoice_lines.discounts IS '[{coupon_id, code, amount}].';
+
+COMMENT ON COLUMN public.invoice_lines.taxes IS '[{tax_rate_id, percentage, inclusive, taxable, amount}].';
+
+COMMENT ON COLUMN public.invoice_lines.events IS 'Positions of the events that it comes from.';
+
+CREATE TABLE public.invoices (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    number text COLLATE pg_catalog."C",
+    status text NOT NULL COLLATE pg_catalog."C",
+    customer_id uuid,
+    subscription_id uuid,
+    currency text NOT NULL COLLATE pg_catalog."C",
+    reason text NOT NULL COLLATE pg_catalog."C",
+    period_start timestamp with time zone,
+    period_end timestamp with time zone,
+    tax_exempt text COLLATE pg_catalog."C",
+    issued_at timestamp with time zone,
+    due_at timestamp with time zone,
+    dated_at timestamp with time zone NOT NULL,
+    line_count integer NOT NULL,
+    subtotal bigint NOT NULL,
+    discount_total bigint NOT NULL,
+    tax_total bigint NOT NULL,
+    total bigint NOT NULL,
+    balance_applied bigint NOT NULL,
+    amount_paid bigint NOT NULL,
+    credited bigint NOT NULL,
+    amount_due bigint NOT NULL,
+    drafted_position bigint NOT NULL,
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    created_at timestamp with time zone NOT NULL,
+    updated_at timestamp with time zone NOT NULL,
+    CONSTRAINT invoices_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'open'::text, 'paid'::text, 'void'::text, 'uncollectible'::text])))
+);
+
+ALTER TABLE ONLY public.invoices FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.invoices IS 'Invoices at their newest event. Amounts are minor units of the currency. A discarded draft stays, void and without a number.';
+
+COMMENT ON COLUMN public.invoices.number IS 'Given when it was finalised: INV-000001 and so on, without a gap; null for drafts.';
+
+COMMENT ON COLUMN public.invoices.status IS 'draft; open: something is due; paid: nothing is; void: taken back, its number stays; uncollectible: due, but nobody expects it.';
+
+COMMENT ON COLUMN public.invoices.customer_id IS 'Who pays: customers.id; null for a subscription without a customer.';
+
+COMMENT ON COLUMN public.invoices.subscription_id IS 'What it bills: subscriptions.id.';
+
+COMMENT ON COLUMN public.invoices.currency IS 'ISO 4217.';
+
+COMMENT ON COLUMN public.invoices.reason IS 'period, proration, cancel, manual.';
+
+COMMENT ON COLUMN public.invoices.period_start IS 'Of the period that it is for, included; null when it is for none.';
+
+COMMENT ON COLUMN public.invoices.period_end IS 'Excluded.';
+
+COMMENT ON COLUMN public.invoices.tax_exempt IS 'Why no tax was charged; null: tax was, as the rates say.';
+
+COMMENT ON COLUMN public.invoices.issued_at IS 'When it was finalised; null for drafts.';
+
+COMMENT ON COLUMN public.invoices.due_at IS 'By when it is to be paid; null for drafts.';
+
+COMMENT ON COLUMN public.invoices.dated_at IS 'issued_at, or when it was drafted while it is not issued.';
+
+COMMENT ON COLUMN public.invoices.line_count IS 'Rows in invoice_lines.';
+
+COMMENT ON COLUMN public.invoices.subtotal IS 'Sum of the lines'' amounts.';
+
+COMMENT ON COLUMN public.invoices.discount_total IS 'Sum of the lines'' discounts; positive: less to pay.';
+
+COMMENT ON COLUMN public.invoices.tax_total IS 'Sum of the lines'' taxes, those that prices include too.';
+
+COMMENT ON COLUMN public.invoices.total IS 'subtotal - discount_total + the taxes that prices do not include.';
+
+COMMENT ON COLUMN public.invoices.balance_applied IS 'What the payer''s balance paid; below 0: the whole of a negative total, by which the balance grew.';
+
+COMMENT ON COLUMN public.invoices.amount_paid IS 'Sum of payments.amount.';
+
+COMMENT ON COLUMN public.invoices.credited IS 'Sum of credit_notes.lowers_debt.';
+
+COMMENT ON COLUMN public.invoices.amount_due IS 'What is still to be paid: total - balance_applied - amount_paid - credited, never below 0; 0 while it is a draft or void.';
+
+COMMENT ON COLUMN public.invoices.drafted_position IS 'Of the event that made it; lists are in its order.';
+
+COMMENT ON COLUMN public.invoices.version IS 'Of the stream; the ETag.';
+
 CREATE TABLE public.ledgers (
     ledger_id uuid NOT NULL,
     organisation_id uuid NOT NULL,
@@ -306,6 +518,44 @@ COMMENT ON TABLE public.meters IS 'Meters at their newest event.';
 
 COMMENT ON COLUMN public.meters.fields IS 'catalog.MeterFields.';
 
+CREATE TABLE public.movements (
+    ledger_id uuid NOT NULL,
+    "position" bigint NOT NULL,
+    owner_id uuid NOT NULL,
+    currency text NOT NULL COLLATE pg_catalog."C",
+    kind text NOT NULL COLLATE pg_catalog."C",
+    document_id uuid NOT NULL,
+    number text COLLATE pg_catalog."C",
+    invoice_id uuid NOT NULL,
+    amount bigint NOT NULL,
+    change bigint NOT NULL,
+    owed bigint NOT NULL,
+    balance bigint NOT NULL,
+    at timestamp with time zone NOT NULL
+);
+
+ALTER TABLE ONLY public.movements FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.movements IS 'A payer''s statement: each document and each change of the balance, with what is owed after it.';
+
+COMMENT ON COLUMN public.movements."position" IS 'Of its event; the order of statements.';
+
+COMMENT ON COLUMN public.movements.owner_id IS 'As in balances.';
+
+COMMENT ON COLUMN public.movements.kind IS 'invoice, payment, creditNote, void, writeOff, balance.';
+
+COMMENT ON COLUMN public.movements.document_id IS 'Of the invoice, payment or credit note; of a change of the balance the invoice that caused it.';
+
+COMMENT ON COLUMN public.movements.number IS 'The invoice''s or the credit note''s.';
+
+COMMENT ON COLUMN public.movements.amount IS 'The document''s own: an invoice''s total, what was paid, credited, taken back or written off; by how much the balance changed.';
+
+COMMENT ON COLUMN public.movements.change IS 'By how much that changed what is owed.';
+
+COMMENT ON COLUMN public.movements.owed IS 'Afterwards, in this currency: the sum of change so far.';
+
+COMMENT ON COLUMN public.movements.balance IS 'In the payer''s favour afterwards, in this currency.';
+
 CREATE TABLE public.organisations (
     organisation_id uuid NOT NULL,
     name text NOT NULL,
@@ -321,6 +571,32 @@ CREATE TABLE public.organisations (
 );
 
 COMMENT ON TABLE public.organisations IS 'Look-up of organisations; private keys are encrypted with the master key.';
+
+CREATE TABLE public.payments (
+    ledger_id uuid NOT NULL,
+    id uuid NOT NULL,
+    invoice_id uuid NOT NULL,
+    customer_id uuid,
+    currency text NOT NULL COLLATE pg_catalog."C",
+    amount bigint NOT NULL,
+    method text NOT NULL COLLATE pg_catalog."C",
+    reference text NOT NULL COLLATE pg_catalog."C",
+    paid_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL,
+    "position" bigint NOT NULL
+);
+
+ALTER TABLE ONLY public.payments FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.payments IS 'Money that came for invoices.';
+
+COMMENT ON COLUMN public.payments.invoice_id IS 'invoices.id.';
+
+COMMENT ON COLUMN public.payments.customer_id IS 'The invoice''s.';
+
+COMMENT ON COLUMN public.payments.paid_at IS 'When it came, as whoever recorded it said.';
+
+COMMENT ON COLUMN public.payments."position" IS 'Of its event.';
 
 CREATE TABLE public.plan_buyers (
     ledger_id uuid NOT NULL,
@@ -841,6 +1117,9 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_pkey PRIMARY KEY (hash);
 
+ALTER TABLE ONLY public.balances
+    ADD CONSTRAINT balances_pkey PRIMARY KEY (ledger_id, owner_id, currency);
+
 ALTER TABLE ONLY public.capabilities
     ADD CONSTRAINT capabilities_pkey PRIMARY KEY (ledger_id, id);
 
@@ -855,6 +1134,9 @@ ALTER TABLE ONLY public.commands
 
 ALTER TABLE ONLY public.coupons
     ADD CONSTRAINT coupons_pkey PRIMARY KEY (ledger_id, id);
+
+ALTER TABLE ONLY public.credit_notes
+    ADD CONSTRAINT credit_notes_pkey PRIMARY KEY (ledger_id, id);
 
 ALTER TABLE ONLY public.customers
     ADD CONSTRAINT customers_pkey PRIMARY KEY (ledger_id, id);
@@ -874,6 +1156,12 @@ ALTER TABLE ONLY public.features
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (only_row);
 
+ALTER TABLE ONLY public.invoice_lines
+    ADD CONSTRAINT invoice_lines_pkey PRIMARY KEY (ledger_id, invoice_id, line_number);
+
+ALTER TABLE ONLY public.invoices
+    ADD CONSTRAINT invoices_pkey PRIMARY KEY (ledger_id, id);
+
 ALTER TABLE ONLY public.ledgers
     ADD CONSTRAINT ledgers_pkey PRIMARY KEY (ledger_id);
 
@@ -883,8 +1171,14 @@ ALTER TABLE ONLY public.licenses
 ALTER TABLE ONLY public.meters
     ADD CONSTRAINT meters_pkey PRIMARY KEY (ledger_id, id);
 
+ALTER TABLE ONLY public.movements
+    ADD CONSTRAINT movements_pkey PRIMARY KEY (ledger_id, "position");
+
 ALTER TABLE ONLY public.organisations
     ADD CONSTRAINT organisations_pkey PRIMARY KEY (organisation_id);
+
+ALTER TABLE ONLY public.payments
+    ADD CONSTRAINT payments_pkey PRIMARY KEY (ledger_id, id);
 
 ALTER TABLE ONLY public.plan_buyers
     ADD CONSTRAINT plan_buyers_pkey PRIMARY KEY (ledger_id, subscription_id);
@@ -961,11 +1255,27 @@ CREATE INDEX capabilities_by_product ON public.capabilities USING btree (ledger_
 
 CREATE INDEX coupons_by_code ON public.coupons USING btree (ledger_id, code);
 
+CREATE INDEX credit_notes_by_invoice ON public.credit_notes USING btree (ledger_id, invoice_id, "position");
+
+CREATE INDEX credit_notes_by_position ON public.credit_notes USING btree (ledger_id, "position");
+
 CREATE INDEX customers_by_external_id ON public.customers USING btree (ledger_id, external_id, id) WHERE (external_id IS NOT NULL);
 
 CREATE INDEX due_by_time ON public.due USING btree (ledger_id, due_at, stream_id, kind) WHERE (asleep IS NULL);
 
 CREATE INDEX features_by_product ON public.features USING btree (ledger_id, product_id, id);
+
+CREATE INDEX invoice_lines_by_id ON public.invoice_lines USING btree (ledger_id, id);
+
+CREATE INDEX invoices_by_customer ON public.invoices USING btree (ledger_id, customer_id, drafted_position) WHERE (customer_id IS NOT NULL);
+
+CREATE INDEX invoices_by_date ON public.invoices USING btree (ledger_id, dated_at, drafted_position);
+
+CREATE INDEX invoices_by_drafting ON public.invoices USING btree (ledger_id, drafted_position);
+
+CREATE INDEX invoices_by_status ON public.invoices USING btree (ledger_id, status, drafted_position);
+
+CREATE INDEX invoices_by_subscription ON public.invoices USING btree (ledger_id, subscription_id, drafted_position) WHERE (subscription_id IS NOT NULL);
 
 CREATE INDEX ledgers_by_organisation ON public.ledgers USING btree (organisation_id, ledger_id);
 
@@ -980,6 +1290,12 @@ CREATE INDEX licenses_by_purchaser ON public.licenses USING btree (ledger_id, pu
 CREATE INDEX licenses_by_subscription ON public.licenses USING btree (ledger_id, subscription_id, id) WHERE (subscription_id IS NOT NULL);
 
 CREATE INDEX meters_by_key ON public.meters USING btree (ledger_id, key, id);
+
+CREATE INDEX movements_by_owner ON public.movements USING btree (ledger_id, owner_id, "position");
+
+CREATE INDEX payments_by_invoice ON public.payments USING btree (ledger_id, invoice_id, "position");
+
+CREATE INDEX payments_by_position ON public.payments USING btree (ledger_id, "position");
 
 CREATE INDEX plans_by_product ON public.plans USING btree (ledger_id, product_id, id);
 
@@ -1031,9 +1347,13 @@ ALTER TABLE ONLY public.watermill_messages
 ALTER TABLE ONLY public.watermill_offsets
     ADD CONSTRAINT watermill_offsets_topic_fkey FOREIGN KEY (topic) REFERENCES public.watermill_topics(topic);
 
+CREATE POLICY app ON public.balances TO subledger_app USING (true) WITH CHECK (true);
+
 CREATE POLICY app ON public.capabilities TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.coupons TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.credit_notes TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.customers TO subledger_app USING (true) WITH CHECK (true);
 
@@ -1041,9 +1361,17 @@ CREATE POLICY app ON public.due TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.features TO subledger_app USING (true) WITH CHECK (true);
 
+CREATE POLICY app ON public.invoice_lines TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.invoices TO subledger_app USING (true) WITH CHECK (true);
+
 CREATE POLICY app ON public.licenses TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.meters TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.movements TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.payments TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.plan_buyers TO subledger_app USING (true) WITH CHECK (true);
 
@@ -1079,9 +1407,13 @@ CREATE POLICY app ON public.usage_schedules TO subledger_app USING (true) WITH C
 
 CREATE POLICY app ON public.usage_totals TO subledger_app USING (true) WITH CHECK (true);
 
+ALTER TABLE public.balances ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.capabilities ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.coupons ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.credit_notes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.customers ENABLE ROW LEVEL SECURITY;
 
@@ -1089,13 +1421,23 @@ ALTER TABLE public.due ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.features ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.invoice_lines ENABLE ROW LEVEL SECURITY;
+
+ALTER TABLE public.invoices ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.licenses ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.meters ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.movements ENABLE ROW LEVEL SECURITY;
+
+CREATE POLICY owner ON public.balances TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
 CREATE POLICY owner ON public.capabilities TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.coupons TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.credit_notes TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.customers TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
@@ -1103,9 +1445,17 @@ CREATE POLICY owner ON public.due TO subledger USING ((ledger_id = COALESCE((NUL
 
 CREATE POLICY owner ON public.features TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
+CREATE POLICY owner ON public.invoice_lines TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.invoices TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
 CREATE POLICY owner ON public.licenses TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.meters TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.movements TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.payments TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.plan_buyers TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
@@ -1141,6 +1491,8 @@ CREATE POLICY owner ON public.usage_schedules TO subledger USING ((ledger_id = C
 
 CREATE POLICY owner ON public.usage_totals TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
+ALTER TABLE public.payments ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.plan_buyers ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.plan_sales ENABLE ROW LEVEL SECURITY;
@@ -1157,9 +1509,13 @@ ALTER TABLE public.rbac_roles ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.rbac_users ENABLE ROW LEVEL SECURITY;
 
+CREATE POLICY reader ON public.balances FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
 CREATE POLICY reader ON public.capabilities FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.coupons FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.credit_notes FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.customers FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
@@ -1167,9 +1523,17 @@ CREATE POLICY reader ON public.due FOR SELECT TO subledger_reader USING ((ledger
 
 CREATE POLICY reader ON public.features FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
+CREATE POLICY reader ON public.invoice_lines FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.invoices FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
 CREATE POLICY reader ON public.licenses FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.meters FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.movements FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+CREATE POLICY reader ON public.payments FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.plan_buyers FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
@@ -1228,6 +1592,9 @@ GRANT USAGE ON SCHEMA public TO subledger_reader;
 
 GRANT SELECT,INSERT,UPDATE ON TABLE public.api_keys TO subledger_app;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.balances TO subledger_app;
+GRANT SELECT ON TABLE public.balances TO subledger_reader;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.capabilities TO subledger_app;
 GRANT SELECT ON TABLE public.capabilities TO subledger_reader;
 
@@ -1241,6 +1608,9 @@ GRANT SELECT,INSERT ON TABLE public.commands TO subledger_app;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.coupons TO subledger_app;
 GRANT SELECT ON TABLE public.coupons TO subledger_reader;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.credit_notes TO subledger_app;
+GRANT SELECT ON TABLE public.credit_notes TO subledger_reader;
+
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.customers TO subledger_app;
 GRANT SELECT ON TABLE public.customers TO subledger_reader;
 
@@ -1253,6 +1623,12 @@ GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.features TO subledger_app;
 GRANT SELECT ON TABLE public.features TO subledger_reader;
 
 GRANT SELECT ON TABLE public.installation TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.invoice_lines TO subledger_app;
+GRANT SELECT ON TABLE public.invoice_lines TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.invoices TO subledger_app;
+GRANT SELECT ON TABLE public.invoices TO subledger_reader;
 
 GRANT SELECT,INSERT ON TABLE public.ledgers TO subledger_app;
 
@@ -1276,7 +1652,13 @@ GRANT SELECT ON TABLE public.licenses TO subledger_reader;
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.meters TO subledger_app;
 GRANT SELECT ON TABLE public.meters TO subledger_reader;
 
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.movements TO subledger_app;
+GRANT SELECT ON TABLE public.movements TO subledger_reader;
+
 GRANT SELECT,INSERT,UPDATE ON TABLE public.organisations TO subledger_app;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.payments TO subledger_app;
+GRANT SELECT ON TABLE public.payments TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.plan_buyers TO subledger_app;
 GRANT SELECT ON TABLE public.plan_buyers TO subledger_reader;

@@ -60,7 +60,7 @@ func newModel(name string, fold Fold, tables ...table) *Model {
 
 // Models are all read models that reads are answered from.
 func Models() []*Model {
-	return []*Model{Catalog(), Subscriptions(), Licenses(), Usage(), Tasks(), Due(), RBAC(), PlanSales(), UsageRecords(), Customers()}
+	return []*Model{Catalog(), Subscriptions(), Licenses(), Usage(), Tasks(), Due(), RBAC(), PlanSales(), UsageRecords(), Customers(), Invoices()}
 }
 
 // Name implements Projection.

@@ -12,11 +12,14 @@ import (
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/customer"
+	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/period"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/task"
 	"github.com/subledger/subledger/domain/usage"
 	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/internal/ledgertest"
 )
 
 var grantees = []string{"", "ada", "bob", "cleo"}
@@ -31,6 +34,8 @@ type drawn struct {
 	subs   []*drawnSub
 	ad     []uuid.UUID // ad hoc licences that are not over
 	buyers []uuid.UUID // customers
+	book   *ledgertest.Ledger
+	bills  []uuid.UUID // invoices
 }
 
 type drawnSub struct {
@@ -61,19 +66,37 @@ func (d *drawn) terms() catalog.PlanTerms {
 
 // drawHistory makes about steps events of a ledger with products 1 and 2.
 func drawHistory(t *rapid.T, ledger uuid.UUID, steps int) []*eventstore.Recorded {
-	d := &drawn{t: t, ledger: ledger, h: newHistory(), now: day(1), n: 1000}
+	d := &drawn{t: t, ledger: ledger, h: newHistory(), now: day(1), n: 1000, book: ledgertest.New(t, day(1))}
 	for p := 1; p <= 2; p++ {
 		d.h.add(ledger, id(p), d.now, catalog.ProductCreated{ProductFields: catalog.ProductFields{Name: fmt.Sprint("p", p), DisplayName: "P", PaymentIntegration: "free"}})
 	}
 	for range steps {
 		d.now = d.now.Add(time.Duration(d.pick("hours", 10*24)) * time.Hour)
-		if d.pick("billing", 12) == 0 {
+		switch d.pick("billing", 12) {
+		case 0:
 			d.bill()
+			continue
+		case 1:
+			d.invoice()
 			continue
 		}
 		d.step()
 	}
 	return d.h.events[ledger]
+}
+
+// drawBills makes what happens to invoices in about so many steps.
+func drawBills(t *rapid.T, ledger uuid.UUID, steps int) *drawn {
+	d := &drawn{t: t, ledger: ledger, h: newHistory(), now: day(1), n: 1000, book: ledgertest.New(t, day(1))}
+	for range steps {
+		d.now = d.now.Add(time.Duration(d.pick("hours", 48)) * time.Hour)
+		if d.pick("customers", 12) == 0 {
+			d.bill()
+			continue
+		}
+		d.invoice()
+	}
+	return d
 }
 
 func (d *drawn) add(stream uuid.UUID, events ...domain.Event) {
@@ -183,6 +206,86 @@ func (d *drawn) bill() {
 	case 3:
 		rate := catalog.TaxRateFields{Name: "VAT", Percentage: decimal.New(int64(d.pick("percent", 1_000_000)), -4), Inclusive: d.pick("inclusive", 2) == 0}
 		d.add(d.id(), []domain.Event{catalog.TaxRateCreated{TaxRateFields: rate}, catalog.TaxRateChanged{TaxRateFields: rate}, catalog.TaxRateArchived{}}[:1+d.pick("later", 3)]...)
+	}
+}
+
+// draft is a command that makes an invoice, or gives it other lines, as a bill does.
+type draft struct {
+	id    uuid.UUID
+	of    invoice.Drafted
+	rates []invoice.Rate
+	again bool
+}
+
+func (c draft) Decide(l domain.Ledger) (any, error) {
+	totals, err := invoice.Settle(c.of.Lines, nil, c.rates)
+	if err != nil {
+		return nil, err
+	}
+	c.of.Totals = totals
+	if c.again {
+		l.Append(c.id, invoice.Redrafted{Lines: c.of.Lines, Totals: totals})
+	} else {
+		l.Append(c.id, c.of)
+	}
+	return nil, nil
+}
+
+// invoice draws an invoice, or what happens to one: what its own commands say of it.
+func (d *drawn) invoice() {
+	d.book.SetNow(d.now)
+	drafted := func() draft {
+		c := draft{of: invoice.Drafted{Currency: []string{"EUR", "USD"}[d.pick("currency", 2)], Reason: invoice.ForManual, Lines: []invoice.Line{}}}
+		if d.pick("taxed", 2) == 0 {
+			c.rates = []invoice.Rate{{ID: id(77), Percentage: decimal.NewFromInt(19), Inclusive: d.pick("inclusive", 2) == 0}}
+		}
+		for range 1 + d.pick("lines", 3) {
+			unit := decimal.New(int64(d.pick("unit", 9000)), -2)
+			l := invoice.Line{ID: d.id(), Kind: invoice.KindUsage, Description: "é", SubscriptionID: id(5), PlanID: id(6), PlanVersion: 2, ProductID: id(1), PriceKey: "a", Quantity: "23/3",
+				UnitAmount: &unit, Amount: int64(d.pick("amount", 9000) - 2000), Period: period.Period{Start: day(1), End: day(31)}, Share: period.Share{Part: 1, Whole: 3}, ProrationMode: "second", Events: []int64{1, 7}}
+			c.of.Lines = append(c.of.Lines, l)
+		}
+		return c
+	}
+	var c domain.Command
+	if len(d.bills) == 0 || d.pick("draft", 3) == 0 {
+		made := drafted()
+		made.id = d.id()
+		if len(d.buyers) > 0 {
+			made.of.CustomerID = &d.buyers[d.pick("buyer", len(d.buyers))]
+		} else if len(d.subs) > 0 {
+			made.of.SubscriptionID, made.of.Period = &d.subs[0].id, &period.Period{Start: day(1), End: day(31)}
+		}
+		d.bills, c = append(d.bills, made.id), made
+	} else {
+		of, amount := d.bills[d.pick("invoice", len(d.bills))], int64(1+d.pick("amount", 5000))
+		s := d.book.State(of).(*invoice.State)
+		switch d.pick("what", 8) {
+		case 0, 1, 2:
+			c = invoice.Finalize{ID: of, DaysUntilDue: 14}
+		case 3:
+			c = invoice.RecordPayment{ID: of, Amount: amount, Method: "wire"}
+		case 4:
+			c = invoice.IssueCreditNote{ID: of, Amount: amount, Reason: "an outage"}
+		case 5:
+			c = invoice.Cancel{ID: of}
+		case 6:
+			c = invoice.WriteOff{ID: of}
+		case 7:
+			if s.Status != invoice.Draft {
+				return
+			}
+			again := drafted()
+			again.id, again.again = of, true
+			c = again
+		}
+	}
+	_, events, err := d.book.Execute(c)
+	if _, refused := domain.AsRefusal(err); err != nil && !refused {
+		d.t.Fatalf("%T: %v", c, err)
+	}
+	for _, e := range events {
+		d.add(e.Stream, e.Event)
 	}
 }
 

@@ -66,6 +66,9 @@ func TestRebuildMakesTheSameRows(t *testing.T) {
 			return one
 		}).Example(seed).events[ledger]
 	}
+	billed := id(903)
+	ledgers = append(ledgers, billed)
+	h.events[billed] = rapid.Custom(func(t *rapid.T) *drawn { return drawBills(t, billed, 80) }).Example(4).h.events[billed]
 	h.publish(t, owner)
 	applied := NewApplied()
 	r := running(t, Config{Log: small{h}, Pool: app, Applied: applied}, nil)

@@ -1,0 +1,201 @@
+package handlers
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/invoice"
+	"github.com/subledger/subledger/domain/settings"
+	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/projections"
+)
+
+func (a *API) invoiceRoutes() []Route {
+	read, write := ScopeInvoicesRead, ScopeInvoicesWrite
+	return []Route{
+		{Method: "GET", Path: "/invoices", Scope: read, Serve: a.listInvoices},
+		{Method: "GET", Path: "/invoices.csv", Scope: read, Stream: true, Serve: a.invoicesCSV},
+		{Method: "GET", Path: "/invoices/lines.csv", Scope: read, Stream: true, Serve: a.linesCSV},
+		{Method: "GET", Path: "/invoices/{uuid}", Scope: read, Serve: a.readInvoice},
+		{Method: "POST", Path: "/invoices/{uuid}/finalize", Scope: write, Serve: a.finalizeInvoice},
+		{Method: "POST", Path: "/invoices/{uuid}/void", Scope: write, Serve: a.voidInvoice},
+		{Method: "POST", Path: "/invoices/{uuid}/uncollectible", Scope: write, Serve: a.writeOffInvoice},
+		{Method: "POST", Path: "/invoices/{uuid}/payments", Scope: write, Serve: a.recordPayment},
+		{Method: "POST", Path: "/invoices/{uuid}/credit-notes", Scope: write, Serve: a.issueCreditNote},
+		{Method: "GET", Path: "/customers/{uuid}/statement", Scope: read, Serve: a.statement},
+		{Method: "GET", Path: "/customers/{uuid}/balance", Scope: read, Serve: a.balance},
+	}
+}
+
+// invoiceFilter reads the filters that lists of invoices have.
+func invoiceFilter(q *Query) projections.InvoiceFilter {
+	return projections.InvoiceFilter{
+		Status:     q.Enum("status", []string{invoice.Draft, invoice.Open, invoice.Paid, invoice.Void, invoice.Uncollectible}),
+		CustomerID: q.UUID("customerUuid"), SubscriptionID: q.UUID("subscriptionUuid"), Currency: strings.ToUpper(q.String("currency", MaxBytes(3))),
+		From: q.Time("from"), To: q.Time("to"), Min: Opt(q.Object, "minTotal", q.Int), Max: Opt(q.Object, "maxTotal", q.Int),
+	}
+}
+
+// listInvoices serves GET /invoices.
+//
+//	in   limit, cursor, status, customerUuid, subscriptionUuid, currency, from, to, minTotal, maxTotal
+//	out  200 page of invoices in the order of their making | 400 invalid_query
+func (a *API) listInvoices(w http.ResponseWriter, r *http.Request) error {
+	q, err := ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	var after projections.Place
+	limit, f := a.part(q, r, &after), invoiceFilter(q)
+	q.Strict()
+	if err := q.Err(); err != nil {
+		return err
+	}
+	if err := a.at(w, r); err != nil {
+		return err
+	}
+	rows, err := a.Reads.Invoices(r.Context(), CallerOf(r).Ledger, f, after, limit+1)
+	if err != nil {
+		return err
+	}
+	return listBy(a, w, r, limit, rows, func(i projections.Invoice) projections.Place { return projections.Place{Drafted: i.DraftedPosition} },
+		func(i projections.Invoice) any { return invoiceRow(i) })
+}
+
+func invoiceRow(i projections.Invoice) invoiceBody {
+	out := invoiceOut(i.View())
+	out.Position = i.Position
+	return out
+}
+
+// readInvoice serves GET /invoices/{uuid}.
+//
+//	out  200 invoice | 304 | 404 no_invoice
+func (a *API) readInvoice(w http.ResponseWriter, r *http.Request) error {
+	if err := noQuery(r); err != nil {
+		return err
+	}
+	if err := a.at(w, r); err != nil {
+		return err
+	}
+	row, err := a.Reads.Invoice(r.Context(), CallerOf(r).Ledger, PathUUID(r, "uuid"))
+	if err != nil {
+		return err
+	}
+	return entity(w, r, http.StatusOK, row.Version, invoiceRow(row))
+}
+
+// finalizeInvoice serves POST /invoices/{uuid}/finalize: a draft gets its number, and what the balance pays of it.
+//
+//	out  200 invoice | 404 no_invoice | 409 invoice_void
+func (a *API) finalizeInvoice(w http.ResponseWriter, r *http.Request) error {
+	caller := CallerOf(r)
+	state, _, err := a.Store.Fold(r.Context(), caller.Ledger, settings.StreamID(caller.Ledger))
+	if err != nil {
+		return err
+	}
+	days := settings.From(state, caller.Test()).InvoiceDaysUntilDue
+	return a.toInvoice(w, r, func(id uuid.UUID) domain.Command { return invoice.Finalize{ID: id, DaysUntilDue: days} })
+}
+
+// voidInvoice serves POST /invoices/{uuid}/void: it is taken back and keeps its number; a draft, which has none, is
+// discarded.
+//
+//	out  200 invoice | 404 no_invoice | 409 invoice_paid, invoice_credited, credit_used
+func (a *API) voidInvoice(w http.ResponseWriter, r *http.Request) error {
+	return a.toInvoice(w, r, func(id uuid.UUID) domain.Command { return invoice.Cancel{ID: id} })
+}
+
+// writeOffInvoice serves POST /invoices/{uuid}/uncollectible.
+//
+//	out  200 invoice | 404 no_invoice | 409 not_open
+func (a *API) writeOffInvoice(w http.ResponseWriter, r *http.Request) error {
+	return a.toInvoice(w, r, func(id uuid.UUID) domain.Command { return invoice.WriteOff{ID: id} })
+}
+
+// toInvoice executes a command that needs no body.
+func (a *API) toInvoice(w http.ResponseWriter, r *http.Request, command func(uuid.UUID) domain.Command) error {
+	body, err := emptyBody(r)
+	if err != nil {
+		return err
+	}
+	id := PathUUID(r, "uuid")
+	v, res, err := write[invoice.View](a, w, r, body, id, command(id))
+	if err != nil {
+		return err
+	}
+	return a.invoiceChanged(w, r, v, res)
+}
+
+// recordPayment serves POST /invoices/{uuid}/payments.
+//
+//	in   {amount, method?, reference?, paidAt?}
+//	out  200 invoice | 404 no_invoice | 409 not_open | 422 bad_amount, bad_paid_at
+func (a *API) recordPayment(w http.ResponseWriter, r *http.Request) error {
+	body, err := Read(r)
+	if err != nil {
+		return err
+	}
+	o, id := body.Object(), PathUUID(r, "uuid")
+	c := invoice.RecordPayment{ID: id, Amount: o.Int("amount", Required, Amount), Method: o.String("method"), Reference: o.String("reference"), PaidAt: Opt(o, "paidAt", o.Time)}
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	v, res, err := write[invoice.View](a, w, r, body, id, c)
+	if err != nil {
+		return err
+	}
+	return a.invoiceChanged(w, r, v, res)
+}
+
+// mostCredited is how many lines a credit note may name.
+const mostCredited = 1000
+
+// issueCreditNote serves POST /invoices/{uuid}/credit-notes. The ETag is the invoice's.
+//
+//	in   {lines: [{lineUuid, amount}] | amount, reason?}; amounts have their taxes in them
+//	out  201 credit note | 404 no_invoice | 409 not_finalized | 422 bad_amount, no_line, repeated_line
+func (a *API) issueCreditNote(w http.ResponseWriter, r *http.Request) error {
+	body, err := Read(r)
+	if err != nil {
+		return err
+	}
+	o, id := body.Object(), PathUUID(r, "uuid")
+	c := invoice.IssueCreditNote{ID: id, Amount: o.Int("amount", Amount), Reason: o.String("reason")}
+	for _, v := range o.List("lines", MaxItems(mostCredited)) {
+		part := v.Object(Required)
+		c.Lines = append(c.Lines, invoice.LineAmount{LineID: part.UUID("lineUuid", Required), Amount: part.Int("amount", Required, Amount)})
+		part.Unknown()
+	}
+	if o.Get("amount").Absent() == (len(o.List("lines")) == 0) {
+		o.Get("amount").Bad(codeRequired, "want either amount or lines")
+	}
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	v, _, err := write[invoice.View](a, w, r, body, id, c)
+	if err != nil {
+		return err
+	}
+	return entity(w, r, http.StatusCreated, v.Version, creditNoteOut(v, v.CreditNotes[len(v.CreditNotes)-1]))
+}
+
+// invoiceChanged answers an invoice; what happened to it last may have happened before, and events of the balance may stand
+// behind it.
+func (a *API) invoiceChanged(w http.ResponseWriter, r *http.Request, v invoice.View, res eventstore.Result) error {
+	out := invoiceOut(v)
+	out.Position = res.Last
+	events, err := a.Store.Stream(r.Context(), res.Ledger, v.ID, v.Version-1, 1)
+	if err != nil {
+		return err
+	}
+	if len(events) == 1 { // none after a dry run
+		out.Position = events[0].Position
+	}
+	return entity(w, r, http.StatusOK, v.Version, out)
+}
