@@ -69,6 +69,7 @@ func TestInvoices(t *testing.T) {
 			require.Equal(t, code, g.call(t, g.test, "POST", b.path("/credit-notes"), body).want(422).text("code"), body)
 		}
 	})
+	pdf := g.call(t, g.test, "GET", b.path("/pdf"), "").want(200)
 	paid := same(g.call(t, g.test, "POST", b.path("/payments"), `{"amount":4000,"method":"wire","reference":"=R 1","paidAt":"2026-05-30T00:00:00Z"}`).want(200))
 	require.Equal(t, []string{"open", "6094", "4000"}, paid.numbers("status", "amountDue", "amountPaid"))
 	g.call(t, g.test, "POST", b.path("/void"), "").code(409, "invoice_paid")
@@ -76,6 +77,9 @@ func TestInvoices(t *testing.T) {
 	g.call(t, g.test, "POST", b.path("/credit-notes"), `{"lines":[{"lineUuid":"`+b.lines[1]+`","amount":94}],"reason":"an outage"}`).want(201).golden("credit_note")
 	require.Equal(t, "paid", same(g.call(t, g.test, "POST", b.path("/payments"), `{"amount":6000}`).want(200)).text("status"))
 	g.call(t, g.test, "GET", b.path(""), "").want(200).golden("invoice_paid")
+	after := g.call(t, g.test, "GET", b.path("/pdf"), "").want(200)
+	require.Equal(t, []string{"application/pdf", `inline; filename="INV-000001.pdf"`}, []string{after.header.Get("Content-Type"), after.header.Get("Content-Disposition")})
+	require.Equal(t, pdf.body, after.body, "it is as it was issued")
 	etag := g.call(t, g.test, "GET", b.path(""), "").header.Get("ETag")
 	g.call(t, g.test, "GET", b.path(""), "", "If-None-Match", etag).want(304)
 
@@ -87,6 +91,7 @@ func TestInvoices(t *testing.T) {
 	require.Equal(t, []string{"void", "INV-000002", "0"}, g.call(t, g.test, "POST", void.path("/void"), "").want(200).numbers("status", "number", "amountDue"))
 
 	// Another ledger's is unknown.
+	g.call(t, g.live, "GET", b.path("/pdf"), "").code(404, "no_invoice")
 	for path, body := range map[string]string{"": "", "/finalize": "", "/void": "", "/uncollectible": "", "/payments": `{"amount":1}`, "/credit-notes": `{"amount":1}`} {
 		method := "POST"
 		if path == "" {

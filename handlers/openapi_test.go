@@ -28,6 +28,7 @@ var document = sync.OnceValues(func() (*openapi3.T, error) {
 })
 
 var documentRouter = sync.OnceValues(func() (routers.Router, error) {
+	openapi3filter.RegisterBodyDecoder("application/pdf", openapi3filter.FileBodyDecoder)
 	doc, err := document()
 	if err != nil {
 		return nil, err
