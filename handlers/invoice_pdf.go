@@ -3,10 +3,8 @@ package handlers
 import (
 	"net/http"
 	"strconv"
-	"strings"
 	"time"
 
-	"github.com/subledger/subledger/domain/period"
 	"github.com/subledger/subledger/internal/invoicepdf"
 )
 
@@ -35,14 +33,8 @@ func (a *API) invoicePDF(w http.ResponseWriter, r *http.Request) error {
 		if err != nil {
 			return err
 		}
-		if d.Zone, err = period.Zone(c.Fields.TimeZone); err != nil {
+		if err := d.Bill(orNothing(c.Name), c.Address, c.Fields.TimeZone); err != nil {
 			return err
-		}
-		at := c.Address
-		for _, line := range []string{orNothing(c.Name), at.Line1, at.Line2, strings.TrimSpace(at.PostalCode + " " + at.City), at.State, at.Country} {
-			if line != "" {
-				d.Buyer = append(d.Buyer, line)
-			}
 		}
 	}
 	file, err := invoicepdf.Render(d)

@@ -21,6 +21,7 @@ type commands struct {
 	Demo        demoCommand        `cmd:"" help:"Make a demo organisation, or show the one that a seed made."`
 	Keys        keysCommands       `cmd:"" help:"Make, list, roll and revoke API keys."`
 	Events      eventsCommands     `cmd:"" help:"Read a ledger's events."`
+	Invoice     invoiceCommands    `cmd:"" help:"Show invoices."`
 	Verify      verifyCommand      `cmd:"" help:"Recompute the hash chains: has anyone changed history?"`
 	Erase       eraseCommand       `cmd:"" help:"Erase a person: destroy the keys of what a ledger knows of them."`
 	Projections projectionCommands `cmd:"" help:"Look at the read models, rebuild or check them."`

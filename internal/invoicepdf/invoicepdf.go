@@ -17,8 +17,10 @@ import (
 	"github.com/go-fonts/dejavu/dejavusansbold"
 	"github.com/shopspring/decimal"
 
+	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/money"
+	"github.com/subledger/subledger/domain/period"
 )
 
 // Document is an invoice with who asks and who pays.
@@ -27,6 +29,17 @@ type Document struct {
 	Buyer   []string // name and address, a line each
 	Invoice invoice.View
 	Zone    *time.Location // of the dates
+}
+
+// Bill says whom the invoice is for, and by whose clock its dates are. It refuses with unknown_time_zone.
+func (d *Document) Bill(name string, at customer.PostalAddress, zone string) (err error) {
+	for _, line := range []string{name, at.Line1, at.Line2, strings.TrimSpace(at.PostalCode + " " + at.City), at.State, at.Country} {
+		if line != "" {
+			d.Buyer = append(d.Buyer, line)
+		}
+	}
+	d.Zone, err = period.Zone(zone)
+	return err
 }
 
 // Sizes in millimetres.
