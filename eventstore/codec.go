@@ -32,10 +32,10 @@ import (
 // Vocabularies is everything that this version of the product writes and reads.
 func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{
-		domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(), usage.Vocabulary(), organisation.Vocabulary(), customer.Vocabulary(),
+		domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(), organisation.Vocabulary(), customer.Vocabulary(),
 		settings.Vocabulary(),
 	}
-	return slices.Concat(all, catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
+	return slices.Concat(all, usage.Vocabularies(), catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
 }
 
 // codec knows every event by its name.

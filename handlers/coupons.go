@@ -105,7 +105,7 @@ func appliedCoupons(all []subscription.Coupon) []appliedCoupon {
 func (a *API) couponOf(ctx context.Context, ledger uuid.UUID, code string) (uuid.UUID, error) {
 	found, err := a.Reads.CouponByCode(ctx, ledger, code)
 	if e, ok := domain.AsRefusal(err); ok && e.Kind == domain.NotFound {
-		f := a.finder(ctx, ledger)
+		f := a.finder(ctx, ledger, TimeIn(ctx, a.Now))
 		if _, err := f.catchUp(); err != nil {
 			return uuid.Nil, err
 		}

@@ -2,6 +2,7 @@ package handlers
 
 import (
 	"context"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -31,7 +32,8 @@ type finder struct {
 	*API
 	ctx    context.Context
 	ledger uuid.UUID
-	caught bool // up with the ledger's end, as it must be before anything is called unknown
+	at     time.Time // the ledger's: who holds a licence counts then
+	caught bool      // up with the ledger's end, as it must be before anything is called unknown
 	holds  map[holding]domainlicense.Ref
 }
 
@@ -40,8 +42,8 @@ type holding struct {
 	plan    uuid.UUID
 }
 
-func (a *API) finder(ctx context.Context, ledger uuid.UUID) *finder {
-	return &finder{API: a, ctx: ctx, ledger: ledger, holds: map[holding]domainlicense.Ref{}}
+func (a *API) finder(ctx context.Context, ledger uuid.UUID, at time.Time) *finder {
+	return &finder{API: a, ctx: ctx, ledger: ledger, at: at, holds: map[holding]domainlicense.Ref{}}
 }
 
 // catchUp waits for the read models to reach the ledger's end as it is now, once.
@@ -65,7 +67,7 @@ func (f *finder) subscriptionOf(license uuid.UUID) (*uuid.UUID, error) {
 		return id, nil
 	}
 	for {
-		found, err := f.Reads.License(f.ctx, f.ledger, license, f.Now())
+		found, err := f.Reads.License(f.ctx, f.ledger, license, f.at)
 		if err == nil {
 			f.licenses.Add(key, found.SubscriptionID)
 			return found.SubscriptionID, nil
@@ -89,7 +91,7 @@ func (f *finder) held(grantee string, plan uuid.UUID) (domainlicense.Ref, error)
 		return domainlicense.Ref{}, err
 	}
 	all, err := f.Reads.Licenses(f.ctx, f.ledger, projections.LicenseFilter{Grantee: grantee, PlanID: plan, Status: "ACTIVE"},
-		f.Now(), projections.Keyset{Limit: 1})
+		f.at, projections.Keyset{Limit: 1})
 	if err != nil {
 		return domainlicense.Ref{}, err
 	}

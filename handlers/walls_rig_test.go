@@ -107,7 +107,9 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 	own["license"] = w.call(t, key, "GET", "/subscriptions/"+made.text("uuid")+"/licenses", "").want(200).text("data", 0, "uuid")
 	own["actor"] = w.call(t, key, "GET", "/events?limit=1", "").want(200).text("data", 0, "meta", "actor")
 	w.call(t, key, "POST", "/usage", `{"records":[{"key":"first","quantity":1,"meter":"`+meter+`","subscriptionUuid":"`+sub+`"},
-		{"key":"second","quantity":1,"subscriptionUuid":"`+sub+`"}]}`).want(200)
+		{"key":"second","quantity":1,"subscriptionUuid":"`+sub+`"},
+		{"key":"early","quantity":1,"subscriptionUuid":"`+sub+`","at":"2020-01-01T00:00:00Z"},
+		{"key":"too early","quantity":1,"subscriptionUuid":"`+sub+`","at":"2020-01-02T00:00:00Z"}]}`).want(200)
 	create("/products", `{"name":"two","displayName":"2"}`)
 	create("/features", `{"productUuid":"`+s.product+`","name":"two","displayName":"2","valueType":"boolean"}`)
 	create("/capabilities", `{"productUuid":"`+s.product+`","name":"two"}`)

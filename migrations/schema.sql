@@ -807,6 +807,28 @@ COMMENT ON COLUMN public.rbac_users.permissions IS 'Ids of permissions, of which
 
 COMMENT ON COLUMN public.rbac_users.created_position IS 'Of the event that made the user, in its ledger; the order of lists.';
 
+CREATE TABLE public.rejected_usage (
+    ledger_id uuid NOT NULL,
+    "position" bigint NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    license_id uuid NOT NULL,
+    subscription_id uuid,
+    meter text NOT NULL COLLATE pg_catalog."C",
+    quantity numeric NOT NULL,
+    at timestamp with time zone NOT NULL,
+    reason text NOT NULL COLLATE pg_catalog."C",
+    rejected_at timestamp with time zone NOT NULL,
+    CONSTRAINT rejected_usage_quantity_check CHECK ((quantity <> 'NaN'::numeric))
+);
+
+ALTER TABLE ONLY public.rejected_usage FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.rejected_usage IS 'Usage records that were refused and are kept to be looked at: once a key, 1,000 a licence at most. They count nowhere.';
+
+COMMENT ON COLUMN public.rejected_usage."position" IS 'Of the event that keeps it.';
+
+COMMENT ON COLUMN public.rejected_usage.at IS 'When it happened, as the record said.';
+
 CREATE TABLE public.schema_migrations (
     id integer NOT NULL,
     version_id bigint NOT NULL,
@@ -1207,6 +1229,9 @@ ALTER TABLE ONLY public.rbac_roles
 ALTER TABLE ONLY public.rbac_users
     ADD CONSTRAINT rbac_users_pkey PRIMARY KEY (ledger_id, id);
 
+ALTER TABLE ONLY public.rejected_usage
+    ADD CONSTRAINT rejected_usage_pkey PRIMARY KEY (ledger_id, "position");
+
 ALTER TABLE ONLY public.schema_migrations
     ADD CONSTRAINT schema_migrations_pkey PRIMARY KEY (id);
 
@@ -1307,6 +1332,8 @@ CREATE INDEX rbac_users_by_creation ON public.rbac_users USING btree (ledger_id,
 
 CREATE INDEX rbac_users_by_user_id ON public.rbac_users USING btree (ledger_id, user_id);
 
+CREATE INDEX rejected_usage_by_subscription ON public.rejected_usage USING btree (ledger_id, subscription_id, "position") WHERE (subscription_id IS NOT NULL);
+
 CREATE INDEX subject_keys_by_subject ON public.subject_keys USING btree (ledger_id, subject);
 
 CREATE INDEX subscriptions_by_customer ON public.subscriptions USING btree (ledger_id, customer_id, id) WHERE (customer_id IS NOT NULL);
@@ -1388,6 +1415,8 @@ CREATE POLICY app ON public.rbac_permissions TO subledger_app USING (true) WITH 
 CREATE POLICY app ON public.rbac_roles TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.rbac_users TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.rejected_usage TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.seat_terms TO subledger_app USING (true) WITH CHECK (true);
 
@@ -1473,6 +1502,8 @@ CREATE POLICY owner ON public.rbac_roles TO subledger USING ((ledger_id = COALES
 
 CREATE POLICY owner ON public.rbac_users TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
+CREATE POLICY owner ON public.rejected_usage TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
 CREATE POLICY owner ON public.seat_terms TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.subscriptions TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
@@ -1551,6 +1582,8 @@ CREATE POLICY reader ON public.rbac_roles FOR SELECT TO subledger_reader USING (
 
 CREATE POLICY reader ON public.rbac_users FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
+CREATE POLICY reader ON public.rejected_usage FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
 CREATE POLICY reader ON public.seat_terms FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.subscriptions FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
@@ -1568,6 +1601,8 @@ CREATE POLICY reader ON public.usage_records FOR SELECT TO subledger_reader USIN
 CREATE POLICY reader ON public.usage_schedules FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
 
 CREATE POLICY reader ON public.usage_totals FOR SELECT TO subledger_reader USING ((ledger_id = (NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid));
+
+ALTER TABLE public.rejected_usage ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.seat_terms ENABLE ROW LEVEL SECURITY;
 
@@ -1688,6 +1723,9 @@ GRANT SELECT ON TABLE public.rbac_roles TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.rbac_users TO subledger_app;
 GRANT SELECT ON TABLE public.rbac_users TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.rejected_usage TO subledger_app;
+GRANT SELECT ON TABLE public.rejected_usage TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.seat_terms TO subledger_app;
 GRANT SELECT ON TABLE public.seat_terms TO subledger_reader;

@@ -60,7 +60,7 @@ func newModel(name string, fold Fold, tables ...table) *Model {
 
 // Models are all read models that reads are answered from.
 func Models() []*Model {
-	return []*Model{Catalog(), Subscriptions(), Licenses(), Usage(), Tasks(), Due(), RBAC(), PlanSales(), UsageRecords(), Customers(), Invoices()}
+	return []*Model{Catalog(), Subscriptions(), Licenses(), Usage(), Tasks(), Due(), RBAC(), PlanSales(), UsageRecords(), Customers(), Invoices(), RejectedUsages()}
 }
 
 // Name implements Projection.

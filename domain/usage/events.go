@@ -10,6 +10,7 @@
 //	   beyond the allowed clock skew.
 //	U4 Usage is recorded on licences that give access at the instant of the record.
 //	U5 After an end, usage from before it is taken as long as the ledger's settings say: 72 hours.
+//	U6 Of a batch, what is rejected for its instant or for coming too late is kept: once a key, MaxRejected a licence.
 package usage
 
 import (
@@ -37,10 +38,14 @@ type Recorded struct {
 
 func (Recorded) EventType() string { return "usage.recorded.v1" }
 
-// Vocabulary is for the log's codec.
-func Vocabulary() domain.Vocabulary {
-	return domain.Vocabulary{Kind: "usage", Latest: true, New: func() domain.State { return &State{} },
-		Events: []domain.EventType{domain.Named[Recorded]().Scanned(scanRecorded)}}
+// Vocabularies are for the log's codec.
+func Vocabularies() []domain.Vocabulary {
+	return []domain.Vocabulary{
+		{Kind: "usage", Latest: true, New: func() domain.State { return &State{} },
+			Events: []domain.EventType{domain.Named[Recorded]().Scanned(scanRecorded)}},
+		{Kind: "rejected_usage", Latest: true, New: func() domain.State { return &RejectedState{} },
+			Events: []domain.EventType{domain.Named[Rejected]()}},
+	}
 }
 
 func scanRecorded(s *domain.Scanner) domain.Event {

@@ -50,6 +50,12 @@ type Record struct {
 	Asked string
 }
 
+// Refusals of records whose licence there is.
+const (
+	codeNoAccess = "no_access_then"
+	codeTooLate  = "usage_too_late"
+)
+
 // Status of a record in a batch.
 const (
 	StatusRecorded  = "recorded"
@@ -67,7 +73,7 @@ type Outcome struct {
 
 // Decide implements domain.Command.
 func (c Record) Decide(l domain.Ledger) (any, error) {
-	outcomes, err := recordAll(l, []Record{c})
+	outcomes, err := recordAll(l, []Record{c}, newBatch())
 	if err != nil {
 		return nil, err
 	}
@@ -90,7 +96,9 @@ func (c RecordMany) Decide(l domain.Ledger) (any, error) {
 	if len(c.Items) < 1 || len(c.Items) > MaxItems {
 		return nil, domain.RefuseField("", "bad_item_count", "a batch has 1 to %d items, not %d", MaxItems, len(c.Items))
 	}
-	outcomes, err := recordAll(l, c.Items)
+	b := newBatch()
+	b.rejected = map[uuid.UUID]int64{}
+	outcomes, err := recordAll(l, c.Items, b)
 	if err != nil {
 		return nil, err
 	}
@@ -99,13 +107,24 @@ func (c RecordMany) Decide(l domain.Ledger) (any, error) {
 
 // batch gathers what will be appended, by stream, and the totals that lead there.
 type batch struct {
-	events  map[uuid.UUID][]domain.Event
-	streams []uuid.UUID
-	totals  map[uuid.UUID]decimal.Decimal
+	events   map[uuid.UUID][]domain.Event
+	streams  []uuid.UUID
+	totals   map[uuid.UUID]decimal.Decimal
+	rejected map[uuid.UUID]int64 // of RecordMany alone: a refused command writes nothing
 }
 
-func recordAll(l domain.Ledger, items []Record) ([]Outcome, error) {
-	b := batch{events: map[uuid.UUID][]domain.Event{}, totals: map[uuid.UUID]decimal.Decimal{}}
+func newBatch() batch {
+	return batch{events: map[uuid.UUID][]domain.Event{}, totals: map[uuid.UUID]decimal.Decimal{}}
+}
+
+func (b *batch) append(stream uuid.UUID, e domain.Event) {
+	if b.events[stream] == nil {
+		b.streams = append(b.streams, stream)
+	}
+	b.events[stream] = append(b.events[stream], e)
+}
+
+func recordAll(l domain.Ledger, items []Record, b batch) ([]Outcome, error) {
 	outcomes := make([]Outcome, len(items))
 	for i, item := range items {
 		status, total, err := b.add(l, item)
@@ -147,6 +166,11 @@ func (b *batch) add(l domain.Ledger, c Record) (status string, total *decimal.De
 		return "", nil, err
 	}
 	e, err := c.locate(l)
+	if refusal, ok := domain.AsRefusal(err); ok && b.rejected != nil {
+		if err := b.keep(l, e, fingerprint, refusal); err != nil {
+			return "", nil, err
+		}
+	}
 	if err != nil {
 		return "", nil, err
 	}
@@ -163,10 +187,7 @@ func (b *batch) add(l domain.Ledger, c Record) (status string, total *decimal.De
 		return "", nil, domain.RefuseField("/quantity", "amount_out_of_range", "the sum of the licence's usage leaves 64 bits")
 	}
 	l.Consume(KeyScope, c.Key, fingerprint)
-	if b.events[stream] == nil {
-		b.streams = append(b.streams, stream)
-	}
-	b.events[stream] = append(b.events[stream], e)
+	b.append(stream, e)
 	b.totals[stream] = e.Total
 	return StatusRecorded, &e.Total, nil
 }
@@ -291,7 +312,7 @@ func (c Record) locate(l domain.Ledger) (Recorded, error) {
 		}
 	}
 	if !access {
-		return e, &domain.Error{Kind: domain.Conflict, Code: "no_access_then", State: e.At.Format(time.RFC3339Nano),
+		return e, &domain.Error{Kind: domain.Conflict, Code: codeNoAccess, State: e.At.Format(time.RFC3339Nano),
 			Detail: "the licence gives no access at " + e.At.Format(time.RFC3339)}
 	}
 	return e, inTime(l, ended)
@@ -309,7 +330,7 @@ func inTime(l domain.Ledger, ended time.Time) error {
 	if !l.Now().After(ended.Add(s.LateUsage())) {
 		return nil
 	}
-	return &domain.Error{Kind: domain.Conflict, Code: "usage_too_late", State: ended.Format(time.RFC3339Nano),
+	return &domain.Error{Kind: domain.Conflict, Code: codeTooLate, State: ended.Format(time.RFC3339Nano),
 		Detail: fmt.Sprintf("it ended at %s, and usage is taken %d hours longer", ended.Format(time.RFC3339), s.LateUsageHours)}
 }
 

@@ -38,8 +38,8 @@ var ID = uuid.MustParse("00000000-0000-7000-8000-00000000abcd")
 // Vocabularies is everything that the domain says happened.
 func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(),
-		usage.Vocabulary(), organisation.Vocabulary(), customer.Vocabulary(), settings.Vocabulary()}
-	return slices.Concat(all, catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
+		organisation.Vocabulary(), customer.Vocabulary(), settings.Vocabulary()}
+	return slices.Concat(all, usage.Vocabularies(), catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
 }
 
 // Event is an event as the log would hold it, decoded from its encoding.
