@@ -47,6 +47,11 @@ func TestFirstStepsWithTheLedger(t *testing.T) {
 	newCLI(t).serve("--no-demo").follow("../../docs/ledger.md", 8)
 }
 
+func TestTheTourOfUsage(t *testing.T) {
+	t.Parallel()
+	newCLI(t).serve("--no-demo").follow("../../docs/usage.md", 6)
+}
+
 // follow runs a page's steps in one shell and wants each to print what stands below it.
 func (s *serving) follow(page string, least int) {
 	t := s.t
