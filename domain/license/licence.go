@@ -99,7 +99,7 @@ func SeatView(sub *subscription.State, seat subscription.SeatState, now time.Tim
 		v.Status = Canceled
 	case of.Status == subscription.Paused || of.Status == subscription.Incomplete:
 		v.Status = Inactive // also before its start, which would give no access
-	case now.Before(seat.StartTime):
+	case now.Before(seat.StartTime) || now.Before(of.StartAt): // a seat may be older than the start
 		v.Status = Scheduled
 	case of.Status == subscription.Trialing:
 		v.Status = Trialing

@@ -314,3 +314,22 @@ func failed(outcomes []license.Outcome) []string {
 	}
 	return codes
 }
+
+// A seat that is added before its subscription starts waits for that like the others.
+func TestASeatAddedBeforeTheStartIsScheduled(t *testing.T) {
+	o := open(t)
+	plan := o.Plan(o.product, func(f *catalog.PlanFields) { f.LicenseType, f.MaxSeatAmount = catalog.PerSeat, 5 })
+	start, one := april(8), 1
+	sub := ledgertest.Must[subscription.View](o.Ledger, subscription.Start{PlanID: plan, Quantity: &one, StartAt: &start}).ID
+	_, _, err := o.Execute(subscription.AddSeats{ID: sub, Count: 1})
+	require.NoError(t, err)
+	statuses := func(now time.Time) (all []string) {
+		s := o.State(sub).(*subscription.State)
+		for seat := range s.Seats() {
+			all = append(all, license.SeatView(s, seat, now).Status)
+		}
+		return all
+	}
+	require.Equal(t, []string{license.Scheduled, license.Scheduled}, statuses(april(1)))
+	require.Equal(t, []string{license.Active, license.Active}, statuses(start))
+}

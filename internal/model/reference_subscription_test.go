@@ -165,7 +165,7 @@ func (p *purchase) seatShown(s place, now time.Time) string {
 		return "CANCELED"
 	case shown == "PAUSED" || shown == "INCOMPLETE":
 		return "INACTIVE"
-	case now.Before(s.start):
+	case now.Before(s.start) || now.Before(p.start):
 		return "SCHEDULED"
 	case shown == "TRIALING":
 		return shown
