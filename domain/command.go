@@ -29,6 +29,9 @@ type Ledger interface {
 	// NewID makes the decision's next id: a UUIDv7 of Now, derived from the command's own id, so that
 	// a decision taken again makes the same ids.
 	NewID() uuid.UUID
+	// StreamOf is the stream of somebody who is known by a name of the callers' choice alone: the same for a subject in
+	// this ledger, for ever, and for nobody to tell who has not the ledger's key. A claim would hold the name in plain text.
+	StreamOf(subject string) (uuid.UUID, error)
 	// Load returns a stream's state, nil when it has no events. The state is the lane's: read it,
 	// never change it, keep no reference to it in the answer.
 	Load(stream uuid.UUID) (State, error)

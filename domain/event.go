@@ -92,6 +92,9 @@ func Owner(id string) Personal { return About("owner:"+id, id) }
 // IsZero tells that there is no value (also for `omitzero`).
 func (p Personal) IsZero() bool { return p == Personal{} }
 
+// ErasedSubject is whom a value is about whose key was destroyed: nobody any more.
+const ErasedSubject = "erased"
+
 // ErasedPrefix begins the text of a value whose key was destroyed; the rest tells apart different keys.
 const ErasedPrefix = "erased-"
 

@@ -33,7 +33,7 @@ import (
 func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{
 		domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(), organisation.Vocabulary(), customer.Vocabulary(),
-		settings.Vocabulary(),
+		settings.Vocabulary(), customer.OwnerVocabulary(),
 	}
 	return slices.Concat(all, usage.Vocabularies(), catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
 }
@@ -148,7 +148,7 @@ func (s *sealer) personal(enc *jsontext.Encoder, p domain.Personal) error {
 	if p.IsZero() {
 		return enc.WriteToken(jsontext.Null)
 	}
-	if p.Subject == erasedSubject {
+	if p.Subject == domain.ErasedSubject {
 		if s.at.answer == "" {
 			return errors.New("an erased value cannot be written again")
 		}

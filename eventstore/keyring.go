@@ -186,11 +186,9 @@ func (k *keyring) forget(ledgers ...uuid.UUID) {
 	}
 }
 
-const erasedSubject = "erased"
-
 // erasedText stands for a value whose key is gone; values of different keys stay different.
 func erasedText(key uuid.UUID) domain.Personal {
-	return domain.Personal{Subject: erasedSubject, Text: domain.ErasedPrefix + key.String()}
+	return domain.Personal{Subject: domain.ErasedSubject, Text: domain.ErasedPrefix + key.String()}
 }
 
 // querier is what a pool, a connection and a transaction have in common.

@@ -17,8 +17,20 @@ func (s *Store) StreamOf(ctx context.Context, ledger uuid.UUID, subject string) 
 	if err != nil {
 		return uuid.Nil, err
 	}
-	var id uuid.UUID
+	return lk.streamOf(subject), nil
+}
+
+// StreamOf implements domain.Ledger.
+func (d *decision) StreamOf(subject string) (uuid.UUID, error) {
+	lk, ok := d.batch.lane.s.keys.ledgers.Get(d.part.ls.id)
+	if !ok {
+		return uuid.Nil, &miss{ledger: true} // it was evicted
+	}
+	return lk.streamOf(subject), nil
+}
+
+func (lk *ledgerKey) streamOf(subject string) (id uuid.UUID) {
 	copy(id[:], lk.subjectHash("stream\x00"+subject))
 	id[6], id[8] = id[6]&0x0f|0x80, id[8]&0x3f|0x80 // version 8: whatever its maker says
-	return id, nil
+	return id
 }

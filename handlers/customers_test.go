@@ -3,8 +3,10 @@ package handlers_test
 import (
 	"fmt"
 	"strings"
+	"sync"
 	"testing"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 )
 
@@ -62,6 +64,24 @@ func TestSubscriptionsOfACustomer(t *testing.T) {
 	g.call(t, g.test, "POST", "/subscriptions", `{"planUuid":"`+s.seats+`","customerUuid":"`+id+`","currency":"USD"}`).want(422)
 	theirs := g.call(t, g.live, "POST", "/customers", `{"currency":"EUR"}`).want(201).text("uuid")
 	g.call(t, g.test, "POST", "/subscriptions", `{"planUuid":"`+s.seats+`","customerUuid":"`+theirs+`"}`).code(404, "no_customer")
+}
+
+// First purchases of one owner at once are one customer's.
+func TestFirstPurchasesMakeOneCustomer(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	s := g.shop(t, g.test)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			r := g.send(t, g.test, "POST", "/subscriptions", `{"planUuid":"`+s.seats+`","owner":"acme"}`, "Content-Type", "application/json")
+			assert.Equal(t, 201, r.status)
+		})
+	}
+	wg.Wait()
+	customers := g.call(t, g.test, "GET", "/customers", "").want(200)
+	require.Len(t, customers.at("data"), 1)
+	require.Len(t, g.call(t, g.test, "GET", "/subscriptions?customerUuid="+customers.text("data", 0, "uuid"), "").want(200).at("data"), 8)
 }
 
 func TestB11_B23_BadCustomers(t *testing.T) {

@@ -175,7 +175,7 @@ func (m *demoMaker) purchases(ctx context.Context, d *demo) error {
 		return err
 	}
 	// The answer counts the seats; the event names them.
-	e, err := m.store.Event(ctx, m.test, r.First)
+	e, err := m.store.Event(ctx, m.test, r.Last)
 	if err != nil {
 		return err
 	}

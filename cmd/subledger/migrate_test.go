@@ -125,7 +125,7 @@ func TestEventsAreFollowed(t *testing.T) {
 		require.Equal(t, 201, status, "%s", body)
 		select {
 		case line = <-read:
-			require.Contains(t, line, `"type":"subscription.started.v1"`)
+			require.Contains(t, line, `"type":"customer.created.v1"`)
 		case <-time.After(50 * time.Millisecond):
 		case <-t.Context().Done():
 			return

@@ -119,7 +119,7 @@ func (c Change) Decide(l domain.Ledger) (any, error) {
 	}
 	subject := Subject(c.ID)
 	if contact := c.Patch.contact(old.Contact, subject); contact != old.Contact {
-		events = append(events, ContactChanged{contact.living(subject)})
+		events = append(events, ContactChanged{contact.living()})
 	}
 	if f.ExternalID != old.Fields.ExternalID {
 		claim(l, c.ID, f.ExternalID)
@@ -138,10 +138,10 @@ func claim(l domain.Ledger, id uuid.UUID, external string) {
 	}
 }
 
-// living is a contact without what was erased: that is about nobody any more (rule K1).
-func (c Contact) living(subject string) Contact {
+// living is a contact without what was erased (rule K1).
+func (c Contact) living() Contact {
 	for _, p := range c.all() {
-		if p.Subject != subject {
+		if p.Subject == domain.ErasedSubject {
 			*p = domain.Personal{}
 		}
 	}

@@ -4,12 +4,14 @@
 //
 // Rules:
 //
-//	K1 The contact is personal, all of it about the customer, and has events of its own: who was erased is changed like
+//	K1 The contact is personal, all of it about the customer, but for the e-mail address of who was made by a purchase
+//	   (rule K6), which is about its owner, until it is changed. It has events of its own: who was erased is changed like
 //	   anybody else, and what was erased is not written again.
 //	K2 The currency stays: what was billed in it is owed in it.
 //	K3 Tax rates exist and are not archived when a customer gets them; one that is archived later stays.
 //	K4 An external id is unique in the ledger for ever, also when it was given up.
 //	K5 A customer has one payment method or none. Setting the same again makes no event.
+//	K6 An owner's purchases that name no customer are one customer's a currency: whom the first of them made.
 package customer
 
 import (

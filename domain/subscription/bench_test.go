@@ -1,6 +1,7 @@
 package subscription_test
 
 import (
+	"fmt"
 	"testing"
 
 	"github.com/google/uuid"
@@ -43,6 +44,27 @@ func BenchmarkDecideOneSeat(b *testing.B) {
 			for b.Loop() {
 				ledgertest.Must[subscription.TaskAnswer](l, subscription.AddSeats{ID: id, Count: 1})
 				ledgertest.Must[subscription.TaskAnswer](l, subscription.RemoveSeats{ID: id, Count: 1})
+			}
+		})
+	}
+}
+
+// A purchase, by an owner who bought before or who did not.
+func BenchmarkStart(b *testing.B) {
+	for name, owner := range map[string]func(n int) string{
+		"nobody": func(int) string { return "" }, "an owner again": func(int) string { return "ann" }, "a new owner": func(n int) string { return fmt.Sprint("ann", n) },
+	} {
+		b.Run(name, func(b *testing.B) {
+			l := ledgertest.New(b, april(1))
+			plan := l.Plan(l.Product())
+			for n := 0; b.Loop(); n++ {
+				if n%100 == 0 { // its memory looks at every event for a stream that it does not know
+					b.StopTimer()
+					l = ledgertest.New(b, april(1))
+					plan = l.Plan(l.Product())
+					b.StartTimer()
+				}
+				ledgertest.Must[subscription.View](l, subscription.Start{PlanID: plan, Owner: owner(n)})
 			}
 		})
 	}

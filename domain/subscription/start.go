@@ -35,6 +35,7 @@ const (
 // are counted from there. Status ACTIVE begins without the plan's trial, TRIALING with one.
 //
 // A customer's subscription is in the customer's currency, and goes by the customer's time zone unless another is given.
+// Without a customer it is that of the owner's earlier ones in its currency, or makes one.
 //
 // NotFound: no_plan, no_customer. Conflict: plan_archived, plan_coming_soon. Invalid: amount_out_of_range, quantity_out_of_limits,
 // too_many_seats, unknown_currency, currency_not_offered, other_currency, bad_proration_mode, bad_provider,
@@ -71,8 +72,12 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 		return nil, err
 	}
 	var buyer *customer.Customer
-	if c.CustomerID != nil {
-		if buyer, err = domain.LoadAs[*customer.Customer](l, *c.CustomerID, "no_customer"); err != nil {
+	customerID, err := c.customerOf(l, offer)
+	if err != nil {
+		return nil, err
+	}
+	if customerID != nil {
+		if buyer, err = domain.LoadAs[*customer.Customer](l, *customerID, "no_customer"); err != nil {
 			return nil, err
 		}
 		c.TimeZone = or(c.TimeZone, buyer.Fields.TimeZone)
@@ -84,6 +89,7 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	e.CustomerID = customerID
 	grantee, err := domain.ParseGrantee("/granteeId", c.Grantee)
 	if err != nil {
 		return nil, err
@@ -109,6 +115,9 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 	if count > 0 {
 		e.Seats[0].Grantee = grantee
 	}
+	if err := c.bill(l, &e); err != nil {
+		return nil, err
+	}
 	l.AppendAt(id, e.StartAt, e)
 	if c.CancelAtPeriodEnd {
 		l.Append(id, CancellationScheduled{EndsAt: e.Period.End})
@@ -122,7 +131,7 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 // facts is the event but for its seats.
 func (c Start) facts(offer catalog.Offer, buyer *customer.Customer, now time.Time) (Started, error) {
 	var bad domain.Problems
-	e := Started{Terms: offer.Terms, Status: Active, CustomerID: copied(c.CustomerID), StartAt: now,
+	e := Started{Terms: offer.Terms, Status: Active, StartAt: now,
 		TimeZone: or(c.TimeZone, "UTC"), ProrationMode: or(c.ProrationMode, string(period.BySecond)), Provider: or(c.Provider, NoProvider),
 		Owner: domain.Owner(c.Owner)}
 	_, err := period.ParseMode(e.ProrationMode)

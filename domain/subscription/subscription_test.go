@@ -154,6 +154,7 @@ func TestStart(t *testing.T) {
 				return
 			}
 			require.NoError(t, err)
+			events = events[len(events)-1:]
 			e := events[0].Event.(subscription.Started)
 			got := want{e.Status, e.Quantity, len(e.Seats), e.Currency, e.Period, e.AnchorAt, time.Time{}}
 			if e.TrialEnd != nil {
@@ -224,7 +225,9 @@ func TestStartForACustomer(t *testing.T) {
 			require.NoError(t, err)
 			v := answer.(subscription.View)
 			require.Equal(t, []string{tt.currency, tt.zone}, []string{v.Currency, v.TimeZone})
-			require.Equal(t, tt.when.CustomerID, v.CustomerID)
+			if tt.when.CustomerID != nil {
+				require.Equal(t, tt.when.CustomerID, v.CustomerID)
+			}
 		})
 	}
 }

@@ -79,7 +79,7 @@ func (w *writer) product(ctx context.Context, name string) error {
 }
 
 // life is one subscription's: it starts with four seats, three are assigned to grantees, one is added, and a
-// dozen usage records count, 17 events; then, in each month, a seat gets another grantee, one goes or comes, and
+// dozen usage records count, 19 events with the owner's customer; then, in each month, a seat gets another grantee, one goes or comes, and
 // twenty usage records count, 22 events.
 func (w *writer) life(ctx context.Context, plan uuid.UUID) error {
 	seats := 4
@@ -88,7 +88,7 @@ func (w *writer) life(ctx context.Context, plan uuid.UUID) error {
 	if err != nil {
 		return err
 	}
-	e, err := w.store.Event(ctx, w.ledger, res.First) // the answer counts the seats, the event names them
+	e, err := w.store.Event(ctx, w.ledger, res.Last) // the answer counts the seats, the event names them
 	if err != nil {
 		return err
 	}

@@ -38,7 +38,7 @@ var ID = uuid.MustParse("00000000-0000-7000-8000-00000000abcd")
 // Vocabularies is everything that the domain says happened.
 func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(),
-		organisation.Vocabulary(), customer.Vocabulary(), settings.Vocabulary()}
+		organisation.Vocabulary(), customer.Vocabulary(), settings.Vocabulary(), customer.OwnerVocabulary()}
 	return slices.Concat(all, usage.Vocabularies(), catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
 }
 
@@ -234,6 +234,10 @@ func (d *decision) LastRecorded() time.Time { return d.lastRecorded() }
 func (d *decision) NewID() uuid.UUID {
 	d.ids++
 	return domain.OrderedID(ID, int64(len(d.log)), d.command, d.at, d.ids)
+}
+
+func (d *decision) StreamOf(subject string) (uuid.UUID, error) {
+	return uuid.NewSHA1(ID, []byte("stream\x00"+subject)), nil
 }
 
 func (d *decision) Load(id uuid.UUID) (domain.State, error) { return d.load(id).state, nil }

@@ -133,6 +133,6 @@ console.log(JSON.stringify({
     'subscription.seats_added.v1': 1, 'subscription.seats_removed.v1': 1, 'subscription.seats_assigned.v1': newest ? 4 : 3,
     'subscription.plan_changed.v1': 1, 'subscription.cancellation_scheduled.v1': 1, 'subscription.reactivated.v1': 1,
     'subscription.owner_changed.v1': 1,
-    ...(newest ? { 'subscription.started.v1': 1, 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1 } : {}),
+    ...(newest ? { 'subscription.started.v1': 1, 'customer.created.v1': 1, 'owner.billed.v1': 1, 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1 } : {}),
   },
 }));
