@@ -26,6 +26,8 @@ type Ledger interface {
 	// Now is the moment of the decision: UTC, microseconds, never before an earlier event's recording
 	// in this ledger. In a ledger with a test clock it is that clock's time.
 	Now() time.Time
+	// Position is the one that the next event which this decision appends gets.
+	Position() int64
 	// NewID makes the decision's next id: a UUIDv7 of Now, derived from the command's own id, so that
 	// a decision taken again makes the same ids.
 	NewID() uuid.UUID

@@ -190,6 +190,10 @@ func (b *batch) decideIn(ls *ledgerState, c *call) {
 			c.reply(outcome{err: err})
 		}
 	case c.req.DryRun:
+		would := make([]Would, len(d.events))
+		for i, e := range d.events {
+			would[i] = Would{e.stream, e.event, e.effective}
+		}
 		plain, err := json.Marshal(answer, json.Deterministic(true))
 		d.undo()
 		if err != nil {
@@ -197,7 +201,7 @@ func (b *batch) decideIn(ls *ledgerState, c *call) {
 			return
 		}
 		r := d.result(p.head.Position)
-		r.DryRun, r.Answer = true, plain
+		r.DryRun, r.Answer, r.Would = true, plain, would
 		p.probes = append(p.probes, d.probes...)
 		p.decided = append(p.decided, decided{c, outcome{result: r}})
 	default:
@@ -360,6 +364,8 @@ func (d *decision) ID() uuid.UUID           { return d.part.ls.id }
 func (d *decision) Test() bool              { return d.part.ls.test }
 func (d *decision) Now() time.Time          { return d.now }
 func (d *decision) LastRecorded() time.Time { return d.part.recordedAt }
+
+func (d *decision) Position() int64 { return d.part.head.Position + int64(len(d.events)) + 1 }
 
 func (d *decision) NewID() uuid.UUID {
 	d.ids++

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/invoice"
@@ -33,7 +34,7 @@ import (
 func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{
 		domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(), organisation.Vocabulary(), customer.Vocabulary(),
-		settings.Vocabulary(), customer.OwnerVocabulary(),
+		settings.Vocabulary(), account.Vocabulary(), customer.OwnerVocabulary(),
 	}
 	return slices.Concat(all, usage.Vocabularies(), catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
 }

@@ -71,5 +71,13 @@ type Result struct {
 	Replayed bool            // the key was used before: this is the first answer
 	DryRun   bool            // nothing was written
 	Answer   json.RawMessage // what Decide answered, personal fields in plain text
+	Would    []Would         // of a dry run, what would have been recorded
 	Value    any             // the same as Decide made it; nil when it was not decided now
+}
+
+// Would is an event that a dry run did not record.
+type Would struct {
+	Stream uuid.UUID
+	Event  domain.Event
+	At     time.Time // from when it would count
 }

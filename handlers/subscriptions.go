@@ -61,6 +61,7 @@ type subscriptionBody struct {
 	Position      int64                `json:"position"` // of its last event
 	CreatedAt     time.Time            `json:"createdAt"`
 	UpdatedAt     time.Time            `json:"updatedAt"`
+	Preview       *previewBody         `json:"preview,omitempty"` // of a dry run
 }
 
 type pendingChange struct {
@@ -144,7 +145,7 @@ func (a *API) createSubscription(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return created(w, r, v.ID, v.Version, subscriptionOut(v, res.Last))
+	return created(w, r, v.ID, v.Version, previewed(subscriptionOut(v, v.Position), res))
 }
 
 // listSubscriptions serves GET /subscriptions.
@@ -273,13 +274,13 @@ func (a *API) cancelSubscription(w http.ResponseWriter, r *http.Request) error {
 	}
 	o := body.Object()
 	when := o.Enum("when", []string{"now", "periodEnd"}, Required)
-	o.Enum("credit", []string{"prorate", "none"})
+	credit := o.Enum("credit", []string{"prorate", "none"})
 	o.Unknown()
 	if err := body.Err(); err != nil {
 		return err
 	}
 	id := PathUUID(r, "uuid")
-	return a.change(w, r, body, id, subscription.Cancel{ID: id, Now: when == "now"})
+	return a.change(w, r, body, id, subscription.Cancel{ID: id, Now: when == "now", Credit: credit})
 }
 
 // change executes a command that answers a task and answers the subscription; Event-Uuid names the task.
@@ -288,19 +289,16 @@ func (a *API) change(w http.ResponseWriter, r *http.Request, body *Body, id uuid
 	if err != nil {
 		return err
 	}
-	own := res.Last
 	if v.TaskID != uuid.Nil {
 		w.Header().Set("Event-Uuid", v.TaskID.String())
-		if v.Status != task.Success {
-			own-- // the task's own event stands behind the subscription's
-		}
 	}
-	return a.changed(w, r, v.Subscription, res, own)
+	return a.changed(w, r, v.Subscription, res)
 }
 
-// changed answers a subscription. Own is the position of its last event, unless nothing happened.
-func (a *API) changed(w http.ResponseWriter, r *http.Request, v subscription.View, res eventstore.Result, own int64) error {
-	if res.First > res.Last {
+// changed answers a subscription, and of a dry run what it would be billed.
+func (a *API) changed(w http.ResponseWriter, r *http.Request, v subscription.View, res eventstore.Result) error {
+	own := v.Position
+	if own == 0 { // nothing happened, or a version before this one answered
 		events, err := a.Store.Stream(r.Context(), res.Ledger, v.ID, v.Version-1, 1)
 		if err != nil {
 			return err
@@ -309,7 +307,7 @@ func (a *API) changed(w http.ResponseWriter, r *http.Request, v subscription.Vie
 			own = events[0].Position
 		}
 	}
-	return entity(w, r, http.StatusOK, v.Version, subscriptionOut(v, own))
+	return entity(w, r, http.StatusOK, v.Version, previewed(subscriptionOut(v, own), res))
 }
 
 // reactivateSubscription serves POST /subscriptions/{uuid}/reactivate: it undoes a scheduled end.
@@ -332,8 +330,9 @@ func (a *API) activateSubscription(w http.ResponseWriter, r *http.Request) error
 //	in   {credit?: prorate | extend | none}
 //	out  200 subscription | 404 no_subscription | 409 subscription_ended
 func (a *API) pauseSubscription(w http.ResponseWriter, r *http.Request) error {
-	return a.simple(w, r, func(o *Object) { o.Enum("credit", []string{"prorate", "extend", "none"}) },
-		func(id uuid.UUID) domain.Command { return subscription.Pause{ID: id} })
+	var credit string
+	return a.simple(w, r, func(o *Object) { credit = o.Enum("credit", []string{"prorate", "extend", "none"}) },
+		func(id uuid.UUID) domain.Command { return subscription.Pause{ID: id, Credit: credit} })
 }
 
 // resumeSubscription serves POST /subscriptions/{uuid}/resume.
@@ -362,7 +361,7 @@ func (a *API) simple(w http.ResponseWriter, r *http.Request, read func(*Object),
 	if err != nil {
 		return err
 	}
-	return a.changed(w, r, v, res, res.Last)
+	return a.changed(w, r, v, res)
 }
 
 // configureManual serves PUT /providers/manual, of test ledgers.

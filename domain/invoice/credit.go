@@ -1,6 +1,8 @@
 package invoice
 
 import (
+	"math/big"
+	"strconv"
 	"time"
 
 	"github.com/google/uuid"
@@ -14,46 +16,111 @@ type Debited struct {
 	Line
 	Credited int64   `json:"credited,omitzero"` // of the amount; positive
 	Returned []int64 `json:"returned,omitzero"` // of each discount; positive
+	Gone     int64   `json:"gone,omitzero"`     // of the amount, what credit notes took off; positive
 }
 
-// Credit takes back the part of a line from an instant on: a share, over the line's own time, of what was really asked
-// for, and never more than what is left of it (design section 6, R5). Its discounts are the same share of the line's,
-// given back; its taxes follow the line's rates. ok is false when nothing is left to take back: a line of 0 is none.
+// Unused is what a credit takes back: a part of a line's own time and, of a line of several units that has fewer left,
+// so many of them.
+type Unused struct {
+	Period period.Period
+	Units  int64 // 0: all
+	Of     int64 // those of the line as it was debited
+	Shown  period.Period
+}
+
+// From is all of a line from an instant on.
+func (d *Debited) From(at time.Time) Unused {
+	_, rest := d.Period.Split(at)
+	return Unused{Period: rest}
+}
+
+// Credit takes back an unused part of a line: a share, over the line's own time, of what was really asked for, and never
+// more than what is left of it (design section 6, R5). Its discounts are the same share of the line's, given back; its
+// taxes follow the line's rates. ok is false when nothing is left to take back: a line of 0 is none.
 // zone is for modes that count local days.
-func (d *Debited) Credit(id uuid.UUID, at time.Time, mode period.Mode, zone *time.Location) (credit Line, ok bool, err error) {
-	_, unused := d.Period.Split(at)
-	if d.Period.Empty() || unused.Empty() {
+func (d *Debited) Credit(id uuid.UUID, part Unused, mode period.Mode, zone *time.Location) (credit Line, ok bool, err error) {
+	if d.Period.Empty() || part.Period.Empty() {
 		return Line{}, false, nil
 	}
-	share := mode.Share(unused, d.Period, zone)
-	part := func(of, before int64) (int64, error) {
-		n, err := money.RoundRat(share.Of(decimalOf(of)))
-		return max(0, min(n, of-before)), err
+	share := mode.Share(part.Period, d.Period, zone)
+	of := share.Rat()
+	if part.Units > 0 {
+		of.Mul(of, big.NewRat(part.Units, part.Of))
 	}
-	amount, err := part(d.Amount, d.Credited)
+	amount, err := partOf(of, d.Amount, d.Credited+d.Gone)
 	if err != nil {
 		return Line{}, false, err
 	}
 	d.Credited += amount
 	credit = d.Line
 	reversed := d.ID
-	credit.ID, credit.Kind, credit.Amount, credit.Period, credit.Share, credit.ProrationMode, credit.Reverses = id, KindCredit, -amount, unused, share, string(mode), &reversed
-	credit.Discounts, credit.Taxes, credit.Events = nil, nil, nil
+	credit.ID, credit.Kind, credit.Amount, credit.Share, credit.ProrationMode, credit.Reverses = id, KindCredit, -amount, share, string(mode), &reversed
+	if credit.Period = part.Period; !part.Shown.Empty() {
+		credit.Period = part.Shown
+	}
+	if part.Units > 0 {
+		credit.Quantity = strconv.FormatInt(part.Units, 10)
+	}
+	credit.Before, credit.Discounts, credit.Taxes, credit.Events = "", nil, nil, nil
+	if err := d.giveBack(&credit, of); err != nil {
+		return Line{}, false, err
+	}
+	for _, t := range d.Taxes {
+		credit.Taxes = append(credit.Taxes, Tax{TaxRateID: t.TaxRateID, Percentage: t.Percentage, Inclusive: t.Inclusive})
+	}
+	return credit, amount != 0, nil
+}
+
+// giveBack gives a credit its share of the line's discounts.
+func (d *Debited) giveBack(credit *Line, share *big.Rat) error {
 	if len(d.Returned) < len(d.Discounts) {
-		d.Returned = make([]int64, len(d.Discounts))
+		d.Returned = append(d.Returned, make([]int64, len(d.Discounts)-len(d.Returned))...)
 	}
 	for i, off := range d.Discounts {
-		back, err := part(off.Amount, d.Returned[i])
+		back, err := partOf(share, off.Amount, d.Returned[i])
 		if err != nil {
-			return Line{}, false, err
+			return err
 		}
 		d.Returned[i] += back
 		if back != 0 {
 			credit.Discounts = append(credit.Discounts, Discount{CouponID: off.CouponID, Code: off.Code, Amount: -back})
 		}
 	}
-	for _, t := range d.Taxes {
-		credit.Taxes = append(credit.Taxes, Tax{TaxRateID: t.TaxRateID, Percentage: t.Percentage, Inclusive: t.Inclusive})
+	return nil
+}
+
+// partOf is a share of an amount, at most what was not taken before.
+func partOf(share *big.Rat, amount, before int64) (int64, error) {
+	n, err := money.RoundRat(new(big.Rat).Mul(share, new(big.Rat).SetInt64(amount)))
+	return max(0, min(n, amount-before)), err
+}
+
+// mirror gives credits of lines that are on the same invoice their share of the discounts that those got there.
+func mirror(lines []Line) error {
+	debited := map[uuid.UUID]*Debited{}
+	for i := range lines {
+		if l := &lines[i]; !l.credit() {
+			debited[l.ID] = &Debited{Line: *l}
+		}
 	}
-	return credit, amount != 0, nil
+	for i := range lines {
+		l := &lines[i]
+		if !l.credit() {
+			continue
+		}
+		d := debited[*l.Reverses]
+		if d == nil {
+			continue
+		}
+		l.Discounts = nil
+		share := l.Share.Rat()
+		if units, ok := new(big.Rat).SetString(l.Quantity); ok && l.Quantity != d.Quantity {
+			of, _ := new(big.Rat).SetString(d.Quantity)
+			share.Mul(share, units.Quo(units, of))
+		}
+		if err := d.giveBack(l, share); err != nil {
+			return err
+		}
+	}
+	return nil
 }

@@ -66,7 +66,7 @@ func (c IssueCreditNote) Decide(l domain.Ledger) (any, error) {
 	note.ToBalance = note.Amount - note.LowersDebt
 	l.Append(given.stream, given.event)
 	l.Append(c.ID, note)
-	account.change(l, note.ToBalance)
+	account.change(l, l.Now(), note.ToBalance)
 	return show(l, c.ID)
 }
 

@@ -73,7 +73,7 @@ func TestProrationOfAPlanChange(t *testing.T) {
 	} {
 		t.Run("case "+tt.name+" "+string(tt.mode), func(t *testing.T) {
 			old := debited(t, tt.from, tt.whole, tt.whole, tt.mode, nil)
-			credit, ok, err := old.Credit(uuid.New(), at(tt.at), tt.mode, nil)
+			credit, ok, err := old.Credit(uuid.New(), old.From(at(tt.at)), tt.mode, nil)
 			require.NoError(t, err)
 			require.Equal(t, tt.credit != 0, ok, "no line of 0")
 			require.Equal(t, tt.credit, credit.Amount)
@@ -89,11 +89,11 @@ func TestProrationOfAPlanChange(t *testing.T) {
 // Case 32: a credit shares what the line that it reverses really was, over that line's own time.
 func TestCase32TwoChangesInAPeriod(t *testing.T) {
 	ten := debited(t, "1000", april, april, "second", nil)
-	credit, _, err := ten.Credit(uuid.New(), at("2025-04-11"), "second", nil)
+	credit, _, err := ten.Credit(uuid.New(), ten.From(at("2025-04-11")), "second", nil)
 	require.NoError(t, err)
 	_, rest := april.Split(at("2025-04-11"))
 	twenty := debited(t, "2000", rest, april, "second", nil)
-	second, _, err := twenty.Credit(uuid.New(), at("2025-04-21"), "second", nil)
+	second, _, err := twenty.Credit(uuid.New(), twenty.From(at("2025-04-21")), "second", nil)
 	require.NoError(t, err)
 	_, last := april.Split(at("2025-04-21"))
 	forty := debited(t, "4000", last, april, "second", nil)
@@ -108,7 +108,7 @@ func TestCase17ACreditAcrossTheSpringChange(t *testing.T) {
 	march := span("2025-03-01T05:00:00Z", "2025-04-01T04:00:00Z")
 	require.EqualValues(t, 2_674_800, march.Seconds())
 	for mode, want := range map[period.Mode]int64{"day": -2300, "second": -2299} {
-		credit, _, err := debited(t, "3100", march, march, mode, zone).Credit(uuid.New(), at("2025-03-09T05:00:00Z"), mode, zone)
+		credit, _, err := debited(t, "3100", march, march, mode, zone).Credit(uuid.New(), (&invoice.Debited{Line: invoice.Line{Period: march}}).From(at("2025-03-09T05:00:00Z")), mode, zone)
 		require.NoError(t, err)
 		require.Equal(t, want, credit.Amount, mode)
 	}
@@ -130,7 +130,7 @@ func TestCase106ACreditGivesItsDiscountBack(t *testing.T) {
 	_, err := invoice.Settle(billed, []invoice.Coupon{coupon}, nil)
 	require.NoError(t, err)
 	line.Line = billed[0]
-	credit, _, err := line.Credit(uuid.New(), at("2025-04-16"), "second", nil)
+	credit, _, err := line.Credit(uuid.New(), line.From(at("2025-04-16")), "second", nil)
 	require.NoError(t, err)
 	_, rest := april.Split(at("2025-04-16"))
 	lines := []invoice.Line{credit, debited(t, "2000", rest, april, "second", nil).Line}
@@ -152,7 +152,7 @@ func TestCreditsNeverExceedTheirDebit(t *testing.T) {
 		sum, back := int64(0), int64(0)
 		for range rapid.IntRange(1, 6).Draw(t, "credits") {
 			mode := rapid.SampledFrom([]period.Mode{"second", "day", "fixed30"}).Draw(t, "mode")
-			credit, _, err := line.Credit(uuid.New(), april.Start.Add(time.Duration(rapid.Int64Range(-10, 31*24).Draw(t, "hour"))*time.Hour), mode, nil)
+			credit, _, err := line.Credit(uuid.New(), line.From(april.Start.Add(time.Duration(rapid.Int64Range(-10, 31*24).Draw(t, "hour"))*time.Hour)), mode, nil)
 			require.NoError(t, err)
 			require.LessOrEqual(t, credit.Amount, int64(0))
 			sum -= credit.Amount
@@ -163,10 +163,10 @@ func TestCreditsNeverExceedTheirDebit(t *testing.T) {
 		}
 		require.LessOrEqual(t, sum, line.Amount)
 		require.LessOrEqual(t, back, line.Amount)
-		_, _, err = line.Credit(uuid.New(), april.Start, "second", nil)
+		_, _, err = line.Credit(uuid.New(), line.From(april.Start), "second", nil)
 		require.NoError(t, err)
 		require.Equal(t, line.Amount, line.Credited)
-		_, ok, err := line.Credit(uuid.New(), april.Start, "second", nil)
+		_, ok, err := line.Credit(uuid.New(), line.From(april.Start), "second", nil)
 		require.NoError(t, err)
 		require.False(t, ok, "nothing is left")
 	})

@@ -35,6 +35,9 @@ type Drafted struct {
 	Reason         string         `json:"reason"`
 	Period         *period.Period `json:"period,omitzero"` // that a period's invoice is for
 	TaxExempt      string         `json:"tax_exempt,omitzero"`
+	FinalizeAt     *time.Time     `json:"finalize_at,omitempty"` // of a draft that waits: for what its usage comes to, and for corrections
+	DaysUntilDue   int            `json:"days_until_due,omitzero"`
+	Coupons        []Coupon       `json:"coupons,omitempty"` // what discounts it, in order
 	Lines          []Line         `json:"lines"`
 	Totals
 }
@@ -45,8 +48,11 @@ type Redrafted struct {
 	Totals
 }
 
-// Discarded ends a draft. It never had a number.
-type Discarded struct{}
+// Discarded ends a draft. It never had a number. One of nothing at all, that its ledger does not issue, stands for what
+// was billed all the same.
+type Discarded struct {
+	Zero bool `json:"zero,omitzero"`
+}
 
 // Finalized gives a draft its number; nothing of it changes any more. BalanceApplied is what the balance pays of it or,
 // below zero, the whole of a negative total, by which the balance grows.
@@ -155,7 +161,8 @@ var ids = uuid.MustParse("b5b1c8a4-7d0b-5a3e-9a1c-3f2d6e0b7c55")
 // IDFor is the invoice of a subscription for a period, by its start and the reason: there is no second one (design
 // section 6, R8).
 func IDFor(subscription uuid.UUID, start time.Time, reason string) uuid.UUID {
-	return uuid.NewSHA1(ids, strconv.AppendInt(append(subscription[:], reason...), start.UnixMicro(), 10))
+	of := uuid.NewSHA1(ids, strconv.AppendInt(append(subscription[:], reason...), start.UnixMicro(), 10))
+	return domain.DeriveID(of, start, 0)
 }
 
 func seriesID(ledger uuid.UUID, series string) uuid.UUID {

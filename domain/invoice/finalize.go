@@ -30,23 +30,40 @@ func (c Finalize) Decide(l domain.Ledger) (any, error) {
 	default:
 		return s.View(), nil
 	}
-	number, given, err := next(l, "invoice", "INV", c.ID)
-	if err != nil {
+	if err := Issue(l, s, l.Now(), c.DaysUntilDue); err != nil {
 		return nil, err
+	}
+	return show(l, c.ID)
+}
+
+// Issue is what finalising a draft appends, dated to an instant. Preload has loaded what it needs.
+func Issue(l domain.Ledger, s *State, at time.Time, daysUntilDue int) error {
+	number, given, err := next(l, "invoice", "INV", s.ID)
+	if err != nil {
+		return err
 	}
 	account, err := balanceOf(l, s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	applied := min(s.Total, account.amount)
 	if s.Total < 0 {
 		applied = s.Total // nothing is asked for: it is the payer's
 	}
-	now := l.Now()
-	l.Append(given.stream, given.event)
-	l.Append(c.ID, Finalized{Number: number, IssuedAt: now, DueAt: now.Add(time.Duration(c.DaysUntilDue) * 24 * time.Hour), BalanceApplied: applied})
-	account.change(l, -applied)
-	return show(l, c.ID)
+	id := s.ID
+	l.AppendAt(given.stream, at, given.event)
+	l.AppendAt(id, at, Finalized{Number: number, IssuedAt: at, DueAt: at.Add(time.Duration(daysUntilDue) * 24 * time.Hour), BalanceApplied: applied})
+	account.change(l, at, -applied)
+	return nil
+}
+
+// Preload loads what issuing an invoice of an owner needs, so that a decision has it before it appends.
+func Preload(l domain.Ledger, owner uuid.UUID, currency string) error {
+	if _, err := l.Load(seriesID(l.ID(), "invoice")); err != nil {
+		return err
+	}
+	_, err := l.Load(BalanceID(owner, currency))
+	return err
 }
 
 type numbering struct {
@@ -89,9 +106,9 @@ func balanceOf(l domain.Ledger, s *State) (account, error) {
 	return a, nil
 }
 
-func (a account) change(l domain.Ledger, by int64) {
+func (a account) change(l domain.Ledger, at time.Time, by int64) {
 	if by != 0 {
-		l.Append(a.stream, BalanceChanged{Owner: a.owner, Currency: a.currency, Change: by, Amount: a.amount + by, Invoice: a.invoice})
+		l.AppendAt(a.stream, at, BalanceChanged{Owner: a.owner, Currency: a.currency, Change: by, Amount: a.amount + by, Invoice: a.invoice})
 	}
 }
 
@@ -146,7 +163,7 @@ func (c Cancel) Decide(l domain.Ledger) (any, error) {
 		return nil, s.not("credit_used", "what it gave to the balance has paid another invoice")
 	}
 	l.Append(c.ID, Voided{})
-	account.change(l, back)
+	account.change(l, l.Now(), back)
 	return show(l, c.ID)
 }
 

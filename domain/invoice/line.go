@@ -34,7 +34,8 @@ type Line struct {
 	PlanVersion    int              `json:"plan_version"`
 	ProductID      uuid.UUID        `json:"product_id"`
 	PriceKey       string           `json:"price_key"`
-	Quantity       string           `json:"quantity"` // a decimal, or where it is none a fraction such as 23/3
+	Quantity       string           `json:"quantity"`        // a decimal, or where it is none a fraction such as 23/3
+	Before         string           `json:"before,omitzero"` // of a line that is a difference: the quantity that it comes on top of
 	UnitAmount     *decimal.Decimal `json:"unit_amount,omitempty"`
 	Amount         int64            `json:"amount"`
 	Period         period.Period    `json:"period"` // of the service

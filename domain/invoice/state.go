@@ -1,6 +1,7 @@
 package invoice
 
 import (
+	"math/big"
 	"slices"
 	"time"
 
@@ -20,6 +21,7 @@ type State struct {
 	BalanceApplied int64
 	AmountPaid     int64
 	LowersDebt     int64 // of all credit notes
+	Unissued       bool  // it came to nothing, and its ledger does not issue those
 	Payments       []PaymentRecorded
 	CreditNotes    []CreditNote
 }
@@ -38,7 +40,7 @@ func (s *State) Apply(e domain.Event) {
 	case Redrafted:
 		s.Lines, s.Totals = e.Lines, e.Totals
 	case Discarded:
-		s.Status = Void
+		s.Status, s.Unissued = Void, e.Zero
 	case Finalized:
 		s.Status, s.Number, s.IssuedAt, s.DueAt, s.BalanceApplied = Open, e.Number, e.IssuedAt, e.DueAt, e.BalanceApplied
 		s.settle()
@@ -77,6 +79,25 @@ func (s *State) Left(line uuid.UUID) int64 {
 	}
 	amount, _ := s.creditedOf(line)
 	return max(0, l.gross()-amount)
+}
+
+// Debited is a line as something to take back from: with what credit notes took off it, and nothing of what was taken
+// back as void.
+func (s *State) Debited(line uuid.UUID) (d Debited, ok bool) {
+	l := s.line(line)
+	if l == nil || s.Status == Void && !s.Unissued {
+		return Debited{}, false
+	}
+	d.Line = *l
+	if noted, _ := s.creditedOf(line); noted > 0 {
+		d.Gone = l.Amount // of a line of nothing there is nothing left
+		if gross := l.gross(); gross > 0 {
+			part := new(big.Rat).Mul(big.NewRat(noted, gross), new(big.Rat).SetInt64(l.Amount))
+			up := new(big.Int).Add(part.Num(), new(big.Int).Sub(part.Denom(), big.NewInt(1)))
+			d.Gone = up.Quo(up, part.Denom()).Int64() // rounded up: the rest is never more than was asked for
+		}
+	}
+	return d, true
 }
 
 // line is one of the invoice's; nil for another one.
@@ -152,7 +173,11 @@ func (s *State) View() View {
 	v := View{ID: s.ID, Number: s.Number, Status: s.Status, Drafted: s.Drafted, BalanceApplied: s.BalanceApplied, AmountPaid: s.AmountPaid,
 		AmountDue: s.AmountDue(), Payments: slices.Clone(s.Payments), CreditNotes: slices.Clone(s.CreditNotes),
 		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt}
-	v.Drafted.Lines = slices.Clone(s.Lines)
+	v.Drafted.Lines, v.Drafted.FinalizeAt = slices.Clone(s.Lines), nil
+	if s.Status == Draft && s.FinalizeAt != nil {
+		at := *s.FinalizeAt
+		v.Drafted.FinalizeAt = &at
+	}
 	if s.Number != "" {
 		issued, due := s.IssuedAt, s.DueAt
 		v.IssuedAt, v.DueAt = &issued, &due

@@ -3,6 +3,7 @@ package invoice
 import (
 	"math/big"
 	"slices"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
@@ -27,13 +28,21 @@ type Tax struct {
 	Amount     int64           `json:"amount"`
 }
 
-// Coupon takes something off the lines that it covers: a percentage of each, or an amount of all of them together.
+// Coupon takes something off the lines that it covers, those whose service begins From an instant on and before Until: a
+// percentage of each, or an amount of all of them together.
 type Coupon struct {
-	ID         uuid.UUID
-	Code       string
-	PercentOff *decimal.Decimal
-	AmountOff  int64
-	Covers     func(*Line) bool // nil: each
+	ID         uuid.UUID        `json:"id"`
+	Code       string           `json:"code"`
+	PercentOff *decimal.Decimal `json:"percent_off,omitempty"`
+	AmountOff  int64            `json:"amount_off,omitzero"` // on this invoice
+	From       time.Time        `json:"from,omitzero"`
+	Until      *time.Time       `json:"until,omitempty"` // nil: for ever
+}
+
+// Covers tells whether a coupon takes something off a line. What credits give back is not covered.
+func (c *Coupon) Covers(l *Line) bool {
+	start := l.Period.Start
+	return !l.credit() && !start.Before(c.From) && (c.Until == nil || start.Before(*c.Until))
 }
 
 // Rate is a tax rate as it is now.
@@ -54,16 +63,17 @@ type Totals struct {
 // Settle gives lines their discounts and taxes (design section 6, R6). Discounts come first, percentages before amounts
 // and each kind in the order of the coupons, on what the ones before left; tax is on what is left then.
 //
-// A credit comes with the discounts and the rates of the line that it reverses and keeps them. Other lines get those of
-// coupons and rates. A percentage is rounded a line, half to even; an amount, and each rate's tax, is rounded once on the
+// A credit comes with the discounts and the rates of the line that it reverses and keeps them; of a line that is on the
+// same invoice, it gets its share of the discounts here. Other lines get those of coupons, and keep the rates that they
+// come with unless there are others. A percentage is rounded a line, half to even; an amount, and each rate's tax, is rounded once on the
 // invoice and spread by the largest remainder. An amount takes no line below nothing: what is left of it then is lost.
 // It refuses with amount_out_of_range totals that are no int64.
 func Settle(lines []Line, coupons []Coupon, rates []Rate) (Totals, error) {
 	for i := range lines {
 		if l := &lines[i]; !l.credit() {
-			l.Discounts, l.Taxes = nil, nil
-			for _, r := range rates {
-				l.Taxes = append(l.Taxes, Tax{TaxRateID: r.ID, Percentage: r.Percentage, Inclusive: r.Inclusive})
+			l.Discounts = nil
+			if len(rates) > 0 {
+				l.Tax(rates)
 			}
 		}
 	}
@@ -74,10 +84,21 @@ func Settle(lines []Line, coupons []Coupon, rates []Rate) (Totals, error) {
 			return Totals{}, err
 		}
 	}
+	if err := mirror(lines); err != nil {
+		return Totals{}, err
+	}
 	if err := tax(lines); err != nil {
 		return Totals{}, err
 	}
 	return Sum(lines)
+}
+
+// Tax gives a line rates as they are now; what they come to is worked out on the invoice.
+func (l *Line) Tax(rates []Rate) {
+	l.Taxes = nil
+	for _, r := range rates {
+		l.Taxes = append(l.Taxes, Tax{TaxRateID: r.ID, Percentage: r.Percentage, Inclusive: r.Inclusive})
+	}
 }
 
 func kind(c Coupon) int {
@@ -94,7 +115,7 @@ func (c Coupon) take(lines []Line) error {
 	sum := new(big.Int)
 	for i := range lines {
 		l := &lines[i]
-		if l.credit() || l.net() <= 0 || c.Covers != nil && !c.Covers(l) {
+		if l.net() <= 0 || !c.Covers(l) {
 			continue
 		}
 		covered, left = append(covered, l), append(left, decimalOf(l.net()))

@@ -93,7 +93,7 @@ func TestCase44ACreditKeepsItsRate(t *testing.T) {
 	billed := []invoice.Line{old.Line}
 	settle(t, billed, nil, r)
 	old.Line = billed[0]
-	credit, _, err := old.Credit(uuid.New(), at("2025-04-16"), "second", nil)
+	credit, _, err := old.Credit(uuid.New(), old.From(at("2025-04-16")), "second", nil)
 	require.NoError(t, err)
 	r.Percentage = decimal.NewFromInt(21)
 	_, rest := april.Split(at("2025-04-16"))
@@ -118,9 +118,9 @@ func TestDiscountsComeInTheirOrder(t *testing.T) {
 		})
 	}
 	some := fixed(1000)
-	some.Covers = func(l *invoice.Line) bool { return l.PriceKey == "seats" }
+	some.From, some.Until = april.Start, &april.End
 	l := lines(500, 700)
-	l[1].PriceKey = "seats"
+	l[0].Period.Start, l[1].Period.Start = april.End, april.Start // what begins as it ends is not covered
 	settle(t, l, []invoice.Coupon{some}, rate("10"))
 	require.Equal(t, []int64{0, 700}, discounts(l))
 	require.Equal(t, []int64{50, 0}, taxes(l))

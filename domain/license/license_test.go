@@ -215,7 +215,8 @@ func TestSeatsAreLicences(t *testing.T) {
 	require.True(t, ok)
 	require.Equal(t, license.Scheduled, license.SeatView(o.State(trial).(*subscription.State), own, april(1)).Status)
 	require.Equal(t, license.Trialing, license.SeatView(o.State(trial).(*subscription.State), own, april(2)).Status)
-	unpaid := ledgertest.Must[subscription.View](o.Ledger, subscription.Start{PlanID: plan, StartAt: ptr(april(2)), Incomplete: true}).ID
+	paid := o.Plan(o.product, func(f *catalog.PlanFields) { f.Name = "paid" })
+	unpaid := ledgertest.Must[subscription.View](o.Ledger, subscription.Start{PlanID: paid, StartAt: ptr(april(2)), Incomplete: true}).ID
 	own, _ = o.State(unpaid).(*subscription.State).OwnSeat()
 	require.Equal(t, license.Inactive, license.SeatView(o.State(unpaid).(*subscription.State), own, april(1)).Status, "time alone will not make it active")
 }

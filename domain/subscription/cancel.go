@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/task"
 )
 
@@ -13,14 +14,22 @@ import (
 // ends what has no current period: before the start, incomplete, or paused since an earlier period.
 // Cancelling what ends or has ended already makes no event. It answers TaskAnswer.
 //
-// NotFound: no_subscription.
+// NotFound: no_subscription. Invalid: bad_credit.
 type Cancel struct {
-	ID  uuid.UUID
-	Now bool
+	ID     uuid.UUID
+	Now    bool
+	Credit string // of what is paid and not used: prorate, none (default); at once only
 }
 
 // Decide implements domain.Command.
 func (c Cancel) Decide(l domain.Ledger) (any, error) {
+	var bad domain.Problems
+	if c.Credit != "" {
+		bad.OneOf("/credit", "bad_credit", c.Credit, account.Prorate, account.NoCredit)
+	}
+	if err := bad.Refusal(); err != nil {
+		return nil, err
+	}
 	s, err := load(l, c.ID)
 	if err != nil {
 		return nil, err
@@ -28,23 +37,21 @@ func (c Cancel) Decide(l domain.Ledger) (any, error) {
 	now := l.Now()
 	f, due := s.at(now, noLimit)
 	id := l.NewID()
-	e, ok := f.cancel(now, c.Now, id) // the provider is not asked: whoever wants to go, goes
+	e, ok := f.cancel(now, c, id) // the provider is not asked: whoever wants to go, goes
 	if !ok {
 		return TaskAnswer{Status: task.Success, Subscription: s.View(now)}, nil
 	}
-	record(l, c.ID, due)
-	l.Append(c.ID, e)
-	view, err := show(l, c.ID)
+	view, err := record(l, c.ID, s.Facts, append(due, dateNow(l, e)...))
 	return TaskAnswer{TaskID: id, Status: task.Success, Subscription: view}, err
 }
 
 // cancel is the event of a cancellation; false when there is none.
-func (f *Facts) cancel(now time.Time, atOnce bool, id uuid.UUID) (domain.Event, bool) {
+func (f *Facts) cancel(now time.Time, c Cancel, id uuid.UUID) (domain.Event, bool) {
 	switch {
 	case f.Status == Canceled || f.Status == Deleted:
 		return nil, false
-	case atOnce || f.Status == Incomplete || now.Before(f.StartAt) || !now.Before(f.Period.End):
-		return Ended{At: now, Reason: "canceled", TaskID: id, Done: task.CancelSubscription}, true
+	case c.Now || f.Status == Incomplete || now.Before(f.StartAt) || !now.Before(f.Period.End):
+		return Ended{At: now, Reason: "canceled", Credit: c.Credit, TaskID: id, Done: task.CancelSubscription}, true
 	case f.CancelAt != nil:
 		return nil, false
 	}
@@ -59,19 +66,19 @@ type Reactivate struct{ ID uuid.UUID }
 
 // Decide implements domain.Command.
 func (c Reactivate) Decide(l domain.Ledger) (any, error) {
-	return happen(l, c.ID, func(f *Facts) (domain.Event, error) {
+	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
 		switch {
 		case f.Status == Canceled || f.Status == Deleted:
 			return nil, f.ended()
 		case f.CancelAt == nil:
 			return nil, nil
 		}
-		return Reactivated{}, nil
+		return []domain.Event{Reactivated{}}, nil
 	})
 }
 
-// happen decides a command of at most one event on the facts as they are by now (rule S9).
-func happen(l domain.Ledger, id uuid.UUID, decide func(*Facts) (domain.Event, error)) (any, error) {
+// happen decides a command of few events or none on the facts as they are by now (rule S9).
+func happen(l domain.Ledger, id uuid.UUID, decide func(*Facts) ([]domain.Event, error)) (any, error) {
 	s, err := load(l, id)
 	if err != nil {
 		return nil, err
@@ -81,10 +88,8 @@ func happen(l domain.Ledger, id uuid.UUID, decide func(*Facts) (domain.Event, er
 	if err != nil {
 		return nil, err
 	}
-	if e == nil {
+	if len(e) == 0 {
 		return s.View(l.Now()), nil
 	}
-	record(l, id, due)
-	l.Append(id, e)
-	return show(l, id)
+	return record(l, id, s.Facts, append(due, dateNow(l, e...)...))
 }

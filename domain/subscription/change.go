@@ -9,6 +9,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/task"
 	"github.com/subledger/subledger/internal/mutant"
@@ -16,9 +17,9 @@ import (
 
 // Proration of a change.
 const (
-	CreateProrations = "create_prorations" // default
-	NoProration      = "none"
-	AlwaysInvoice    = "always_invoice"
+	CreateProrations = account.CreateProrations // default
+	NoProration      = account.NoProration
+	AlwaysInvoice    = account.AlwaysInvoice
 )
 
 // TaskAnswer is what a change of seats or plan and a cancellation answer. TaskID is zero and Status
@@ -182,20 +183,21 @@ func change(l domain.Ledger, id uuid.UUID, typ string, c Change) (any, error) {
 	if len(events) == 0 {
 		return TaskAnswer{Status: task.Success, Subscription: s.View(l.Now())}, nil
 	}
-	record(l, id, due)
 	answer := TaskAnswer{TaskID: taskID, Status: task.Pending}
 	if f.Provider == ManualProvider {
 		params, err := json.Marshal(c)
 		if err != nil {
 			return nil, fmt.Errorf("encode the change: %w", err)
 		}
-		l.Append(id, ChangeRequested{TaskID: taskID, Seats: seatsOf(events), PlanID: c.PlanID})
+		asked := ChangeRequested{TaskID: taskID, Seats: seatsOf(events), PlanID: c.PlanID}
+		if answer.Subscription, err = record(l, id, s.Facts, append(due, dateNow(l, asked)...)); err != nil {
+			return nil, err
+		}
 		l.Append(taskID, task.Requested{Type: typ, Subject: id, Provider: f.Provider, Params: params})
 	} else {
 		answer.Status = task.Success
-		l.Append(id, done(events, typ)...)
+		answer.Subscription, err = record(l, id, s.Facts, append(due, dateNow(l, done(events, typ)...)...))
 	}
-	answer.Subscription, err = show(l, id)
 	return answer, err
 }
 

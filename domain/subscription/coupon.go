@@ -45,8 +45,7 @@ func (c ApplyCoupon) Decide(l domain.Ledger) (any, error) {
 	}
 	if f.coupon(c.CouponID) >= 0 {
 		if len(removed) > 0 {
-			record(l, c.ID, due)
-			l.Append(c.ID, removed...)
+			return record(l, c.ID, s.Facts, append(due, dateNow(l, removed...)...))
 		}
 		return show(l, c.ID)
 	}
@@ -57,12 +56,13 @@ func (c ApplyCoupon) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	record(l, c.ID, due)
-	if len(removed) > 0 {
-		l.Append(c.ID, removed...)
+	events := append(due, dateNow(l, append(removed, applied(coupon, l.Now()))...)...)
+	view, err := record(l, c.ID, s.Facts, events)
+	if err != nil {
+		return nil, err
 	}
-	redeem(l, c.ID, coupon, l.Now())
-	return show(l, c.ID)
+	l.Append(coupon.ID, catalog.CouponRedeemed{SubscriptionID: c.ID})
+	return view, nil
 }
 
 // RemoveCoupon takes a coupon off a subscription; without CouponID all of them. One that is not on it makes no
@@ -96,8 +96,7 @@ func (c RemoveCoupon) Decide(l domain.Ledger) (any, error) {
 		}
 	}
 	if len(removed) > 0 {
-		record(l, c.ID, due)
-		l.Append(c.ID, removed...)
+		return record(l, c.ID, s.Facts, append(due, dateNow(l, removed...)...))
 	}
 	return show(l, c.ID)
 }
@@ -115,12 +114,11 @@ func (f *Facts) coupon(id uuid.UUID) int {
 	return slices.IndexFunc(f.Coupons, func(c Coupon) bool { return c.CouponID == id })
 }
 
-// redeem records both halves of a redemption in one append: the coupon's own stream counts it, so that two
-// buyers of the last one cannot both have it. The subscription's own event is the last.
-func redeem(l domain.Ledger, id uuid.UUID, coupon *catalog.Coupon, from time.Time) {
+// applied puts a coupon on. Its redemption is recorded on the coupon's own stream in the same append: that counts it, so
+// that two buyers of the last one cannot both have it.
+func applied(coupon *catalog.Coupon, from time.Time) CouponApplied {
 	f := &coupon.Fields
-	l.Append(coupon.ID, catalog.CouponRedeemed{SubscriptionID: id})
-	l.AppendAt(id, from, CouponApplied{Coupon{CouponID: coupon.ID, Code: f.Code, At: from, PercentOff: copied(f.PercentOff),
+	return CouponApplied{Coupon{CouponID: coupon.ID, Code: f.Code, At: from, PercentOff: copied(f.PercentOff),
 		AmountOff: copied(f.AmountOff), Currency: f.Currency, Duration: f.Duration, DurationPeriods: copied(f.DurationPeriods),
-		EndsAt: copied(f.EndsAt)}})
+		EndsAt: copied(f.EndsAt)}}
 }

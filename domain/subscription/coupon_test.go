@@ -48,7 +48,7 @@ func TestCouponsArePutOnAndTakenOff(t *testing.T) {
 	require.Empty(t, events, "it is on it")
 	_, events, err = s.Execute(subscription.ApplyCoupon{ID: id, CouponID: two})
 	require.NoError(t, err)
-	require.Equal(t, []string{"coupon.redeemed.v1", "subscription.coupon_applied.v1"}, ledgertest.Names(events))
+	require.Equal(t, []string{"subscription.coupon_applied.v1", "coupon.redeemed.v1"}, ledgertest.Names(events))
 	require.Equal(t, []string{"one", "two"}, s.codes(id), "in order")
 	s.do(id, subscription.ApplyCoupon{ID: id, CouponID: two, Alone: true})
 	require.Equal(t, []string{"two"}, s.codes(id))

@@ -45,6 +45,9 @@ func (f *Facts) next() (dated, bool) {
 	if f.is(Trialing) && f.TrialEnd != nil && (first.event == nil || f.TrialEnd.Before(first.at)) {
 		first = dated{*f.TrialEnd, TrialEnded{At: *f.TrialEnd}}
 	}
+	if f.Later && f.Status != Paused && (first.event == nil || !f.StartAt.After(first.at)) {
+		first = dated{f.StartAt, Begun{At: f.StartAt}}
+	}
 	if f.Status != Paused && (first.event == nil || f.Period.End.Before(first.at)) {
 		p := f.periodFrom(f.Period.End)
 		if mutant.Active == mutant.DriftingRenewal {
@@ -85,7 +88,7 @@ func (s *State) DueAt() (time.Time, bool) {
 }
 
 // MaxAdvance bounds the events of one Advance.
-const MaxAdvance = 1000
+const MaxAdvance = 200
 
 // Advance does what is due by now, in order and dated to its instants: the trial's end, renewals, the
 // scheduled end. Nothing due makes no event. It answers View; while its DueAt is not after now there
@@ -99,21 +102,14 @@ func (c Advance) Decide(l domain.Ledger) (any, error) {
 		return nil, err
 	}
 	_, due := s.at(l.Now(), MaxAdvance)
-	record(l, c.ID, due)
-	return show(l, c.ID)
-}
-
-func record(l domain.Ledger, id uuid.UUID, due []dated) {
-	for _, d := range due {
-		l.AppendAt(id, d.at, d.event)
-	}
+	return record(l, c.ID, s.Facts, due)
 }
 
 func load(l domain.Ledger, id uuid.UUID) (*State, error) {
 	return domain.LoadAs[*State](l, id, "no_subscription")
 }
 
-// show is the subscription as this decision leaves it.
+// show is the subscription as this decision found it.
 func show(l domain.Ledger, id uuid.UUID) (View, error) {
 	s, err := load(l, id)
 	if err != nil {

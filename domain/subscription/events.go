@@ -38,9 +38,9 @@ import (
 	"time"
 
 	"github.com/google/uuid"
-	"github.com/shopspring/decimal"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
 )
 
@@ -81,10 +81,16 @@ type Started struct {
 	TrialEnd      *time.Time        `json:"trial_end,omitempty"`
 	Period        Period            `json:"period"` // the one that holds StartAt
 	ProrationMode string            `json:"proration_mode"`
-	Provider      string            `json:"provider"` // none, manual
+	Provider      string            `json:"provider"`       // none, manual
+	Later         bool              `json:"later,omitzero"` // it begins after its recording: Begun will tell
 	Owner         domain.Personal   `json:"owner,omitzero"`
 	Email         domain.Personal   `json:"email,omitzero"`
 	Seats         []Seat            `json:"seats"`
+}
+
+// Begun is the start that had still to come when it was made.
+type Begun struct {
+	At time.Time `json:"at"`
 }
 
 // ChangeRequested reserves what an open task asks for (rules S1, S2, S8): Seats is the change of the seat
@@ -163,6 +169,7 @@ type Reactivated struct{}
 type Ended struct {
 	At     time.Time `json:"at"`
 	Reason string    `json:"reason"`           // canceled, expired
+	Credit string    `json:"credit,omitzero"`  // prorate, none
 	TaskID uuid.UUID `json:"task_id,omitzero"` // when it was asked for
 	Done   string    `json:"done,omitzero"`
 }
@@ -179,13 +186,15 @@ type TrialEnded struct {
 
 // PauseBegan stops access and renewal until it resumes.
 type PauseBegan struct {
-	At time.Time `json:"at"`
+	At     time.Time `json:"at"`
+	Credit string    `json:"credit,omitzero"` // prorate, extend, none
 }
 
-// Resumed ends a pause; the period runs on from the anchor.
+// Resumed ends a pause; the period runs on from the anchor. A pause that extends has moved both.
 type Resumed struct {
-	At     time.Time `json:"at"`
-	Period Period    `json:"period"`
+	At       time.Time  `json:"at"`
+	Period   Period     `json:"period"`
+	AnchorAt *time.Time `json:"anchor_at,omitempty"`
 }
 
 // PaymentMissed and PaymentSettled move between ACTIVE and PAST_DUE; settling the first invoice also
@@ -206,19 +215,8 @@ type CouponRemoved struct {
 	CouponID uuid.UUID `json:"coupon_id"`
 }
 
-// Coupon is a discount as a subscription has it. It discounts what begins from At on, for its duration, and
-// nothing from EndsAt on.
-type Coupon struct {
-	CouponID        uuid.UUID        `json:"coupon_id"`
-	Code            string           `json:"code"`
-	At              time.Time        `json:"at"`
-	PercentOff      *decimal.Decimal `json:"percent_off,omitempty"`
-	AmountOff       *int64           `json:"amount_off,omitzero"` // in minor units of Currency, which is the subscription's
-	Currency        string           `json:"currency,omitzero"`
-	Duration        string           `json:"duration"` // once, repeating, forever
-	DurationPeriods *int             `json:"duration_periods,omitzero"`
-	EndsAt          *time.Time       `json:"ends_at,omitempty"`
-}
+// Coupon is a discount as a subscription has it.
+type Coupon = account.Coupon
 
 // OwnerChanged names another owner.
 type OwnerChanged struct {
@@ -226,6 +224,7 @@ type OwnerChanged struct {
 }
 
 func (Started) EventType() string               { return "subscription.started.v1" }
+func (Begun) EventType() string                 { return "subscription.begun.v1" }
 func (ChangeRequested) EventType() string       { return "subscription.change_requested.v1" }
 func (ChangeAbandoned) EventType() string       { return "subscription.change_abandoned.v1" }
 func (SeatsAdded) EventType() string            { return "subscription.seats_added.v1" }
@@ -254,6 +253,6 @@ func Vocabulary() domain.Vocabulary {
 		domain.Named[PlanChanged](), domain.Named[CancellationScheduled](), domain.Named[Reactivated](),
 		domain.Named[Ended](), domain.Named[Renewed]().Scanned(scanRenewed), domain.Named[TrialEnded](), domain.Named[PauseBegan](),
 		domain.Named[Resumed](), domain.Named[PaymentMissed](), domain.Named[PaymentSettled](), domain.Named[OwnerChanged](),
-		domain.Named[QuantityChanged]().Scanned(scanQuantityChanged), domain.Named[CouponApplied](), domain.Named[CouponRemoved](),
+		domain.Named[QuantityChanged]().Scanned(scanQuantityChanged), domain.Named[CouponApplied](), domain.Named[CouponRemoved](), domain.Named[Begun](),
 	}}
 }

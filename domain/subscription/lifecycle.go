@@ -4,23 +4,37 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
 )
 
 // Pause stops access and renewal until Resume (rule S12); a paused one makes no event. It answers View.
 //
-// NotFound: no_subscription. Conflict: subscription_ended, subscription_incomplete.
-type Pause struct{ ID uuid.UUID }
+// Credit says what becomes of the time that was paid for: prorate takes it back when the pause ends, extend moves the
+// period and the anchor by it, none (default) leaves it be.
+//
+// NotFound: no_subscription. Conflict: subscription_ended, subscription_incomplete. Invalid: bad_credit.
+type Pause struct {
+	ID     uuid.UUID
+	Credit string
+}
 
 // Decide implements domain.Command.
 func (c Pause) Decide(l domain.Ledger) (any, error) {
-	return happen(l, c.ID, func(f *Facts) (domain.Event, error) {
+	if c.Credit != "" {
+		var bad domain.Problems
+		bad.OneOf("/credit", "bad_credit", c.Credit, account.Prorate, account.Extend, account.NoCredit)
+		if err := bad.Refusal(); err != nil {
+			return nil, err
+		}
+	}
+	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
 		if f.Status == Paused {
 			return nil, nil
 		}
 		if err := f.changeable(); err != nil {
 			return nil, err
 		}
-		return PauseBegan{At: l.Now()}, nil
+		return []domain.Event{PauseBegan{At: l.Now(), Credit: c.Credit}}, nil
 	})
 }
 
@@ -32,16 +46,25 @@ type Resume struct{ ID uuid.UUID }
 
 // Decide implements domain.Command.
 func (c Resume) Decide(l domain.Ledger) (any, error) {
-	return happen(l, c.ID, func(f *Facts) (domain.Event, error) {
+	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
 		now := l.Now()
 		if f.Status != Paused {
 			return nil, f.changeable()
 		}
-		p := f.Period
-		if !now.Before(p.End) {
-			p = f.periodFrom(now)
+		resumed := Resumed{At: now, Period: f.Period}
+		by := f.extended(now)
+		switch {
+		case by > 0:
+			anchor := f.AnchorAt.Add(by)
+			resumed.Period.End, resumed.AnchorAt = f.Period.End.Add(by), &anchor
+		case !now.Before(f.Period.End):
+			resumed.Period = f.periodFrom(now)
 		}
-		return Resumed{At: now, Period: p}, nil
+		events := []domain.Event{resumed}
+		if f.CancelAt != nil && by > 0 {
+			events = append(events, CancellationScheduled{EndsAt: resumed.Period.End}) // it still ends with its period (rule S5)
+		}
+		return events, nil
 	})
 }
 
@@ -53,9 +76,9 @@ type Activate struct{ ID uuid.UUID }
 
 // Decide implements domain.Command.
 func (c Activate) Decide(l domain.Ledger) (any, error) {
-	return happen(l, c.ID, func(f *Facts) (domain.Event, error) {
+	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
 		if f.Status == Incomplete {
-			return PaymentSettled{}, nil
+			return []domain.Event{PaymentSettled{}}, nil
 		}
 		return nil, nil
 	})
@@ -69,9 +92,9 @@ type MissPayment struct{ ID uuid.UUID }
 
 // Decide implements domain.Command.
 func (c MissPayment) Decide(l domain.Ledger) (any, error) {
-	return happen(l, c.ID, func(f *Facts) (domain.Event, error) {
+	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
 		if f.is(Active) {
-			return PaymentMissed{}, nil
+			return []domain.Event{PaymentMissed{}}, nil
 		}
 		return nil, nil
 	})
@@ -85,9 +108,9 @@ type SettlePayment struct{ ID uuid.UUID }
 
 // Decide implements domain.Command.
 func (c SettlePayment) Decide(l domain.Ledger) (any, error) {
-	return happen(l, c.ID, func(f *Facts) (domain.Event, error) {
+	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
 		if f.is(PastDue) || f.Status == Incomplete {
-			return PaymentSettled{}, nil
+			return []domain.Event{PaymentSettled{}}, nil
 		}
 		return nil, nil
 	})
@@ -108,10 +131,10 @@ func (c ChangeOwner) Decide(l domain.Ledger) (any, error) {
 	if err := bad.Refusal(); err != nil {
 		return nil, err
 	}
-	return happen(l, c.ID, func(f *Facts) (domain.Event, error) {
+	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
 		if f.Owner.Text == c.Owner {
 			return nil, nil
 		}
-		return OwnerChanged{Owner: domain.Owner(c.Owner)}, nil
+		return []domain.Event{OwnerChanged{Owner: domain.Owner(c.Owner)}}, nil
 	})
 }

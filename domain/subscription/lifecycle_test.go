@@ -1,6 +1,7 @@
 package subscription_test
 
 import (
+	"slices"
 	"testing"
 	"time"
 
@@ -68,17 +69,15 @@ func TestReactivate(t *testing.T) {
 	require.Equal(t, subscription.Ended{At: april(31), Reason: "expired"}, s.Stream(id)[4].Event)
 }
 
-// An incomplete subscription with a trial begins the trial when its first invoice is paid.
+// An incomplete subscription with a trial begins it at once: nothing is to be paid yet.
 func TestActivateIntoATrial(t *testing.T) {
 	s := open(t)
 	id := s.start(subscription.Start{PlanID: s.trial, Incomplete: true})
-	require.Equal(t, "payment_settled", s.do(id, subscription.Activate{ID: id}))
+	require.Equal(t, "-", s.do(id, subscription.Activate{ID: id}))
 	require.Equal(t, "TRIALING", s.view(id).Status)
-	late := s.start(subscription.Start{PlanID: s.trial, Incomplete: true})
 	s.SetNow(april(20))
-	require.Equal(t, "payment_settled", s.do(late, subscription.Activate{ID: late}))
-	require.Equal(t, "ACTIVE", s.view(late).Status, "by the instant")
-	require.Equal(t, "trial_ended renewed", s.do(late, subscription.Advance{ID: late}))
+	require.Equal(t, "ACTIVE", s.view(id).Status, "by the instant")
+	require.Equal(t, "trial_ended renewed", s.do(id, subscription.Advance{ID: id}))
 }
 
 // Rules S6 and R3; cases 1, 13 and 16: boundaries are counted from the anchor on the local calendar.
@@ -119,7 +118,7 @@ func TestRenewalsKeepToTheAnchor(t *testing.T) {
 	}
 }
 
-// A daily plan that nobody looked after for years is caught up with a thousand periods at a time.
+// A daily plan that nobody looked after for years is caught up with many periods at a time, not all.
 func TestAdvanceIsBounded(t *testing.T) {
 	s := open(t)
 	daily := s.Plan(s.product, func(f *catalog.PlanFields) { f.Interval = "day" })
@@ -128,8 +127,9 @@ func TestAdvanceIsBounded(t *testing.T) {
 	for more := true; more; {
 		answer, events, err := s.Execute(subscription.Advance{ID: id})
 		require.NoError(t, err)
-		require.LessOrEqual(t, len(events), subscription.MaxAdvance)
-		total += len(events)
+		renewed := len(slices.DeleteFunc(events, func(e ledgertest.Event) bool { return e.Event.EventType() != subscription.Renewed{}.EventType() }))
+		require.LessOrEqual(t, renewed, subscription.MaxAdvance)
+		total += renewed
 		more = !answer.(subscription.View).DueAt.After(s.Now())
 	}
 	require.Equal(t, 1501, total)

@@ -197,9 +197,11 @@ func TestCancelAndReactivateLaws(t *testing.T) {
 
 		once := ledgertest.Must[subscription.TaskAnswer](m.Ledger, subscription.Cancel{ID: id}).Subscription
 		twice := ledgertest.Must[subscription.TaskAnswer](m.Ledger, subscription.Cancel{ID: id}).Subscription
+		once.Position = 0 // where its event is: the second has none
 		require.Empty(t, ledgertest.Diff(once, twice))
 		require.Equal(t, before.ExpiryDate, *once.CancelAt)
 		after := ledgertest.Must[subscription.View](m.Ledger, subscription.Reactivate{ID: id})
+		after.Position = 0
 		require.Empty(t, ledgertest.Diff(after, ledgertest.Must[subscription.View](m.Ledger, subscription.Reactivate{ID: id})))
 		before.Version, after.Version = 0, 0
 		before.UpdatedAt, after.UpdatedAt = time.Time{}, time.Time{}

@@ -118,14 +118,19 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 	if err := c.bill(l, &e); err != nil {
 		return nil, err
 	}
-	l.AppendAt(id, e.StartAt, e)
+	e.Later = e.StartAt.After(l.Now()) && !c.Incomplete
+	events := []dated{{e.StartAt, e}}
 	if c.CancelAtPeriodEnd {
-		l.Append(id, CancellationScheduled{EndsAt: e.Period.End})
+		events = append(events, dated{l.Now(), CancellationScheduled{EndsAt: e.Period.End}})
 	}
 	if coupon != nil {
-		redeem(l, id, coupon, e.StartAt)
+		events = append(events, dated{e.StartAt, applied(coupon, e.StartAt)})
 	}
-	return show(l, id)
+	view, err := record(l, id, Facts{}, events)
+	if err == nil && coupon != nil {
+		l.Append(coupon.ID, catalog.CouponRedeemed{SubscriptionID: id})
+	}
+	return view, err
 }
 
 // facts is the event but for its seats.

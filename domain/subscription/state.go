@@ -31,6 +31,8 @@ type Facts struct {
 	EndedAt       *time.Time
 	EndReason     string
 	PausedAt      *time.Time
+	PauseCredit   string   // what is paid of the pause: prorate, extend, none
+	Later         bool     // its start is still to be recorded
 	Pauses        []Period // those that are over
 	Coupons       []Coupon // in order of their being applied
 
@@ -126,7 +128,9 @@ func (f *Facts) apply(e domain.Event) {
 	case Started:
 		*f = Facts{Terms: e.Terms, Status: e.Status, CustomerID: e.CustomerID, Quantity: e.Quantity, Currency: e.Currency,
 			StartAt: e.StartAt, AnchorAt: e.AnchorAt, TimeZone: e.TimeZone, TrialEnd: e.TrialEnd, Period: e.Period,
-			ProrationMode: e.ProrationMode, Provider: e.Provider, Owner: e.Owner, Email: e.Email}
+			ProrationMode: e.ProrationMode, Provider: e.Provider, Owner: e.Owner, Email: e.Email, Later: e.Later}
+	case Begun:
+		f.Later = false
 	case SeatsAdded:
 		f.Quantity = e.Quantity
 	case SeatsRemoved:
@@ -151,10 +155,13 @@ func (f *Facts) apply(e domain.Event) {
 	case TrialEnded:
 		f.become(Trialing, Active)
 	case PauseBegan:
-		f.Status, f.resumesAs, f.PausedAt = Paused, f.Status, &e.At
+		f.Status, f.resumesAs, f.PausedAt, f.PauseCredit = Paused, f.Status, &e.At, e.Credit
 	case Resumed:
 		f.endPause(e.At)
 		f.Status, f.resumesAs, f.Period = f.resumesAs, "", e.Period
+		if e.AnchorAt != nil {
+			f.AnchorAt = *e.AnchorAt
+		}
 	case PaymentMissed:
 		f.become(Active, PastDue)
 	case PaymentSettled:

@@ -64,11 +64,12 @@ func (c CompleteTask) Decide(l domain.Ledger) (any, error) {
 			l.Append(c.TaskID, task.GaveUp{Attempt: c.Attempt, Code: refusal.Code, Message: refusal.Detail})
 			return nil
 		}
-		record(l, t.Subject, due)
 		if len(events) == 0 { // it is as asked already: the reservation alone is left
 			events = []domain.Event{ChangeAbandoned{TaskID: c.TaskID}}
 		}
-		l.Append(t.Subject, events...)
+		if _, err := record(l, t.Subject, s.Facts, append(due, dateNow(l, events...)...)); err != nil {
+			return err
+		}
 		l.Append(c.TaskID, task.Succeeded{Attempt: c.Attempt})
 		return nil
 	})

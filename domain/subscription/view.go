@@ -39,8 +39,9 @@ type View struct {
 	Owner             domain.Personal `json:"owner,omitzero"`
 	Email             domain.Personal `json:"email,omitzero"`
 	Coupons           []Coupon        `json:"coupons,omitzero"`
-	DueAt             *time.Time      `json:"due_at,omitempty"` // when time alone changes it next; Advance then
-	Version           int64           `json:"version"`          // of the stream
+	DueAt             *time.Time      `json:"due_at,omitempty"`  // when time alone changes it next; Advance then
+	Version           int64           `json:"version"`           // of the stream
+	Position          int64           `json:"position,omitzero"` // of its last event, where the command made it
 	CreatedAt         time.Time       `json:"created_at"`
 	UpdatedAt         time.Time       `json:"updated_at"`
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/invoice"
@@ -38,7 +39,7 @@ var ID = uuid.MustParse("00000000-0000-7000-8000-00000000abcd")
 // Vocabularies is everything that the domain says happened.
 func Vocabularies() []domain.Vocabulary {
 	all := []domain.Vocabulary{domain.ClockVocabulary(), subscription.Vocabulary(), license.Vocabulary(),
-		organisation.Vocabulary(), customer.Vocabulary(), settings.Vocabulary(), customer.OwnerVocabulary()}
+		organisation.Vocabulary(), customer.Vocabulary(), settings.Vocabulary(), account.Vocabulary(), customer.OwnerVocabulary()}
 	return slices.Concat(all, usage.Vocabularies(), catalog.Vocabularies(), task.Vocabularies(), rbac.Vocabularies(), invoice.Vocabularies())
 }
 
@@ -230,6 +231,8 @@ func (d *decision) ID() uuid.UUID           { return ID }
 func (d *decision) Test() bool              { return !d.Live }
 func (d *decision) Now() time.Time          { return d.at }
 func (d *decision) LastRecorded() time.Time { return d.lastRecorded() }
+
+func (d *decision) Position() int64 { return int64(len(d.log)+len(d.events)) + 1 }
 
 func (d *decision) NewID() uuid.UUID {
 	d.ids++
