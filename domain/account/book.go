@@ -1,6 +1,8 @@
 package account
 
 import (
+	"bytes"
+	"maps"
 	"math/big"
 	"slices"
 	"strconv"
@@ -255,4 +257,33 @@ func (e *entry) debited(r *Running) (d invoice.Debited, ok bool, err error) {
 	}
 	d.Credited, d.Returned = r.Credited, slices.Clone(r.Returned)
 	return d, ok, nil
+}
+
+// OpenStatus opens an account for what its invoices' payments change.
+func OpenStatus(l domain.Ledger, subscription uuid.UUID) (*Book, error) {
+	k := &Book{l: l, stream: ID(subscription)}
+	_, err := k.state()
+	return k, err
+}
+
+// Settle notes that nothing of an invoice is due any more whose charge had failed.
+func (k *Book) Settle(id uuid.UUID) {
+	if s, err := k.state(); err == nil && slices.Contains(s.Failed, id) {
+		k.l.Append(k.stream, Settled{InvoiceID: id})
+	}
+}
+
+// Clear tells that no charge is left that failed.
+func (k *Book) Clear() bool {
+	s, err := k.state()
+	return err == nil && len(s.Failed) == 0
+}
+
+// Drafts are those that wait for usage, in order of their ids.
+func (k *Book) Drafts() []uuid.UUID {
+	s, err := k.state()
+	if err != nil {
+		return nil
+	}
+	return slices.SortedFunc(maps.Keys(s.Counting), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 }

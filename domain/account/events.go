@@ -17,6 +17,8 @@
 //	B5 A coupon counts its months by the invoices of periods, from its first on, and discounts what begins within them.
 //	   An amount is taken off once a period; what credits give back of it may be taken again.
 //	B6 A line has the tax rates of when it was made; a customer that was exempt then has none on it.
+//	B8 Usage is billed as the difference to what was billed of its part: later usage is an adjustment on the next invoice,
+//	   less usage a credit note on the one that billed it.
 //	B7 A pause that is credited takes back its time when it ends; one that extends the period moves it, and the line with
 //	   it.
 package account
@@ -55,6 +57,7 @@ type Usage struct {
 	PlanID      uuid.UUID     `json:"plan_id"`
 	PlanVersion int           `json:"plan_version"`
 	PriceKey    string        `json:"price_key"`
+	Meter       string        `json:"meter"`
 	Period      period.Period `json:"period"`
 	Share       period.Share  `json:"share"` // of the price's own period
 }
@@ -106,9 +109,16 @@ type UsageBilled struct {
 // Metered is usage as it was billed.
 type Metered struct {
 	Usage
-	LineID   uuid.UUID `json:"line_id"`
-	Quantity string    `json:"quantity"`
-	Amount   int64     `json:"amount"` // of all that was billed of it
+	Quantity string        `json:"quantity"`
+	Amount   int64         `json:"amount"` // of all that was billed of it
+	Lines    []MeteredLine `json:"lines,omitempty"`
+}
+
+// MeteredLine is a line that billed usage, and what of it was not credited since.
+type MeteredLine struct {
+	InvoiceID uuid.UUID `json:"invoice_id"`
+	LineID    uuid.UUID `json:"line_id"`
+	Amount    int64     `json:"amount"`
 }
 
 // ChargeFailed is an invoice that the payment method did not pay.

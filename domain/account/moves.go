@@ -79,7 +79,7 @@ func (e *entry) cut(b *Bought, until, since time.Time) error {
 			continue
 		}
 		if metered(p) {
-			e.accrued.Usage = append(e.accrued.Usage, Usage{PlanID: b.PlanID, PlanVersion: b.PlanVersion, PriceKey: p.Key, Period: part, Share: b.share(part)})
+			e.accrued.Usage = append(e.accrued.Usage, Usage{PlanID: b.PlanID, PlanVersion: b.PlanVersion, PriceKey: p.Key, Meter: p.Meter, Period: part, Share: b.share(part)})
 			continue
 		}
 		lines, err := e.charge(invoice.KindPeriod, b, p, part)

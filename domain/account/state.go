@@ -22,6 +22,7 @@ type State struct {
 	Counted  map[uuid.UUID]Counted // by coupon
 	Since    time.Time             // from when the part under way runs, if later than its period
 	Failed   []uuid.UUID           // invoices that the payment method did not pay
+	Position int64                 // up to which usage was counted for a bill
 	Lines    int                   // made so far
 	Invoices int                   // made so far
 }
@@ -40,6 +41,7 @@ func (s *State) Apply(e domain.Event) {
 		}
 	case UsageBilled:
 		delete(s.Counting, e.InvoiceID)
+		s.Position = e.Position
 		for _, m := range e.Usage {
 			if i := s.billed(m.Usage); i >= 0 {
 				s.Billed[i] = m

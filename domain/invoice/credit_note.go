@@ -44,11 +44,40 @@ func (c IssueCreditNote) Decide(l domain.Ledger) (any, error) {
 	if err := bad.Refusal(); err != nil {
 		return nil, err
 	}
-	note := Credited{Reason: c.Reason}
+	if err := issueNote(l, s, parts, c.Reason); err != nil {
+		return nil, err
+	}
+	return show(l, c.ID)
+}
+
+// CreditNet issues a credit note of a part of a line, given without its discounts and taxes; it takes off at most what is
+// left of the line. Nothing of a draft, a void invoice or a line that is not there.
+func CreditNet(l domain.Ledger, id, line uuid.UUID, amount int64, reason string) error {
+	s, err := load(l, id)
+	if err != nil {
+		return err
+	}
+	of := s.line(line)
+	if of == nil || s.Status == Draft || s.Status == Void || of.Amount <= 0 {
+		return nil
+	}
+	gross, err := money.RoundRat(period.Share{Part: amount, Whole: of.Amount}.Of(decimalOf(of.gross())))
+	if err != nil {
+		return err
+	}
+	if gross = min(gross, s.Left(line), s.Total-s.credited()); gross <= 0 {
+		return nil
+	}
+	return issueNote(l, s, []LineAmount{{line, gross}}, reason)
+}
+
+// issueNote appends a credit note.
+func issueNote(l domain.Ledger, s *State, parts []LineAmount, reason string) error {
+	id, note := s.ID, Credited{Reason: reason}
 	for _, p := range parts {
 		tax, err := s.taxOf(p)
 		if err != nil {
-			return nil, err
+			return err
 		}
 		note.Lines = append(note.Lines, CreditedLine{LineID: p.LineID, Amount: p.Amount, Tax: tax})
 		note.Amount += p.Amount
@@ -56,18 +85,18 @@ func (c IssueCreditNote) Decide(l domain.Ledger) (any, error) {
 	note.CreditNoteID = l.NewID()
 	number, given, err := next(l, "credit_note", "CN", note.CreditNoteID)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	account, err := balanceOf(l, s)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	note.Number, note.LowersDebt = number, min(note.Amount, s.AmountDue())
 	note.ToBalance = note.Amount - note.LowersDebt
 	l.Append(given.stream, given.event)
-	l.Append(c.ID, note)
+	l.Append(id, note)
 	account.change(l, l.Now(), note.ToBalance)
-	return show(l, c.ID)
+	return nil
 }
 
 // parts are the lines' parts of the note.

@@ -21,6 +21,7 @@ type State struct {
 	BalanceApplied int64
 	AmountPaid     int64
 	LowersDebt     int64 // of all credit notes
+	Base           int   // lines of it that do not hang on usage
 	Unissued       bool  // it came to nothing, and its ledger does not issue those
 	Payments       []PaymentRecorded
 	CreditNotes    []CreditNote
@@ -36,7 +37,7 @@ type CreditNote struct {
 func (s *State) Apply(e domain.Event) {
 	switch e := e.(type) {
 	case Drafted:
-		s.Drafted, s.Status = e, Draft
+		s.Drafted, s.Status, s.Base = e, Draft, len(e.Lines)
 	case Redrafted:
 		s.Lines, s.Totals = e.Lines, e.Totals
 	case Discarded:

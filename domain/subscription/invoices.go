@@ -1,0 +1,200 @@
+package subscription
+
+import (
+	"fmt"
+
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
+	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/invoice"
+)
+
+// FinalizeInvoice issues a draft. One that waits for usage is given what was counted of it, and of earlier periods, up to
+// a position of the ledger; with Refresh it stays a draft, with lines for the usage so far. It answers invoice.View;
+// a draft no more makes no event.
+//
+// NotFound: no_invoice. Conflict: invoice_void, usage_not_counted.
+type FinalizeInvoice struct {
+	ID       uuid.UUID
+	Counts   []account.Count
+	Position int64
+	Refresh  bool
+}
+
+// Decide implements domain.Command.
+func (c FinalizeInvoice) Decide(l domain.Ledger) (any, error) {
+	draft, err := domain.LoadAs[*invoice.State](l, c.ID, "no_invoice")
+	if err != nil {
+		return nil, err
+	}
+	if draft.SubscriptionID == nil || draft.Status != invoice.Draft {
+		return invoice.Finalize{ID: c.ID, DaysUntilDue: draft.DaysUntilDue}.Decide(l)
+	}
+	id := *draft.SubscriptionID
+	s, err := load(l, id)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.bought(l, id)
+	if err != nil {
+		return nil, err
+	}
+	b.Currency = draft.Currency
+	book, err := account.Open(l, b)
+	if err != nil {
+		return nil, err
+	}
+	if err := book.Counted(c.ID, c.Counts); err != nil {
+		return nil, err
+	}
+	plans := map[uuid.UUID]*catalog.Plan{}
+	for _, n := range c.Counts {
+		if plans[n.PlanID], err = domain.LoadAs[*catalog.Plan](l, n.PlanID, "no_plan"); err != nil {
+			return nil, err
+		}
+	}
+	facts := s.Facts
+	if err := book.Finalize(draft, plans, b, c.Counts, c.Position, c.Refresh); err != nil {
+		return nil, err
+	}
+	return settled(l, id, &facts, book, c.ID)
+}
+
+// settled records what an invoice's payments change about its subscription's status, and answers the invoice.
+func settled(l domain.Ledger, id uuid.UUID, f *Facts, book *account.Book, of uuid.UUID) (any, error) {
+	switch {
+	case book.Missed && f.is(Active):
+		l.Append(id, PaymentMissed{})
+	case book.Missed:
+	case f.Status == Incomplete, f.is(PastDue) && book.Clear():
+		l.Append(id, PaymentSettled{})
+	}
+	s, err := domain.LoadAs[*invoice.State](l, of, "no_invoice")
+	if err != nil {
+		return nil, err
+	}
+	return s.View(), nil
+}
+
+// PayInvoice notes money that came for an invoice. When nothing of it is due any more, its subscription is told:
+// INCOMPLETE becomes ACTIVE, and PAST_DUE when no other charge has failed. It answers invoice.View.
+//
+// As invoice.RecordPayment.
+type PayInvoice struct{ invoice.RecordPayment }
+
+// Decide implements domain.Command.
+func (c PayInvoice) Decide(l domain.Ledger) (any, error) {
+	return c.then(l, c.ID, c.RecordPayment)
+}
+
+// VoidInvoice takes an invoice back, and tells its subscription as PayInvoice does. It answers invoice.View.
+//
+// As invoice.Cancel.
+type VoidInvoice struct{ ID uuid.UUID }
+
+// Decide implements domain.Command.
+func (c VoidInvoice) Decide(l domain.Ledger) (any, error) {
+	return PayInvoice{}.then(l, c.ID, invoice.Cancel{ID: c.ID})
+}
+
+// CreditInvoice issues a credit note, and tells the subscription as PayInvoice does. It answers invoice.View.
+//
+// As invoice.IssueCreditNote.
+type CreditInvoice struct{ invoice.IssueCreditNote }
+
+// Decide implements domain.Command.
+func (c CreditInvoice) Decide(l domain.Ledger) (any, error) {
+	return PayInvoice{}.then(l, c.ID, c.IssueCreditNote)
+}
+
+// then decides a command on an invoice and tells the subscription when nothing is due any more.
+func (PayInvoice) then(l domain.Ledger, id uuid.UUID, c domain.Command) (any, error) {
+	before, err := domain.LoadAs[*invoice.State](l, id, "no_invoice")
+	if err != nil {
+		return nil, err
+	}
+	var s *State
+	var book *account.Book
+	owed, of := before.Status == invoice.Open || before.Status == invoice.Uncollectible, before.SubscriptionID
+	if of != nil {
+		if s, err = load(l, *of); err != nil {
+			return nil, err
+		}
+		if book, err = account.OpenStatus(l, *of); err != nil {
+			return nil, err
+		}
+	}
+	answer, err := c.Decide(l)
+	if err != nil || s == nil || !owed {
+		return answer, err
+	}
+	after, err := domain.LoadAs[*invoice.State](l, id, "no_invoice")
+	if err != nil {
+		return nil, err
+	}
+	if after.Status != invoice.Paid && after.Status != invoice.Void {
+		return answer, nil
+	}
+	book.Settle(id)
+	facts := s.Facts
+	if facts.Status == Incomplete && after.Status == invoice.Void {
+		return answer, nil // nobody paid for what was to begin with it
+	}
+	return settled(l, *of, &facts, book, id)
+}
+
+// Upcoming is the next invoice of a subscription as things stand: what its next renewal or end would bring, which this does
+// before its time. It is for dry runs, and answers View. Counts are what was used so far of the parts that the invoice waits
+// for, all of them; without any, those parts are found in what is recorded.
+//
+// NotFound: no_subscription. Conflict: nothing_upcoming: it ended, or nothing is scheduled.
+type Upcoming struct {
+	ID       uuid.UUID
+	Counts   []account.Count
+	Position int64
+}
+
+// Decide implements domain.Command.
+func (c Upcoming) Decide(l domain.Ledger) (any, error) {
+	s, err := load(l, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	f, due := s.at(l.Now(), noLimit)
+	before := len(due)
+	for len(due) < before+3 { // a trial's end comes before its renewal
+		d, ok := f.next()
+		if !ok {
+			break
+		}
+		f.apply(d.event)
+		due = append(due, d)
+		if billed(d.event) {
+			break
+		}
+	}
+	if len(due) == before {
+		return nil, s.refuse("nothing_upcoming", fmt.Sprintf("it is %s: nothing is billed by itself", s.Status))
+	}
+	view, err := record(l, c.ID, s.Facts, due)
+	if err != nil || len(c.Counts) == 0 {
+		return view, err
+	}
+	return view, c.count(l)
+}
+
+// count bills the usage so far on the draft that waits for it.
+func (c Upcoming) count(l domain.Ledger) error {
+	book, err := account.OpenStatus(l, c.ID)
+	if err != nil {
+		return err
+	}
+	for _, draft := range book.Drafts() {
+		if _, err := (FinalizeInvoice{ID: draft, Counts: c.Counts, Position: c.Position, Refresh: true}).Decide(l); err != nil {
+			return err
+		}
+	}
+	return nil
+}
