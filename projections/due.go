@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/eventstore"
@@ -19,6 +20,8 @@ const (
 	DuePeriodEnd  = "period_end"  // the next period of a subscription that renews
 	DueExpiry     = "expiry"      // the scheduled end of a subscription
 	DueLicenseEnd = "license_end" // the end of an ad hoc licence
+	DueStart      = "start"       // of a subscription that was to begin later
+	DueInvoice    = "invoice"     // the issue of a draft that waits
 )
 
 // DueRow is something that happens by time.
@@ -62,6 +65,11 @@ func Due() *Model {
 				set(p, e, DueTrialEnd, *d.TrialEnd, asleep)
 			}
 			set(p, e, DuePeriodEnd, d.Period.End, asleep)
+			if d.Later {
+				set(p, e, DueStart, d.StartAt, nil)
+			}
+		case subscription.Begun:
+			drop(p, e, DueStart)
 		case subscription.PaymentSettled:
 			for _, kind := range []string{DueTrialEnd, DuePeriodEnd} {
 				row, ok := rows.Get(p, dueKey{e.Ledger, e.Stream, kind})
@@ -81,10 +89,22 @@ func Due() *Model {
 			drop(p, e, DueExpiry)
 		case subscription.PauseBegan: // trial and expiry go on
 			set(p, e, DuePeriodEnd, rows.Must(p, dueKey{e.Ledger, e.Stream, DuePeriodEnd}).DueAt, &paused)
+			if start, ok := rows.Get(p, dueKey{e.Ledger, e.Stream, DueStart}); ok {
+				set(p, e, DueStart, start.DueAt, &paused)
+			}
 		case subscription.Resumed:
 			set(p, e, DuePeriodEnd, d.Period.End, nil)
+			if start, ok := rows.Get(p, dueKey{e.Ledger, e.Stream, DueStart}); ok {
+				set(p, e, DueStart, start.DueAt, nil)
+			}
 		case subscription.Ended:
-			drop(p, e, DueTrialEnd, DuePeriodEnd, DueExpiry)
+			drop(p, e, DueTrialEnd, DuePeriodEnd, DueExpiry, DueStart)
+		case invoice.Drafted:
+			if d.FinalizeAt != nil {
+				set(p, e, DueInvoice, *d.FinalizeAt, nil)
+			}
+		case invoice.Finalized, invoice.Discarded:
+			drop(p, e, DueInvoice)
 		case license.Granted:
 			set(p, e, DueLicenseEnd, d.EndTime, nil)
 		case license.Ended:

@@ -310,3 +310,18 @@ func (r *Reads) UsageLicenses(ctx context.Context, ledger, subscription uuid.UUI
 	}
 	return ids, nil
 }
+
+// LateUse is a time of usage that came after a position.
+type LateUse struct {
+	Meter string    `db:"meter"`
+	Start time.Time `db:"period_start"`
+	End   time.Time `db:"period_end"`
+}
+
+// LateUsage lists the periods that were over by an instant and for which a subscription's usage came after a position, by
+// meter and in order.
+func (r *Reads) LateUsage(ctx context.Context, ledger, subscription uuid.UUID, by time.Time, position int64) ([]LateUse, error) {
+	return query[LateUse](ctx, r, ledger, `select distinct meter, period_start, period_end from usage_periods
+		where ledger_id = @ledger and subscription_id = @subscription and period_end <= @by and position > @position
+		order by meter, period_start, period_end`, pgx.NamedArgs{"ledger": ledger, "subscription": subscription, "by": by, "position": position})
+}

@@ -216,7 +216,7 @@ func (s *server) startReactions(ctx context.Context, applied *projections.Applie
 	if !s.config.has("projector") {
 		applied = nil // nobody in this process tells of every move
 	}
-	r, err := reactions.New(reactions.Config{Store: s.store, Pool: pool, Applied: applied, Registerer: registry, Logger: s.log, Fault: s.fault})
+	r, err := reactions.New(reactions.Config{Store: s.store, Pool: pool, Applied: applied, Reads: projections.NewReads(pool, applied, s.store.Acknowledged), Registerer: registry, Logger: s.log, Fault: s.fault})
 	if err != nil {
 		return err
 	}

@@ -63,6 +63,7 @@ type fixture struct {
 	clock      *clock
 	journal    *journal
 	live, test uuid.UUID
+	keys       int
 }
 
 // newFixture is a store with an organisation and its read models, and no reactions yet.
@@ -209,7 +210,7 @@ type running struct {
 func (f *fixture) start(t testing.TB, change func(*Config)) *running {
 	t.Helper()
 	p := &running{metrics: prometheus.NewRegistry()}
-	cfg := Config{Store: f.store, Pool: f.app, Applied: f.applied, Registerer: p.metrics, Now: f.clock.Now,
+	cfg := Config{Store: f.store, Pool: f.app, Applied: f.applied, Reads: projections.NewReads(f.app, f.applied, f.store.Acknowledged), Registerer: p.metrics, Now: f.clock.Now,
 		Backoff: Backoff{First: time.Millisecond, Last: 20 * time.Millisecond, Attempts: 5}, Poll: 20 * time.Millisecond, MeasureEvery: 10 * time.Millisecond}
 	if change != nil {
 		change(&cfg)

@@ -35,6 +35,7 @@ import (
 
 	"github.com/subledger/subledger/domain/task"
 	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/internal/metering"
 	"github.com/subledger/subledger/projections"
 )
 
@@ -43,6 +44,7 @@ import (
 type Config struct {
 	Store      *eventstore.Store
 	Pool       *pgxpool.Pool         // of OpenPool, role subledger_app; two connections are held by polls, one a worker at most
+	Reads      *projections.Reads    // to count usage with; nil: drafts that wait for usage stay
 	Applied    *projections.Applied  // of the runner of the read models in this process; nil: the scheduler goes by its ticks
 	Registerer prometheus.Registerer // nil: metrics are kept and shown nowhere
 	Logger     *slog.Logger          // nil: nothing is logged
@@ -156,7 +158,7 @@ func New(cfg Config) (*Reactions, error) {
 		return nil, err
 	}
 	r.calls = &workers{cfg: &r.cfg, metrics: r.metrics, wake: newSignal(), busy: map[uuid.UUID]int{}}
-	r.scheduler = &scheduler{cfg: &r.cfg, metrics: r.metrics, wake: newSignal(), moved: map[uuid.UUID]int64{}, failing: map[dueKey]failure{}}
+	r.scheduler = &scheduler{cfg: &r.cfg, metrics: r.metrics, wake: newSignal(), counter: metering.Counter{Store: r.cfg.Store, Reads: r.cfg.Reads}, moved: map[uuid.UUID]int64{}, failing: map[dueKey]failure{}}
 	cfg.Providers[task.ClockProvider] = r.scheduler.clocks
 	r.relay = &relay{fault: cfg.Fault, told: newSignal(), clockMoved: r.scheduler.lookAt}
 	r.watch = &watch{cfg: &r.cfg, metrics: r.metrics, due: r.scheduler.overdue}

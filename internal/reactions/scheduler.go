@@ -15,6 +15,7 @@ import (
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/internal/metering"
 	"github.com/subledger/subledger/projections"
 )
 
@@ -35,6 +36,7 @@ type scheduler struct {
 	cfg     *Config
 	metrics *instruments
 	wake    signal
+	counter metering.Counter
 
 	mu      sync.Mutex
 	moved   map[uuid.UUID]int64 // ledgers to look at now, once the read models are there: their clock moved
@@ -251,13 +253,13 @@ func (s *scheduler) do(ctx context.Context, row projections.DueRow) (position in
 	if s.cfg.Now().Before(before.again) {
 		return 0, false
 	}
-	command, ok := commandFor(row)
-	if !ok {
-		s.failed(ctx, id, before, fmt.Errorf("nobody knows what to do with a row of kind %s", row.Kind))
+	command, err := s.commandFor(ctx, row)
+	if err != nil {
+		s.failed(ctx, id, before, err)
 		return 0, false
 	}
 	key := fmt.Sprintf("due:%s:%s:%d:%d", row.StreamID, row.Kind, id.at, before.times)
-	err := s.cfg.Fault("due")
+	err = s.cfg.Fault("due")
 	var result eventstore.Result
 	if err == nil {
 		result, err = s.cfg.Store.Execute(ctx, eventstore.Request{Ledger: row.LedgerID, Command: command, Key: key,
@@ -285,14 +287,26 @@ func (s *scheduler) do(ctx context.Context, row projections.DueRow) (position in
 	return result.Position, true
 }
 
-func commandFor(row projections.DueRow) (domain.Command, bool) {
+// commandFor is what a row asks for. A draft's usage is counted for it.
+func (s *scheduler) commandFor(ctx context.Context, row projections.DueRow) (domain.Command, error) {
 	switch row.Kind {
-	case projections.DueTrialEnd, projections.DuePeriodEnd, projections.DueExpiry:
-		return subscription.Advance{ID: row.StreamID}, true
+	case projections.DueTrialEnd, projections.DuePeriodEnd, projections.DueExpiry, projections.DueStart:
+		return subscription.Advance{ID: row.StreamID}, nil
 	case projections.DueLicenseEnd:
-		return license.Expire{LicenseID: row.StreamID}, true
+		return license.Expire{LicenseID: row.StreamID}, nil
+	case projections.DueInvoice:
+		if s.cfg.Applied != nil { // usage that is recorded by now is counted by now
+			head, _, err := s.cfg.Store.Head(ctx, row.LedgerID)
+			if err == nil {
+				err = s.cfg.Applied.Wait(ctx, row.LedgerID, head)
+			}
+			if err != nil {
+				return nil, err
+			}
+		}
+		return s.counter.Draft(ctx, row.LedgerID, row.StreamID)
 	}
-	return nil, false
+	return nil, fmt.Errorf("nobody knows what to do with a row of kind %s", row.Kind)
 }
 
 // failed notes a failure; a nil error stands for a command that found nothing to do.
