@@ -101,7 +101,7 @@ func TestUsageIsBilledWhenItsPeriodIsOver(t *testing.T) {
 	require.Equal(t, []string{"INV-000002 open 2025-05-01 6450: period 1 1000 usage 7500 5450 (CN-000002 100)",
 		"INV-000003 open 2025-06-01 1051: period 1 1000 usage 1 1 adjustment 100 50 (CN-000001 50)"}, f.bills(t, f.test)[1:3], "79, the latest line first")
 	f.advance(t, f.test, april(95))
-	f.use(t, f.test, sub, "10", april(95))
+	f.use(t, f.test, sub, "10", april(94))
 	f.do(t, f.test, subscription.Cancel{ID: sub, Now: true, Credit: "prorate"})
 	f.advance(t, f.test, april(96))
 	last := f.bills(t, f.test)[4]
