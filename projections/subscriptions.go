@@ -123,6 +123,9 @@ func (s *Subscription) apply(e *eventstore.Recorded) {
 		}
 		s.ResumesAs, s.PausedAt = nil, nil
 		s.PeriodStart, s.PeriodEnd = d.Period.Start, d.Period.End
+		if d.AnchorAt != nil {
+			s.AnchorAt = *d.AnchorAt
+		}
 	case subscription.PaymentMissed:
 		s.become(subscription.Active, subscription.PastDue)
 	case subscription.PaymentSettled:

@@ -95,6 +95,12 @@ func (s usageSchedule) after(d subscription.PlanChanged) usageSchedule {
 	return s
 }
 
+// moved is the schedule from another anchor: a pause extended its period.
+func (s usageSchedule) moved(anchor time.Time) usageSchedule {
+	s.AnchorAt = anchor
+	return s
+}
+
 // at is the period of an instant; the zero schedule's are calendar months.
 func (s usageSchedule) at(t time.Time) (p period.Period, err error) {
 	in := period.Schedule{Interval: period.Interval{Unit: period.Month, Count: 1}}
@@ -157,6 +163,10 @@ func Usage() *Model {
 			schedules.Put(p, scheduleOf(e, d))
 		case subscription.PlanChanged:
 			schedules.Put(p, schedules.Must(p, scheduleKey{e.Ledger, e.Stream}).after(d))
+		case subscription.Resumed:
+			if d.AnchorAt != nil {
+				schedules.Put(p, schedules.Must(p, scheduleKey{e.Ledger, e.Stream}).moved(*d.AnchorAt))
+			}
 		case usage.Recorded:
 			record(p, e, d)
 		}

@@ -57,6 +57,11 @@ func UsageRecords() *Model {
 			if next := old.usageSchedule.after(d); next != old.usageSchedule {
 				schedules.Put(p, recordSchedule{next, old.Number + 1, e.EffectiveAt})
 			}
+		case subscription.Resumed:
+			if d.AnchorAt != nil {
+				old := schedules.Must(p, scheduleKey{e.Ledger, e.Stream})
+				schedules.Put(p, recordSchedule{old.moved(*d.AnchorAt), old.Number + 1, e.EffectiveAt})
+			}
 		case usage.Recorded:
 			var schedule recordSchedule
 			if d.SubscriptionID != nil {

@@ -26,9 +26,9 @@ type Book struct {
 	policy settings.Settings
 	rates  []invoice.Rate
 	exempt string
-	method string // what the customer's payment method does: succeeds, fails, requiresAction; none without one
-	Missed bool   // a charge failed
-	Owed   int    // invoices made that are not paid
+	method *customer.PaymentMethod // nil: none
+	Missed bool                    // a charge failed
+	Owed   int                     // invoices made that are not paid
 }
 
 // Open loads all that the account of a subscription may need, so that the decision has it before it appends.
@@ -67,6 +67,7 @@ func (k *Book) payer(id *uuid.UUID) error {
 	if !ok {
 		return nil
 	}
+	k.method = c.PaymentMethod
 	if c.Fields.TaxExempt != nil {
 		k.exempt = c.Fields.TaxExempt.Reason
 		return nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/period"
 )
@@ -162,9 +163,23 @@ func (k *Book) issue(id uuid.UUID, at time.Time) error {
 		return err
 	}
 	if s = state.(*invoice.State); s.Status != invoice.Paid { //nolint:forcetypeassert // see above
-		k.Owed++
+		k.charge(s, at)
 	}
 	return nil
+}
+
+// charge asks the customer's payment method for what is due. The provider `manual` stands for the outside world and
+// answers at once what it was told to; without a method the invoice stays open until somebody records a payment.
+func (k *Book) charge(s *invoice.State, at time.Time) {
+	if k.method != nil && k.method.Outcome == customer.Succeeds {
+		k.l.AppendAt(s.ID, at, invoice.PaymentRecorded{PaymentID: nextID(s.ID, "payment", at, 1), Amount: s.AmountDue(), Method: k.method.Provider, PaidAt: at})
+		return
+	}
+	k.Owed++
+	if k.method != nil {
+		k.l.AppendAt(k.stream, at, ChargeFailed{InvoiceID: s.ID})
+		k.Missed = true
+	}
 }
 
 // copied keeps an event free of a state's own memory.

@@ -71,7 +71,7 @@ func (c Counter) Parts(ctx context.Context, ledger, subscription uuid.UUID, part
 			position = at
 		}
 		for n, f := range found {
-			counts = append(counts, account.Count{Usage: of[n], Quantity: f.Quantity.RatString(), Average: f.Average, Floored: f.Floored})
+			counts = append(counts, account.Count{Usage: of[n], Quantity: f.Quantity.RatString(), Average: f.Aggregation == "weightedSum", Floored: f.Floored})
 		}
 	}
 	return counts, position, nil
