@@ -90,7 +90,7 @@ func (e *entry) cut(b *Bought, until, since time.Time) error {
 			e.accrued.Parts = append(e.accrued.Parts, e.keep(l))
 		}
 	}
-	if any && since.After(from) && since.Before(b.Period.End) {
+	if any && since.After(from) && !since.After(b.Period.End) {
 		e.accrued.Since = &since
 	}
 	return nil
@@ -110,8 +110,14 @@ func (k *Book) Change(before, b Bought, at time.Time, proration string, cause in
 	if err != nil {
 		return err
 	}
-	if at.Before(before.Period.Start) || !at.Before(before.Period.End) {
-		return nil // it has not begun, or this period is not billed: it will be as what was changed to
+	if at.Before(before.Period.Start) {
+		return nil // it has not begun: it will be billed as what was changed to
+	}
+	if !at.Before(before.Period.End) { // the next period is not billed yet; this one was at the old prices
+		if err := e.cut(&before, at, before.Period.End); err != nil {
+			return err
+		}
+		return e.accrue()
 	}
 	moved := before.Period.End != b.Period.End && proration != NoProration
 	if err := e.cut(&before, at, at); err != nil {

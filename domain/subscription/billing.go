@@ -22,13 +22,23 @@ func record(l domain.Ledger, id uuid.UUID, before Facts, events []dated) (View, 
 		return View{}, err
 	}
 	var last int64
-	add := func(d dated) {
+	add := func(d dated) error {
 		last = l.Position()
+		if r, ok := d.event.(SeatsRemoved); ok && len(r.Seats) == 0 { // it was scheduled
+			s, err := load(l, id)
+			if err != nil {
+				return err
+			}
+			d.event = s.filled(d.event)
+		}
 		l.AppendAt(id, d.at, d.event)
+		return nil
 	}
 	after := before
 	for i, d := range events {
-		add(d)
+		if err := add(d); err != nil {
+			return View{}, err
+		}
 		before = after
 		after.apply(d.event)
 		if bill == nil || replaced(events[i:]) {
@@ -45,7 +55,9 @@ func record(l domain.Ledger, id uuid.UUID, before Facts, events []dated) (View, 
 			}
 		}
 		if d, ok := bill.outcome(l, &after); ok {
-			add(d)
+			if err := add(d); err != nil {
+				return View{}, err
+			}
 		}
 	}
 	view, err := show(l, id)

@@ -40,12 +40,13 @@ type Change struct {
 
 // AddSeats makes unassigned seats. It answers TaskAnswer.
 //
-// NotFound: no_subscription. Invalid: bad_count, too_many_seats, bad_proration. Conflict: not_per_seat,
+// NotFound: no_subscription. Invalid: bad_count, too_many_seats, bad_proration, bad_when. Conflict: not_per_seat,
 // seat_maximum, change_in_progress, subscription_ended, subscription_paused, subscription_incomplete.
 type AddSeats struct {
 	ID        uuid.UUID
 	Count     int
 	Proration string
+	When      string // now (default), periodEnd
 }
 
 // Decide implements domain.Command.
@@ -53,7 +54,7 @@ func (c AddSeats) Decide(l domain.Ledger) (any, error) {
 	if err := checkCount("/increment", c.Count); err != nil {
 		return nil, err
 	}
-	return change(l, c.ID, task.CreateSeats, Change{Seats: c.Count, Proration: c.Proration})
+	return change(l, c.ID, c.When, task.CreateSeats, Change{Seats: c.Count, Proration: c.Proration})
 }
 
 // RemoveSeats cancels unassigned seats, the newest first, all or none (rule S2). It answers TaskAnswer.
@@ -63,6 +64,7 @@ type RemoveSeats struct {
 	ID        uuid.UUID
 	Count     int
 	Proration string
+	When      string // now (default), periodEnd
 }
 
 // Decide implements domain.Command.
@@ -70,7 +72,7 @@ func (c RemoveSeats) Decide(l domain.Ledger) (any, error) {
 	if err := checkCount("/decrement", c.Count); err != nil {
 		return nil, err
 	}
-	return change(l, c.ID, task.RemoveSeats, Change{Seats: -c.Count, Proration: c.Proration})
+	return change(l, c.ID, c.When, task.RemoveSeats, Change{Seats: -c.Count, Proration: c.Proration})
 }
 
 func checkCount(pointer string, n int) error {
@@ -91,6 +93,7 @@ type SetQuantity struct {
 	ID        uuid.UUID
 	Quantity  int
 	Proration string
+	When      string // now (default), periodEnd
 }
 
 // Decide implements domain.Command.
@@ -107,9 +110,11 @@ func (c SetQuantity) Decide(l domain.Ledger) (any, error) {
 		if c.Quantity < s.Quantity {
 			typ = task.RemoveSeats
 		}
-		return change(l, c.ID, typ, Change{Quantity: &c.Quantity, Proration: c.Proration})
+		return change(l, c.ID, c.When, typ, Change{Quantity: &c.Quantity, Proration: c.Proration})
 	}
-	seats := c.Quantity - (s.seats.active + s.rising - s.falling)
+	own := *s // without what a scheduled change keeps: it makes way
+	own.reserve(s.Scheduled, -1)
+	seats := c.Quantity - (own.seats.active + own.rising - own.falling)
 	typ := task.CreateSeats
 	if seats < 0 {
 		typ = task.RemoveSeats
@@ -117,7 +122,7 @@ func (c SetQuantity) Decide(l domain.Ledger) (any, error) {
 	if max(seats, -seats) > MaxSeatsPerCommand {
 		return nil, domain.RefuseField("/quantity", "too_many_seats", "one command changes at most %d seats", MaxSeatsPerCommand)
 	}
-	return change(l, c.ID, typ, Change{Seats: seats, Proration: c.Proration})
+	return change(l, c.ID, c.When, typ, Change{Seats: seats, Proration: c.Proration})
 }
 
 // ChangePlan moves the subscription with its seats to another plan of the product (rule S4), at once.
@@ -136,6 +141,7 @@ type ChangePlan struct {
 	PlanID    uuid.UUID
 	Quantity  *int
 	Proration string
+	When      string // now (default), periodEnd
 }
 
 // Decide implements domain.Command.
@@ -152,21 +158,26 @@ func (c ChangePlan) Decide(l domain.Ledger) (any, error) {
 	if s.Terms.PlanID == c.PlanID {
 		quantity := s.Quantity
 		if s.Terms.LicenseType == catalog.PerSeat {
-			quantity += s.rising - s.falling
+			own := *s
+			own.reserve(s.Scheduled, -1)
+			quantity += own.rising - own.falling
 		}
 		if c.Quantity != nil {
 			quantity = *c.Quantity
 		}
-		return SetQuantity{ID: c.ID, Quantity: quantity, Proration: c.Proration}.Decide(l)
+		return SetQuantity{ID: c.ID, Quantity: quantity, Proration: c.Proration, When: c.When}.Decide(l)
 	}
-	return change(l, c.ID, task.ChangePlan, Change{PlanID: &c.PlanID, Quantity: c.Quantity, Proration: c.Proration})
+	return change(l, c.ID, c.When, task.ChangePlan, Change{PlanID: &c.PlanID, Quantity: c.Quantity, Proration: c.Proration})
 }
 
 // change decides a change that is asked for: done in this append, or asked of the provider (rule S8).
-func change(l domain.Ledger, id uuid.UUID, typ string, c Change) (any, error) {
+func change(l domain.Ledger, id uuid.UUID, when, typ string, c Change) (any, error) {
 	c.Proration = or(c.Proration, CreateProrations)
 	var bad domain.Problems
 	bad.OneOf("/proration", "bad_proration", c.Proration, CreateProrations, NoProration, AlwaysInvoice)
+	if when != "" {
+		bad.OneOf("/when", "bad_when", when, Now, PeriodEnd)
+	}
 	if err := bad.Refusal(); err != nil {
 		return nil, err
 	}
@@ -176,12 +187,21 @@ func change(l domain.Ledger, id uuid.UUID, typ string, c Change) (any, error) {
 	}
 	f, due := s.at(l.Now(), noLimit)
 	taskID := l.NewID()
-	events, err := s.perform(l, &f, c, taskID)
+	// A scheduled change makes way: nothing is kept for it.
+	free := *s
+	free.reserve(f.Scheduled, -1)
+	events, err := free.perform(l, &f, c, taskID)
 	if err != nil {
 		return nil, err
 	}
 	if len(events) == 0 {
 		return TaskAnswer{Status: task.Success, Subscription: s.View(l.Now())}, nil
+	}
+	if when == PeriodEnd {
+		return postponed(l, s, &f, due, events, taskID)
+	}
+	if f.Scheduled != nil {
+		due = append(due, dateNow(l, ScheduleDropped{})...)
 	}
 	answer := TaskAnswer{TaskID: taskID, Status: task.Pending}
 	if f.Provider == ManualProvider {

@@ -48,6 +48,9 @@ func (f *Facts) next() (dated, bool) {
 	if f.Later && f.Status != Paused && (first.event == nil || !f.StartAt.After(first.at)) {
 		first = dated{f.StartAt, Begun{At: f.StartAt}}
 	}
+	if f.Scheduled != nil && f.Status != Paused && (first.event == nil || f.Period.End.Before(first.at)) {
+		return dated{f.Period.End, f.scheduled()}, true
+	}
 	if f.Status != Paused && (first.event == nil || f.Period.End.Before(first.at)) {
 		p := f.periodFrom(f.Period.End)
 		if mutant.Active == mutant.DriftingRenewal {

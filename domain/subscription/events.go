@@ -30,6 +30,8 @@
 //	S11 News of payments is never refused: what changes nothing makes no event.
 //	S12 A paused subscription gives no access, does not renew and is not changed; its trial runs on. It
 //	   resumes in the status that it would have by then.
+//	S14 A change for the period's end is one at most, and settled when it is asked for; the provider is not asked. It comes
+//	   before the renewal and is dropped by a change of plan or quantity that comes first. A scheduled end comes before it.
 //	S13 A coupon is on a subscription at most once. It is put on and taken off until the subscription ends; putting on
 //	   redeems it (catalog rule C8), and repeating either makes no event.
 package subscription
@@ -253,6 +255,6 @@ func Vocabulary() domain.Vocabulary {
 		domain.Named[PlanChanged](), domain.Named[CancellationScheduled](), domain.Named[Reactivated](),
 		domain.Named[Ended](), domain.Named[Renewed]().Scanned(scanRenewed), domain.Named[TrialEnded](), domain.Named[PauseBegan](),
 		domain.Named[Resumed](), domain.Named[PaymentMissed](), domain.Named[PaymentSettled](), domain.Named[OwnerChanged](),
-		domain.Named[QuantityChanged]().Scanned(scanQuantityChanged), domain.Named[CouponApplied](), domain.Named[CouponRemoved](), domain.Named[Begun](),
+		domain.Named[QuantityChanged]().Scanned(scanQuantityChanged), domain.Named[CouponApplied](), domain.Named[CouponRemoved](), domain.Named[Begun](), domain.Named[ChangeScheduled](), domain.Named[ScheduleDropped](),
 	}}
 }

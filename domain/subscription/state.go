@@ -31,10 +31,11 @@ type Facts struct {
 	EndedAt       *time.Time
 	EndReason     string
 	PausedAt      *time.Time
-	PauseCredit   string   // what is paid of the pause: prorate, extend, none
-	Later         bool     // its start is still to be recorded
-	Pauses        []Period // those that are over
-	Coupons       []Coupon // in order of their being applied
+	PauseCredit   string           // what is paid of the pause: prorate, extend, none
+	Scheduled     *ChangeScheduled // for the end of the period
+	Later         bool             // its start is still to be recorded
+	Pauses        []Period         // those that are over
+	Coupons       []Coupon         // in order of their being applied
 
 	resumesAs string // a paused subscription's status once it resumes
 	unpaid    bool   // it ended INCOMPLETE: it never gave access
@@ -91,7 +92,11 @@ func (s *State) Apply(e domain.Event) {
 		s.movedAt = at
 		s.open, s.alone, s.rising, s.falling = nil, 0, 0, 0 // whatever the provider says of them, they change nothing any more
 	}
-	s.Facts.apply(e)
+	was := s.Scheduled
+	if s.Facts.apply(e); s.Scheduled != was && s.EndedAt == nil {
+		s.reserve(was, -1)
+		s.reserve(s.Scheduled, 1)
+	}
 }
 
 func (s *State) request(e ChangeRequested) {
@@ -131,13 +136,21 @@ func (f *Facts) apply(e domain.Event) {
 			ProrationMode: e.ProrationMode, Provider: e.Provider, Owner: e.Owner, Email: e.Email, Later: e.Later}
 	case Begun:
 		f.Later = false
+	case ChangeScheduled:
+		f.Scheduled = &e
+	case ScheduleDropped:
+		f.Scheduled = nil
 	case SeatsAdded:
 		f.Quantity = e.Quantity
+		f.step(e.TaskID, false)
 	case SeatsRemoved:
 		f.Quantity = e.Quantity
+		f.step(e.TaskID, true)
 	case QuantityChanged:
 		f.Quantity = e.Quantity
+		f.step(e.TaskID, false)
 	case PlanChanged:
+		f.step(e.TaskID, false)
 		f.Terms, f.Quantity, f.AnchorAt, f.Period = e.Terms, e.Quantity, e.AnchorAt, e.Period
 		if e.Currency != "" {
 			f.Currency = e.Currency
@@ -149,7 +162,7 @@ func (f *Facts) apply(e domain.Event) {
 	case Ended:
 		f.endPause(e.At)
 		f.unpaid = f.Status == Incomplete
-		f.Status, f.EndedAt, f.EndReason = Canceled, &e.At, e.Reason
+		f.Status, f.EndedAt, f.EndReason, f.Scheduled = Canceled, &e.At, e.Reason, nil
 	case Renewed:
 		f.Period = e.Period
 	case TrialEnded:

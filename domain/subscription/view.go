@@ -66,6 +66,7 @@ func (s *State) View(now time.Time) View {
 		ProrationMode: f.ProrationMode, Provider: f.Provider, Owner: f.Owner, Email: f.Email, Coupons: slices.Clone(f.Coupons),
 		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
 	}
+	v.PendingChange = f.pending()
 	if d, ok := s.next(); ok {
 		v.DueAt = &d.at
 	}

@@ -1,0 +1,87 @@
+package subscription_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/internal/ledgertest"
+)
+
+func TestCase31ADowngradeAtThePeriodsEnd(t *testing.T) {
+	l := openTill(t, april(1))
+	id := l.start(subscription.Start{PlanID: l.flat("9000")})
+	down := l.flat("3000")
+	view := func() subscription.View { return l.State(id).(*subscription.State).View(l.Now()) }
+	l.at(april(16), id, subscription.ChangePlan{ID: id, PlanID: down, When: "periodEnd"})
+	require.Empty(t, l.pending(id), "no lines now")
+	require.Equal(t, subscription.PendingChange{At: on(5, 1), PlanID: &down}, *view().PendingChange)
+	l.at(april(17), id, subscription.DropScheduled{ID: id})
+	require.Nil(t, view().PendingChange)
+	l.at(on(5, 1), id)
+	require.Equal(t, "INV-000002 period 90.00: period 90.00", l.bills()[1], "taken back, it is 90.00 again")
+	l.at(on(5, 2), id, subscription.ChangePlan{ID: id, PlanID: down, When: "periodEnd"})
+	l.at(on(6, 1), id)
+	require.Equal(t, []any{"INV-000003 period 30.00: period 30.00", down}, []any{l.bills()[2], view().PlanID})
+	require.Nil(t, view().PendingChange)
+	l.CheckFolds()
+}
+
+func TestScheduledChanges(t *testing.T) {
+	l := openTill(t, april(1))
+	seats := l.seats("1000", func(f *catalog.PlanFields) { f.MaxSeatAmount = 10 })
+	id := l.start(subscription.Start{PlanID: seats, Quantity: ptr(5), Grantee: ptr("ann")})
+	sub := func() *subscription.State { return l.State(id).(*subscription.State) }
+	refused := func(code string, c domain.Command) {
+		t.Helper()
+		_, _, err := l.Execute(c)
+		require.ErrorIs(t, err, &domain.Error{Code: code})
+	}
+	l.at(april(2), id, subscription.SetQuantity{ID: id, Quantity: 2, When: "periodEnd"})
+	require.Equal(t, 2, *sub().View(l.Now()).PendingChange.Quantity)
+	require.Equal(t, 5, sub().Quantity)
+	require.Equal(t, 1, sub().Spare(), "three of the four unassigned seats are kept for it")
+	l.at(april(3), id, subscription.SetQuantity{ID: id, Quantity: 8, When: "periodEnd"})
+	require.Equal(t, 4, sub().Spare(), "it is replaced, and what it kept is free")
+	refused("seat_maximum", subscription.AddSeats{ID: id, Count: 6})
+	l.at(april(4), id, subscription.AddSeats{ID: id, Count: 5})
+	require.Nil(t, sub().View(l.Now()).PendingChange, "a change that comes first drops it, and what it kept is free for it")
+	require.Equal(t, 10, sub().Quantity)
+	l.at(april(5), id, subscription.SetQuantity{ID: id, Quantity: 1, When: "periodEnd"})
+	l.at(on(5, 1), id)
+	require.Equal(t, 1, sub().Quantity)
+	require.Equal(t, 1, sub().ActiveSeats())
+	require.Equal(t, "INV-000002 period 55.00: prorationDebit 45.00 period 10.00", l.bills()[1])
+
+	yearly := l.seats("12000", func(f *catalog.PlanFields) { f.Interval, f.PerSeatAmount = "year", 3 })
+	l.at(on(5, 10), id, subscription.ChangePlan{ID: id, PlanID: yearly, When: "periodEnd"})
+	l.at(on(6, 1), id)
+	require.Equal(t, "INV-000003 period 360.00: period 360.00", l.bills()[2], "three seats for a year")
+	require.Equal(t, on(6, 1).AddDate(1, 0, 0), sub().Period.End)
+
+	l.at(on(6, 2), id, subscription.SetQuantity{ID: id, Quantity: 4, When: "periodEnd"}, subscription.Cancel{ID: id})
+	l.at(on(6, 2).AddDate(1, 0, 0), id)
+	require.Equal(t, "CANCELED", l.status(id))
+	require.Len(t, l.bills(), 3, "a scheduled end leaves nothing to change")
+	refused("subscription_ended", subscription.DropScheduled{ID: id})
+	l.CheckFolds()
+}
+
+func TestAScheduledChangeBillsArrearsAsTheyWere(t *testing.T) {
+	l := openTill(t, april(1))
+	arrears := func(amount string) []catalog.Price {
+		return []catalog.Price{{Key: "base", Kind: catalog.Flat, Currency: "USD", UnitAmount: dec(amount), Billing: catalog.InArrears}}
+	}
+	id := l.start(subscription.Start{PlanID: l.priced(arrears("1000"))})
+	l.at(april(16), id, subscription.ChangePlan{ID: id, PlanID: l.priced(arrears("3000")), When: "periodEnd"})
+	l.at(on(6, 1), id)
+	require.Equal(t, []string{"INV-000001 period 10.00: period 10.00", "INV-000002 period 30.00: period 30.00"}, l.bills())
+	trial := ledgertest.Must[subscription.View](l.Ledger, subscription.Start{PlanID: l.flat("1000", func(f *catalog.PlanFields) { f.TrialDays = ptr(10) })}).ID
+	l.at(on(6, 2), trial, subscription.ChangePlan{ID: trial, PlanID: l.flat("2000"), When: "periodEnd"})
+	l.at(on(6, 11), trial)
+	require.Equal(t, "INV-000003 period 20.00: period 20.00", l.bills()[2])
+	l.CheckFolds()
+}
