@@ -8,8 +8,9 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/invoice"
-	"github.com/subledger/subledger/domain/settings"
+	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/internal/metering"
 	"github.com/subledger/subledger/projections"
 )
 
@@ -93,21 +94,26 @@ func (a *API) readInvoice(w http.ResponseWriter, r *http.Request) error {
 //
 //	out  200 invoice | 404 no_invoice | 409 invoice_void
 func (a *API) finalizeInvoice(w http.ResponseWriter, r *http.Request) error {
-	caller := CallerOf(r)
-	state, _, err := a.Store.Fold(r.Context(), caller.Ledger, settings.StreamID(caller.Ledger))
+	id := PathUUID(r, "uuid")
+	if _, err := a.Reads.At(r.Context(), CallerOf(r).Ledger, 0); err != nil { // what was recorded by now is counted
+		return err
+	}
+	command, err := a.counter().Draft(r.Context(), CallerOf(r).Ledger, id)
 	if err != nil {
 		return err
 	}
-	days := settings.From(state, caller.Test()).InvoiceDaysUntilDue
-	return a.toInvoice(w, r, func(id uuid.UUID) domain.Command { return invoice.Finalize{ID: id, DaysUntilDue: days} })
+	return a.toInvoice(w, r, func(uuid.UUID) domain.Command { return command })
 }
+
+// counter counts usage.
+func (a *API) counter() metering.Counter { return metering.Counter{Store: a.Store, Reads: a.Reads} }
 
 // voidInvoice serves POST /invoices/{uuid}/void: it is taken back and keeps its number; a draft, which has none, is
 // discarded.
 //
 //	out  200 invoice | 404 no_invoice | 409 invoice_paid, invoice_credited, credit_used
 func (a *API) voidInvoice(w http.ResponseWriter, r *http.Request) error {
-	return a.toInvoice(w, r, func(id uuid.UUID) domain.Command { return invoice.Cancel{ID: id} })
+	return a.toInvoice(w, r, func(id uuid.UUID) domain.Command { return subscription.VoidInvoice{ID: id} })
 }
 
 // writeOffInvoice serves POST /invoices/{uuid}/uncollectible.
@@ -146,7 +152,7 @@ func (a *API) recordPayment(w http.ResponseWriter, r *http.Request) error {
 	if err := body.Err(); err != nil {
 		return err
 	}
-	v, res, err := write[invoice.View](a, w, r, body, id, c)
+	v, res, err := write[invoice.View](a, w, r, body, id, subscription.PayInvoice{RecordPayment: c})
 	if err != nil {
 		return err
 	}
@@ -179,7 +185,7 @@ func (a *API) issueCreditNote(w http.ResponseWriter, r *http.Request) error {
 	if err := body.Err(); err != nil {
 		return err
 	}
-	v, _, err := write[invoice.View](a, w, r, body, id, c)
+	v, _, err := write[invoice.View](a, w, r, body, id, subscription.CreditInvoice{IssueCreditNote: c})
 	if err != nil {
 		return err
 	}

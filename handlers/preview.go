@@ -25,6 +25,10 @@ func previewOf(would []eventstore.Would) *previewBody {
 			s := &invoice.State{}
 			domain.Evolve(s, e, w.Stream, 1, w.At, w.At)
 			order, drafts[w.Stream] = append(order, w.Stream), s
+		case invoice.Redrafted:
+			if s := drafts[w.Stream]; s != nil {
+				domain.Evolve(s, e, w.Stream, 2, w.At, w.At)
+			}
 		case account.Accrued:
 			waiting = append(waiting, e.Pending...)
 		case account.Invoiced:

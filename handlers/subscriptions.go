@@ -23,6 +23,8 @@ func (a *API) subscriptionRoutes() []Route {
 		{Method: "POST", Path: "/subscriptions/{uuid}/change-plan", Scope: write, Serve: a.changePlan},
 		{Method: "POST", Path: "/subscriptions/{uuid}/cancel", Scope: write, Serve: a.cancelSubscription},
 		{Method: "POST", Path: "/subscriptions/{uuid}/reactivate", Scope: write, Serve: a.reactivateSubscription},
+		{Method: "DELETE", Path: "/subscriptions/{uuid}/pending-change", Scope: write, Serve: a.dropPendingChange},
+		{Method: "GET", Path: "/subscriptions/{uuid}/upcoming-invoice", Scope: read, Serve: a.upcomingInvoice},
 		{Method: "POST", Path: "/subscriptions/{uuid}/activate", Scope: write, Serve: a.activateSubscription},
 		{Method: "POST", Path: "/subscriptions/{uuid}/pause", Scope: write, Serve: a.pauseSubscription},
 		{Method: "POST", Path: "/subscriptions/{uuid}/resume", Scope: write, Serve: a.resumeSubscription},
@@ -99,6 +101,9 @@ func subscriptionRow(s projections.Subscription, at time.Time) subscriptionBody 
 	if out.CanceledAt == nil && !at.Before(s.StartAt) {
 		p := s.PeriodAt(at)
 		out.CurrentPeriod = &p
+	}
+	if p := s.PendingChange; p != nil && out.CanceledAt == nil && at.Before(s.PeriodEnd) {
+		out.PendingChange = &pendingChange{s.PeriodEnd, p.PlanID, p.Quantity}
 	}
 	return out
 }
@@ -197,17 +202,14 @@ func (a *API) readSubscription(w http.ResponseWriter, r *http.Request) error {
 // prorations are the ways to account for a change in the middle of a period.
 var prorations = []string{subscription.CreateProrations, subscription.NoProration, subscription.AlwaysInvoice}
 
-// changeNow reads when a change counts. Changes at the period's end are not scheduled yet.
-func changeNow(o *Object) {
-	v := o.Get("when")
-	if v.Enum([]string{"now", "periodEnd"}) == "periodEnd" {
-		v.Bad("not_supported", "changes at the period's end are not supported yet")
-	}
+// changeAt reads when a change happens.
+func changeAt(o *Object) string {
+	return o.Enum("when", []string{subscription.Now, subscription.PeriodEnd})
 }
 
 // changeQuantity serves POST /subscriptions/{uuid}/quantity.
 //
-//	in   {quantity | increment | decrement, when?: now, proration?}
+//	in   {quantity | increment | decrement, when?: now | periodEnd, proration?}
 //	out  200 subscription | 404 no_subscription | 409 | 422
 func (a *API) changeQuantity(w http.ResponseWriter, r *http.Request) error {
 	body, err := Read(r)
@@ -217,7 +219,7 @@ func (a *API) changeQuantity(w http.ResponseWriter, r *http.Request) error {
 	o := body.Object()
 	quantity := small(o, "quantity", OrText, Min(0))
 	more, fewer := small(o, "increment", OrText, Min(1)), small(o, "decrement", OrText, Min(1))
-	changeNow(o)
+	when := changeAt(o)
 	proration := o.Enum("proration", prorations)
 	given := 0
 	for _, name := range []string{"quantity", "increment", "decrement"} {
@@ -235,16 +237,16 @@ func (a *API) changeQuantity(w http.ResponseWriter, r *http.Request) error {
 	id := PathUUID(r, "uuid")
 	switch {
 	case more != nil:
-		return a.change(w, r, body, id, subscription.AddSeats{ID: id, Count: *more, Proration: proration})
+		return a.change(w, r, body, id, subscription.AddSeats{ID: id, Count: *more, Proration: proration, When: when})
 	case fewer != nil:
-		return a.change(w, r, body, id, subscription.RemoveSeats{ID: id, Count: *fewer, Proration: proration})
+		return a.change(w, r, body, id, subscription.RemoveSeats{ID: id, Count: *fewer, Proration: proration, When: when})
 	}
-	return a.change(w, r, body, id, subscription.SetQuantity{ID: id, Quantity: *quantity, Proration: proration})
+	return a.change(w, r, body, id, subscription.SetQuantity{ID: id, Quantity: *quantity, Proration: proration, When: when})
 }
 
 // changePlan serves POST /subscriptions/{uuid}/change-plan.
 //
-//	in   {planUuid, quantity?, when?: now, proration?}
+//	in   {planUuid, quantity?, when?: now | periodEnd, proration?}
 //	out  200 subscription | 404 no_subscription, no_plan | 409 | 422 other_product
 func (a *API) changePlan(w http.ResponseWriter, r *http.Request) error {
 	body, err := Read(r)
@@ -254,8 +256,7 @@ func (a *API) changePlan(w http.ResponseWriter, r *http.Request) error {
 	o := body.Object()
 	id := PathUUID(r, "uuid")
 	c := subscription.ChangePlan{ID: id, PlanID: o.UUID("planUuid", Required), Quantity: small(o, "quantity", OrText, Min(0)),
-		Proration: o.Enum("proration", prorations)}
-	changeNow(o)
+		Proration: o.Enum("proration", prorations), When: changeAt(o)}
 	o.Unknown()
 	if err := body.Err(); err != nil {
 		return err
@@ -315,6 +316,13 @@ func (a *API) changed(w http.ResponseWriter, r *http.Request, v subscription.Vie
 //	out  200 subscription | 404 no_subscription | 409 subscription_ended
 func (a *API) reactivateSubscription(w http.ResponseWriter, r *http.Request) error {
 	return a.simple(w, r, nil, func(id uuid.UUID) domain.Command { return subscription.Reactivate{ID: id} })
+}
+
+// dropPendingChange serves DELETE /subscriptions/{uuid}/pending-change: what waits for the end of the period is taken back.
+//
+//	out  200 subscription, also when nothing waits | 404 no_subscription | 409 subscription_ended
+func (a *API) dropPendingChange(w http.ResponseWriter, r *http.Request) error {
+	return a.simple(w, r, nil, func(id uuid.UUID) domain.Command { return subscription.DropScheduled{ID: id} })
 }
 
 // activateSubscription serves POST /subscriptions/{uuid}/activate: the seller says that an INCOMPLETE subscription is

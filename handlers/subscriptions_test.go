@@ -60,7 +60,7 @@ func TestSubscriptionLifecycle(t *testing.T) {
 	require.Equal(t, before, g.events(t, g.test))
 	do("quantity", `{"quantity":11}`).code(409, "seat_maximum")
 	do("quantity", `{"decrement":6}`).want(409)
-	do("change-plan", `{"planUuid":"`+s.yearly+`","when":"periodEnd"}`).code(422, "not_supported")
+	same(do("change-plan", `{"planUuid":"`+s.yearly+`","when":"periodEnd"}`).want(200))
 	same(do("change-plan", `{"planUuid":"`+s.yearly+`"}`).want(200)).golden("subscription_plan_changed")
 	paused := same(do("pause", `{"credit":"none"}`).want(200))
 	require.Equal(t, "PAUSED", paused.text("status"))

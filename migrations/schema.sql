@@ -904,7 +904,8 @@ CREATE TABLE public.subscriptions (
     "position" bigint NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
-    coupons jsonb DEFAULT '[]'::jsonb NOT NULL
+    coupons jsonb DEFAULT '[]'::jsonb NOT NULL,
+    pending_change jsonb
 )
 WITH (fillfactor='80');
 
@@ -931,6 +932,8 @@ COMMENT ON COLUMN public.subscriptions.resumes_as IS 'While it is paused, and wh
 COMMENT ON COLUMN public.subscriptions.open_changes IS 'Changes that wait for their task: [{task_id, seats, plan_id}].';
 
 COMMENT ON COLUMN public.subscriptions.coupons IS 'The coupons on it, in order of their being applied: [subscription.Coupon].';
+
+COMMENT ON COLUMN public.subscriptions.pending_change IS 'subscription.PendingChange: what waits for the end of the period; null: nothing.';
 
 CREATE TABLE public.tasks (
     ledger_id uuid NOT NULL,

@@ -17,32 +17,33 @@ import (
 // is at an instant.
 type Subscription struct {
 	ItemKey
-	ProductID     uuid.UUID             `db:"product_id"`
-	PlanID        uuid.UUID             `db:"plan_id"`
-	Terms         catalog.PlanTerms     `db:"terms"`
-	TermsPosition int64                 `db:"terms_position"` // from here on these terms are in force
-	Status        string                `db:"status"`
-	CustomerID    *uuid.UUID            `db:"customer_id"`
-	Quantity      int                   `db:"quantity"`
-	Currency      string                `db:"currency"`
-	StartAt       time.Time             `db:"start_at"`
-	AnchorAt      time.Time             `db:"anchor_at"`
-	TimeZone      string                `db:"time_zone"`
-	TrialEnd      *time.Time            `db:"trial_end"`
-	PeriodStart   time.Time             `db:"period_start"`
-	PeriodEnd     time.Time             `db:"period_end"`
-	ProrationMode string                `db:"proration_mode"`
-	Provider      string                `db:"provider"`
-	Owner         *string               `db:"owner"`
-	Email         *string               `db:"email"`
-	CancelAt      *time.Time            `db:"cancel_at"`   // the scheduled end; cancelAtPeriodEnd is whether there is one
-	CanceledAt    *time.Time            `db:"canceled_at"` // when the cancellation was asked for
-	EndedAt       *time.Time            `db:"ended_at"`
-	EndReason     *string               `db:"end_reason"` // canceled, expired
-	PausedAt      *time.Time            `db:"paused_at"`
-	ResumesAs     *string               `db:"resumes_as"` // while paused, and when it ended so: the status it would have had otherwise
-	OpenChanges   []OpenChange          `db:"open_changes"`
-	Coupons       []subscription.Coupon `db:"coupons"`
+	ProductID     uuid.UUID                   `db:"product_id"`
+	PlanID        uuid.UUID                   `db:"plan_id"`
+	Terms         catalog.PlanTerms           `db:"terms"`
+	TermsPosition int64                       `db:"terms_position"` // from here on these terms are in force
+	Status        string                      `db:"status"`
+	CustomerID    *uuid.UUID                  `db:"customer_id"`
+	Quantity      int                         `db:"quantity"`
+	Currency      string                      `db:"currency"`
+	StartAt       time.Time                   `db:"start_at"`
+	AnchorAt      time.Time                   `db:"anchor_at"`
+	TimeZone      string                      `db:"time_zone"`
+	TrialEnd      *time.Time                  `db:"trial_end"`
+	PeriodStart   time.Time                   `db:"period_start"`
+	PeriodEnd     time.Time                   `db:"period_end"`
+	ProrationMode string                      `db:"proration_mode"`
+	Provider      string                      `db:"provider"`
+	Owner         *string                     `db:"owner"`
+	Email         *string                     `db:"email"`
+	CancelAt      *time.Time                  `db:"cancel_at"`   // the scheduled end; cancelAtPeriodEnd is whether there is one
+	CanceledAt    *time.Time                  `db:"canceled_at"` // when the cancellation was asked for
+	EndedAt       *time.Time                  `db:"ended_at"`
+	EndReason     *string                     `db:"end_reason"` // canceled, expired
+	PausedAt      *time.Time                  `db:"paused_at"`
+	ResumesAs     *string                     `db:"resumes_as"` // while paused, and when it ended so: the status it would have had otherwise
+	OpenChanges   []OpenChange                `db:"open_changes"`
+	PendingChange *subscription.PendingChange `db:"pending_change"` // what waits for the end of the period
+	Coupons       []subscription.Coupon       `db:"coupons"`
 	Touched
 }
 
@@ -100,17 +101,27 @@ func (s *Subscription) apply(e *eventstore.Recorded) {
 		if d.Currency != "" {
 			s.Currency = d.Currency
 		}
+	case subscription.ChangeScheduled:
+		quantity := d.Quantity
+		s.PendingChange = &subscription.PendingChange{PlanID: d.PlanID, Quantity: &quantity}
+		if d.PlanID != nil && quantity == s.Quantity {
+			s.PendingChange.Quantity = nil
+		}
+	case subscription.ScheduleDropped:
+		s.PendingChange = nil
 	case subscription.CancellationScheduled:
 		s.CancelAt, s.CanceledAt = &d.EndsAt, &e.EffectiveAt
 	case subscription.Reactivated:
 		s.CancelAt, s.CanceledAt = nil, nil
 	case subscription.Ended:
+		s.PendingChange = nil
 		s.Status, s.EndedAt, s.EndReason, s.OpenChanges = subscription.Canceled, &d.At, &d.Reason, []OpenChange{}
 		s.PausedAt = nil // ResumesAs stays: it tells that there was no access to end
 		if s.CanceledAt == nil {
 			s.CanceledAt = &d.At
 		}
 	case subscription.Renewed:
+		s.PendingChange = nil // it came right before
 		s.PeriodStart, s.PeriodEnd = d.Period.Start, d.Period.End
 	case subscription.TrialEnded:
 		s.become(subscription.Trialing, subscription.Active)
