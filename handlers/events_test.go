@@ -17,7 +17,7 @@ import (
 func TestEvents(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
-	s := g.shop(t, g.test) // five events; the purchase makes its customer
+	s := g.shop(t, g.test) // five events
 	sub := g.call(t, g.test, "POST", "/subscriptions", `{"planUuid":"`+s.seats+`","owner":"ada"}`, "Idempotency-Key", "k1").want(201)
 	g.pass(time.Hour)
 	for range 9 {
@@ -29,11 +29,11 @@ func TestEvents(t *testing.T) {
 	g.call(t, g.test, "GET", "/events/99999999999999999999", "").code(404, "no_event")
 	g.call(t, g.test, "GET", "/events/x", "").code(404, "not_found")
 	head := g.call(t, g.test, "GET", "/head", "").want(200)
-	require.Equal(t, "17", head.text("position"))
-	last := g.call(t, g.test, "GET", "/events/17", "").want(200)
+	require.Equal(t, "30", head.text("position"))
+	last := g.call(t, g.test, "GET", "/events/30", "").want(200)
 	require.Equal(t, head.text("hash"), last.text("hash"))
-	require.Equal(t, "17", last.header.Get("Ledger-Position"))
-	require.Equal(t, "17", g.call(t, g.test, "GET", "/projections", "").want(200).header.Get("Ledger-Position"))
+	require.Equal(t, "30", last.header.Get("Ledger-Position"))
+	require.Equal(t, "30", g.call(t, g.test, "GET", "/projections", "").want(200).header.Get("Ledger-Position"))
 
 	positions := func(query string) string {
 		t.Helper()
@@ -50,21 +50,21 @@ func TestEvents(t *testing.T) {
 			next = query + "&cursor=" + cursor
 		}
 	}
-	require.Equal(t, "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17", positions("limit=4"))
-	require.Equal(t, "16 17", positions("after=15"))
+	require.Equal(t, "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30", positions("limit=4"))
+	require.Equal(t, "29 30", positions("after=28"))
 	require.Equal(t, "3 4 5", positions("kind=plan"))
-	require.Equal(t, "9 10 11 12 13 14 15 16 17", positions("type=subscription.seats_added.v1&limit=1"))
-	require.Equal(t, "8 9 10 11 12 13 14 15 16 17", positions("limit=2&stream="+sub.text("uuid")))
-	require.Equal(t, "10 11 12 13 14 15 16 17", positions("after=9&stream="+sub.text("uuid")))
+	require.Equal(t, "13 15 17 19 21 23 25 27 29", positions("type=subscription.seats_added.v1&limit=1"))
+	require.Equal(t, "8 13 15 17 19 21 23 25 27 29", positions("limit=2&stream="+sub.text("uuid")))
+	require.Equal(t, "15 17 19 21 23 25 27 29", positions("after=13&stream="+sub.text("uuid")))
 	require.Empty(t, positions("stream=01900000-0000-7000-8000-00000000dead"))
-	require.Equal(t, "6 7 8", positions("requestId="+sub.header.Get("Request-Id")))
-	require.Equal(t, "1 2 3 4 5 6 7 8", positions("to=2026-06-01T13:00:00Z"))
-	require.Equal(t, "9 10 11", positions("from=2026-06-01T12:00:01Z&after=0&limit=1&to=2026-06-01T13:00:00.000001Z")[:7])
-	require.Equal(t, "9 10 11 12 13 14 15 16 17", positions("from=2026-06-01T13:00:00Z&limit=2"))
+	require.Equal(t, "6 7 8 9 10 11 12", positions("requestId="+sub.header.Get("Request-Id")))
+	require.Equal(t, "1 2 3 4 5 6 7 8 9 10 11 12", positions("to=2026-06-01T13:00:00Z"))
+	require.Equal(t, "13 14 15", positions("from=2026-06-01T12:00:01Z&after=0&limit=1&to=2026-06-01T13:00:00.000001Z")[:8])
+	require.Equal(t, "13 14 15 16 17 18 19 20 21 22 23 24 25 26 27 28 29 30", positions("from=2026-06-01T13:00:00Z&limit=2"))
 	require.Empty(t, positions("from=2027-01-01T00:00:00Z"))
 	g.call(t, g.test, "GET", "/events?limit=1001", "").code(400, "out_of_range")
 	g.call(t, g.test, "GET", "/events?limit=1&kind=plan&cursor="+g.call(t, g.test, "GET", "/events?limit=1", "").text("nextCursor"), "").code(400, "bad_cursor")
-	g.call(t, g.test, "GET", "/events", "", "Ledger-Min-Position", "18").code(503, "position_not_reached")
+	g.call(t, g.test, "GET", "/events", "", "Ledger-Min-Position", "31").code(503, "position_not_reached")
 
 	for _, p := range g.call(t, g.test, "GET", "/projections", "").want(200).at().([]any) {
 		require.NotEmpty(t, p.(map[string]any)["name"])

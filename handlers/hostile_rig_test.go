@@ -49,6 +49,7 @@ func newAttack(t *testing.T) *attack {
 	a.sub = a.call(t, a.test, "POST", "/subscriptions", `{"planUuid":"`+a.seats+`","granteeId":"bob"}`).want(201).text("uuid")
 	ending := a.call(t, a.test, "POST", "/subscriptions", `{"planUuid":"`+a.yearly+`"}`).want(201).text("uuid")
 	a.call(t, a.test, "POST", "/subscriptions/"+ending+"/cancel", `{"when":"periodEnd"}`).want(200)
+	a.call(t, a.test, "POST", "/subscriptions/"+ending+"/quantity", `{"increment":1,"when":"periodEnd"}`).want(200)
 	a.feature = a.call(t, a.test, "POST", "/features", `{"productUuid":"`+a.product+`","name":"f","displayName":"F","valueType":"boolean"}`).want(201).text("uuid")
 	a.meter = a.call(t, a.test, "POST", "/meters", `{"key":"calls"}`).want(201).text("uuid")
 	a.coupon = a.call(t, a.test, "POST", "/coupons", `{"code":"TEN","percentOff":10,"duration":"forever"}`).want(201).text("uuid")
@@ -61,66 +62,69 @@ func newAttack(t *testing.T) *attack {
 	plan := `{"productUuid":"` + a.product + `","name":"p","displayName":"P","licenseType":"perSeat","pricingType":"paid","interval":"month","length":1,` +
 		`"prices":[{"key":"a","kind":"graduated","currency":"EUR","tiers":[{"upTo":9,"unitAmount":"2"},{"upTo":null,"unitAmount":1}]}],"currencies":[{"currency":"EUR","price":5}]}`
 	bodies := map[string]string{
-		"POST /organisations":                       `{"name":"Beta"}`,
-		"POST /organisations/{uuid}/keys":           `{"mode":"test","name":"k","scopes":["plans:read"]}`,
-		"DELETE /organisations/{uuid}/keys/{id}":    "",
-		"POST /organisations/{uuid}/keys/{id}/roll": `{"overlap":60}`,
-		"POST /products":                            `{"name":"n","displayName":"N","currencies":[{"currency":"usd","default":true}]}`,
-		"PUT /products/{uuid}":                      `{"displayName":"Other"}`,
-		"POST /plans":                               plan,
-		"PUT /plans/{uuid}":                         `{"displayName":"Other"}`,
-		"POST /plans/{uuid}/versions":               `{"prices":[{"key":"a","kind":"flat","currency":"EUR","unitAmount":7}]}`,
-		"POST /features":                            `{"productUuid":"` + a.product + `","name":"g","displayName":"G","valueType":"boolean"}`,
-		"PUT /features/{uuid}":                      `{"displayName":"Other"}`,
-		"POST /capabilities":                        `{"productUuid":"` + a.product + `","name":"import"}`,
-		"PUT /capabilities/{uuid}":                  `{"description":"Other"}`,
-		"POST /meters":                              `{"key":"bytes"}`,
-		"PUT /meters/{uuid}":                        `{"name":"Other"}`,
-		"POST /pricing-tables":                      `{"productUuid":"` + a.product + `","name":"u","featuredPlanUuid":"` + a.seats + `","plans":[{"planUuid":"` + a.seats + `","sortOrder":1}],"features":[{"featureUuid":"` + a.feature + `","sortOrder":1}]}`,
-		"PUT /pricing-tables/{uuid}":                `{"title":"T","plans":[{"planUuid":"` + a.seats + `"}]}`,
-		"POST /pricing-tables/{uuid}/archive":       "",
-		"POST /coupons":                             `{"code":"FIVE","amountOff":500,"currency":"EUR","duration":"repeating","durationPeriods":3,"maxRedemptions":9,"products":["` + a.product + `"],"redeemBy":"2030-01-01T00:00:00Z","endsAt":"2031-01-01T00:00:00Z"}`,
-		"PUT /coupons/{uuid}":                       `{"percentOff":"12.5","maxRedemptions":null}`,
-		"POST /coupons/{uuid}/archive":              "",
-		"POST /tax-rates":                           `{"name":"GST","percentage":"8.875","inclusive":true,"description":"of goods\\nand services"}`,
-		"PUT /tax-rates/{uuid}":                     `{"percentage":7,"inclusive":false,"description":null}`,
-		"POST /customers":                           `{"name":"Bob","email":"bob@example.com","address":{"line1":"1 Elm St","line2":"b","city":"Ulm","state":"BW","postalCode":"89073","country":"de"},"currency":"EUR","timeZone":"Europe/Berlin","taxRates":["` + a.rate + `"],"taxExempt":{"reason":"reverse charge"},"externalId":"bob-1","metadata":{"tier":"gold"}}`,
-		"PUT /customers/{uuid}":                     `{"name":"Other","address":{"city":"Ulm"},"taxRates":["` + a.rate + `"],"taxExempt":{"reason":"none"},"metadata":{"a":"b"}}`,
-		"PUT /customers/{uuid}/payment-method":      `{"provider":"manual","outcome":"fails"}`,
-		"DELETE /customers/{uuid}/payment-method":   "",
-		"POST /invoices/{uuid}/finalize":            "",
-		"POST /invoices/{uuid}/void":                "",
-		"POST /invoices/{uuid}/uncollectible":       "",
-		"POST /invoices/{uuid}/payments":            `{"amount":1,"method":"wire","reference":"R 1","paidAt":"2026-05-01T00:00:00Z"}`,
-		"POST /invoices/{uuid}/credit-notes":        `{"lines":[{"lineUuid":"` + a.invoice.lines[0] + `","amount":1}],"reason":"an outage"}`,
-		"POST /tax-rates/{uuid}/archive":            "",
-		"POST /subscriptions/{uuid}/coupon":         `{"code":"TEN"}`,
-		"POST /subscriptions":                       `{"planUuid":"` + a.seats + `","quantity":2,"granteeId":"ada"}`,
-		"POST /subscriptions/{uuid}/quantity":       `{"increment":1}`,
-		"POST /subscriptions/{uuid}/change-plan":    `{"planUuid":"` + a.yearly + `"}`,
-		"POST /subscriptions/{uuid}/cancel":         `{"when":"periodEnd"}`,
-		"POST /subscriptions/{uuid}/reactivate":     "",
-		"POST /subscriptions/{uuid}/activate":       "",
-		"POST /subscriptions/{uuid}/pause":          `{"credit":"none"}`,
-		"POST /subscriptions/{uuid}/resume":         "",
-		"PUT /providers/manual":                     `{"outcome":"succeeds"}`,
-		"PUT /settings":                             `{"prorationMode":"day","invoiceDaysUntilDue":14,"draftHours":2,"zeroInvoices":false,"lateUsageHours":24,"graceDaysPastDue":7,"trialEndsWithoutPayment":"pause"}`,
-		"PUT /clock":                                `{"now":"2026-06-03T00:00:00Z"}`,
-		"POST /clock/advance":                       `{"to":"2026-06-04T00:00:00Z"}`,
-		"POST /usage":                               `{"records":[{"key":"u","quantity":1,"subscriptionUuid":"` + a.sub + `","meter":"calls"}]}`,
-		"POST /products/{uuid}/archive":             "",
-		"POST /plans/{uuid}/archive":                "",
-		"POST /features/{uuid}/archive":             "",
-		"POST /capabilities/{uuid}/archive":         "",
-		"POST /meters/{uuid}/archive":               "",
+		"POST /organisations":                         `{"name":"Beta"}`,
+		"POST /organisations/{uuid}/keys":             `{"mode":"test","name":"k","scopes":["plans:read"]}`,
+		"DELETE /organisations/{uuid}/keys/{id}":      "",
+		"POST /organisations/{uuid}/keys/{id}/roll":   `{"overlap":60}`,
+		"POST /products":                              `{"name":"n","displayName":"N","currencies":[{"currency":"usd","default":true}]}`,
+		"PUT /products/{uuid}":                        `{"displayName":"Other"}`,
+		"POST /plans":                                 plan,
+		"PUT /plans/{uuid}":                           `{"displayName":"Other"}`,
+		"POST /plans/{uuid}/versions":                 `{"prices":[{"key":"a","kind":"flat","currency":"EUR","unitAmount":7}]}`,
+		"POST /features":                              `{"productUuid":"` + a.product + `","name":"g","displayName":"G","valueType":"boolean"}`,
+		"PUT /features/{uuid}":                        `{"displayName":"Other"}`,
+		"POST /capabilities":                          `{"productUuid":"` + a.product + `","name":"import"}`,
+		"PUT /capabilities/{uuid}":                    `{"description":"Other"}`,
+		"POST /meters":                                `{"key":"bytes"}`,
+		"PUT /meters/{uuid}":                          `{"name":"Other"}`,
+		"POST /pricing-tables":                        `{"productUuid":"` + a.product + `","name":"u","featuredPlanUuid":"` + a.seats + `","plans":[{"planUuid":"` + a.seats + `","sortOrder":1}],"features":[{"featureUuid":"` + a.feature + `","sortOrder":1}]}`,
+		"PUT /pricing-tables/{uuid}":                  `{"title":"T","plans":[{"planUuid":"` + a.seats + `"}]}`,
+		"POST /pricing-tables/{uuid}/archive":         "",
+		"POST /coupons":                               `{"code":"FIVE","amountOff":500,"currency":"EUR","duration":"repeating","durationPeriods":3,"maxRedemptions":9,"products":["` + a.product + `"],"redeemBy":"2030-01-01T00:00:00Z","endsAt":"2031-01-01T00:00:00Z"}`,
+		"PUT /coupons/{uuid}":                         `{"percentOff":"12.5","maxRedemptions":null}`,
+		"POST /coupons/{uuid}/archive":                "",
+		"POST /tax-rates":                             `{"name":"GST","percentage":"8.875","inclusive":true,"description":"of goods\\nand services"}`,
+		"PUT /tax-rates/{uuid}":                       `{"percentage":7,"inclusive":false,"description":null}`,
+		"POST /customers":                             `{"name":"Bob","email":"bob@example.com","address":{"line1":"1 Elm St","line2":"b","city":"Ulm","state":"BW","postalCode":"89073","country":"de"},"currency":"EUR","timeZone":"Europe/Berlin","taxRates":["` + a.rate + `"],"taxExempt":{"reason":"reverse charge"},"externalId":"bob-1","metadata":{"tier":"gold"}}`,
+		"PUT /customers/{uuid}":                       `{"name":"Other","address":{"city":"Ulm"},"taxRates":["` + a.rate + `"],"taxExempt":{"reason":"none"},"metadata":{"a":"b"}}`,
+		"PUT /customers/{uuid}/payment-method":        `{"provider":"manual","outcome":"fails"}`,
+		"DELETE /customers/{uuid}/payment-method":     "",
+		"POST /invoices/{uuid}/finalize":              "",
+		"POST /invoices/{uuid}/void":                  "",
+		"POST /invoices/{uuid}/uncollectible":         "",
+		"POST /invoices/{uuid}/payments":              `{"amount":1,"method":"wire","reference":"R 1","paidAt":"2026-05-01T00:00:00Z"}`,
+		"POST /invoices/{uuid}/credit-notes":          `{"lines":[{"lineUuid":"` + a.invoice.lines[0] + `","amount":1}],"reason":"an outage"}`,
+		"POST /tax-rates/{uuid}/archive":              "",
+		"POST /subscriptions/{uuid}/coupon":           `{"code":"TEN"}`,
+		"POST /subscriptions":                         `{"planUuid":"` + a.seats + `","quantity":2,"granteeId":"ada"}`,
+		"POST /subscriptions/{uuid}/quantity":         `{"increment":1}`,
+		"POST /subscriptions/{uuid}/change-plan":      `{"planUuid":"` + a.yearly + `"}`,
+		"POST /subscriptions/{uuid}/cancel":           `{"when":"periodEnd"}`,
+		"POST /subscriptions/{uuid}/reactivate":       "",
+		"POST /subscriptions/{uuid}/activate":         "",
+		"DELETE /subscriptions/{uuid}/pending-change": "",
+		"POST /subscriptions/{uuid}/pause":            `{"credit":"none"}`,
+		"POST /subscriptions/{uuid}/resume":           "",
+		"PUT /providers/manual":                       `{"outcome":"succeeds"}`,
+		"PUT /settings":                               `{"prorationMode":"day","invoiceDaysUntilDue":14,"draftHours":2,"zeroInvoices":false,"lateUsageHours":24,"graceDaysPastDue":7,"trialEndsWithoutPayment":"pause"}`,
+		"PUT /clock":                                  `{"now":"2026-06-03T00:00:00Z"}`,
+		"POST /clock/advance":                         `{"to":"2026-06-04T00:00:00Z"}`,
+		"POST /usage":                                 `{"records":[{"key":"u","quantity":1,"subscriptionUuid":"` + a.sub + `","meter":"calls"}]}`,
+		"POST /products/{uuid}/archive":               "",
+		"POST /plans/{uuid}/archive":                  "",
+		"POST /features/{uuid}/archive":               "",
+		"POST /capabilities/{uuid}/archive":           "",
+		"POST /meters/{uuid}/archive":                 "",
 	}
 	for _, rt := range a.api.Dialect().Routes {
 		if rt.Method == "GET" {
 			continue
 		}
 		w := write{Route: rt, key: a.test, path: a.fill(rt.Path)}
-		if strings.HasSuffix(rt.Path, "/reactivate") {
-			w.path = "/subscriptions/" + ending + "/reactivate" // what is not cancelled has nothing to undo
+		for _, undo := range []string{"/reactivate", "/pending-change"} {
+			if strings.HasSuffix(rt.Path, undo) {
+				w.path = "/subscriptions/" + ending + undo // where nothing is to come there is nothing to undo
+			}
 		}
 		body, known := bodies[w.name()]
 		require.True(t, known, "%s has no good body here", w.name())

@@ -103,7 +103,8 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 	table := create("/pricing-tables", `{"productUuid":"`+s.product+`","name":"t"}`)
 	own["pricing-table"] = table.text("uuid")
 	own["task"] = w.call(t, key, "POST", "/subscriptions/"+sub+"/quantity", `{"increment":1}`).want(200).header.Get("Event-Uuid")
-	w.call(t, key, "POST", "/subscriptions/"+sub+"/cancel", `{"when":"periodEnd"}`).want(200) // so that there is something to undo
+	w.call(t, key, "POST", "/subscriptions/"+sub+"/quantity", `{"increment":1,"when":"periodEnd"}`).want(200) // so that there is something to undo
+	w.call(t, key, "POST", "/subscriptions/"+sub+"/cancel", `{"when":"periodEnd"}`).want(200)
 	own["license"] = w.call(t, key, "GET", "/subscriptions/"+made.text("uuid")+"/licenses", "").want(200).text("data", 0, "uuid")
 	own["actor"] = w.call(t, key, "GET", "/events?limit=1", "").want(200).text("data", 0, "meta", "actor")
 	w.call(t, key, "POST", "/usage", `{"records":[{"key":"first","quantity":1,"meter":"`+meter+`","subscriptionUuid":"`+sub+`"},

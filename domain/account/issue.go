@@ -24,8 +24,7 @@ func (e *entry) invoice(reason string, ended bool) error {
 		return nil
 	}
 	l, b := e.k.l, &e.b
-	draft := invoice.Drafted{CustomerID: copied(b.CustomerID), SubscriptionID: &b.ID, Currency: b.Currency, Reason: reason, TaxExempt: e.k.exempt,
-		DaysUntilDue: e.k.policy.InvoiceDaysUntilDue}
+	draft := invoice.Drafted{CustomerID: copied(b.CustomerID), SubscriptionID: &b.ID, Currency: b.Currency, Reason: reason, TaxExempt: e.k.exempt}
 	moved := Invoiced{Reason: reason, Ended: ended, Made: len(e.lines), Counting: len(usage) > 0}
 	if reason == invoice.ForPeriod {
 		p := b.Period
@@ -156,7 +155,7 @@ func (k *Book) issue(id uuid.UUID, at time.Time) error {
 		k.l.AppendAt(id, at, invoice.Discarded{Zero: true})
 		return nil
 	}
-	if err := invoice.Issue(k.l, s, at, s.DaysUntilDue); err != nil {
+	if err := invoice.Issue(k.l, s, at, k.policy.InvoiceDaysUntilDue); err != nil {
 		return err
 	}
 	if state, err = k.l.Load(id); err != nil {

@@ -36,8 +36,7 @@ type Drafted struct {
 	Period         *period.Period `json:"period,omitzero"` // that a period's invoice is for
 	TaxExempt      string         `json:"tax_exempt,omitzero"`
 	FinalizeAt     *time.Time     `json:"finalize_at,omitempty"` // of a draft that waits: for what its usage comes to, and for corrections
-	DaysUntilDue   int            `json:"days_until_due,omitzero"`
-	Coupons        []Coupon       `json:"coupons,omitempty"` // what discounts it, in order
+	Coupons        []Coupon       `json:"coupons,omitempty"`     // what discounts it, in order
 	Lines          []Line         `json:"lines"`
 	Totals
 }

@@ -9,6 +9,7 @@ import (
 	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/invoice"
+	"github.com/subledger/subledger/domain/settings"
 )
 
 // FinalizeInvoice issues a draft. One that waits for usage is given what was counted of it, and of earlier periods, up to
@@ -30,7 +31,11 @@ func (c FinalizeInvoice) Decide(l domain.Ledger) (any, error) {
 		return nil, err
 	}
 	if draft.SubscriptionID == nil || draft.Status != invoice.Draft {
-		return invoice.Finalize{ID: c.ID, DaysUntilDue: draft.DaysUntilDue}.Decide(l)
+		policy, err := settings.Of(l)
+		if err != nil {
+			return nil, err
+		}
+		return invoice.Finalize{ID: c.ID, DaysUntilDue: policy.InvoiceDaysUntilDue}.Decide(l)
 	}
 	id := *draft.SubscriptionID
 	s, err := load(l, id)
