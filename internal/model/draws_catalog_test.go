@@ -34,7 +34,8 @@ func (w *walk) newMeter(i int, unique bool) step {
 
 func (w *walk) newPlan(p plan) step {
 	f := catalog.DefaultPlan()
-	f.ProductID, f.Name, f.DisplayName, f.PricingType = w.r.products[p.product].id, "plan", "Plan", "free"
+	f.ProductID, f.Name, f.DisplayName, f.PricingType = w.r.products[p.product].id, "plan", "Plan", "paid"
+	f.Currencies = []catalog.PlanCurrency{{Currency: "USD", Price: 100_000_000}} // so that an hour of a year costs something
 	f.LicenseType, f.PerSeatAmount, f.MaxSeatAmount, f.Interval, f.Length = catalog.Licensed, p.least, p.most, p.unit, p.length
 	if p.perSeat {
 		f.LicenseType = catalog.PerSeat

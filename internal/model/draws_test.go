@@ -87,7 +87,7 @@ func (w *walk) begin(t *rapid.T, odd bool) step {
 			at := now.Add(time.Duration(rapid.IntRange(-1, 30).Draw(t, "trial days")) * 24 * time.Hour)
 			b.trialEnd = &at
 		}
-		if len(w.r.coupons) > 0 && rapid.IntRange(0, 3).Draw(t, "coupon given") == 0 {
+		if !b.incomplete && len(w.r.coupons) > 0 && rapid.IntRange(0, 3).Draw(t, "coupon given") == 0 {
 			b.coupon = new(pick(t, len(w.r.coupons), "coupon"))
 		}
 	}

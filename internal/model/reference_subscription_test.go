@@ -23,6 +23,7 @@ type purchase struct {
 	cancelAt  *time.Time
 	endedAt   *time.Time
 	endReason string
+	later     bool // its start is to be recorded
 	noGrace   bool // it gave no access when it ended
 	unpaid    bool // its first invoice never was paid
 	manual    bool
@@ -95,6 +96,9 @@ func (p *purchase) next() (what string, at time.Time) {
 	if p.status == "TRIALING" {
 		consider("trial", *p.trialEnd)
 	}
+	if p.pausedAt == nil && p.later && (what == "" || !p.start.After(at)) {
+		what, at = "begin", p.start
+	}
 	if p.pausedAt == nil {
 		consider("renewal", p.period.to)
 	}
@@ -113,6 +117,8 @@ func (p *purchase) settle(now time.Time) (events int64) {
 			p.end(at, "expired")
 		case "trial":
 			p.status = "ACTIVE"
+		case "begin":
+			p.later = false
 		case "renewal":
 			p.period = restFrom(p.anchor, p.terms.unit, p.terms.length, at)
 		}
@@ -267,8 +273,14 @@ func (r *reference) begin(id uuid.UUID, b beginning) string {
 		p.cancelAt = &at
 		p.version++
 	}
-	if b.incomplete {
+	p.later = p.start.After(r.now) && !b.incomplete
+	switch {
+	case b.incomplete && p.trialEnd != nil: // nothing is to be paid yet
+		p.version++
+	case b.incomplete && p.quantity > 0:
 		p.status = "INCOMPLETE"
+	case b.incomplete:
+		p.version++
 	}
 	seats := p.quantity
 	if !t.perSeat {
