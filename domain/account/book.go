@@ -24,6 +24,7 @@ type Book struct {
 	l      domain.Ledger
 	stream uuid.UUID
 	policy settings.Settings
+	fresh  Fresh
 	rates  []invoice.Rate
 	exempt string
 	method *customer.PaymentMethod // nil: none
@@ -31,9 +32,21 @@ type Book struct {
 	Owed   int                     // invoices made that are not paid
 }
 
+// Fresh tells what is made in this decision. It is not looked for: what the log does not have is asked of the database, and
+// an id that hangs on when the decision was made is another one after that.
+type Fresh struct{ Account, Payer bool }
+
+// Warm loads what every account needs, whoever's it is.
+func Warm(l domain.Ledger) error {
+	if _, err := settings.Of(l); err != nil {
+		return err
+	}
+	return invoice.Preload(l, nil, "")
+}
+
 // Open loads all that the account of a subscription may need, so that the decision has it before it appends.
-func Open(l domain.Ledger, b Bought) (*Book, error) {
-	k := &Book{l: l, stream: ID(b.ID)}
+func Open(l domain.Ledger, b Bought, fresh Fresh) (*Book, error) {
+	k := &Book{l: l, stream: ID(b.ID), fresh: fresh}
 	state, err := k.state()
 	if err != nil {
 		return nil, err
@@ -48,7 +61,12 @@ func Open(l domain.Ledger, b Bought) (*Book, error) {
 	if k.policy, err = settings.Of(l); err != nil {
 		return nil, err
 	}
-	if err := invoice.Preload(l, b.owner(), b.Currency); err != nil {
+	owner := b.owner()
+	payer := &owner
+	if fresh.Payer {
+		payer = nil
+	}
+	if err := invoice.Preload(l, payer, b.Currency); err != nil {
 		return nil, err
 	}
 	return k, k.payer(b.CustomerID)
@@ -86,6 +104,9 @@ func (k *Book) payer(id *uuid.UUID) error {
 
 // state is the account as this decision leaves it; an empty one before its first event.
 func (k *Book) state() (*State, error) {
+	if k.fresh.Account && k.l.Version(k.stream) == 0 {
+		return &State{}, nil
+	}
 	state, err := k.l.Load(k.stream)
 	if err != nil {
 		return nil, err

@@ -155,7 +155,7 @@ func (k *Book) issue(id uuid.UUID, at time.Time) error {
 		k.l.AppendAt(id, at, invoice.Discarded{Zero: true})
 		return nil
 	}
-	if err := invoice.Issue(k.l, s, at, k.policy.InvoiceDaysUntilDue); err != nil {
+	if err := invoice.Issue(k.l, s, at, k.policy.InvoiceDaysUntilDue, k.fresh.Payer); err != nil {
 		return err
 	}
 	if state, err = k.l.Load(id); err != nil {

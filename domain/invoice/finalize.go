@@ -30,19 +30,20 @@ func (c Finalize) Decide(l domain.Ledger) (any, error) {
 	default:
 		return s.View(), nil
 	}
-	if err := Issue(l, s, l.Now(), c.DaysUntilDue); err != nil {
+	if err := Issue(l, s, l.Now(), c.DaysUntilDue, false); err != nil {
 		return nil, err
 	}
 	return show(l, c.ID)
 }
 
-// Issue is what finalising a draft appends, dated to an instant. Preload has loaded what it needs.
-func Issue(l domain.Ledger, s *State, at time.Time, daysUntilDue int) error {
+// Issue is what finalising a draft appends, dated to an instant. Preload has loaded what it needs. A payer who was made in
+// this decision has no balance yet: it is not looked for.
+func Issue(l domain.Ledger, s *State, at time.Time, daysUntilDue int, payerIsNew bool) error {
 	number, given, err := next(l, "invoice", "INV", s.ID)
 	if err != nil {
 		return err
 	}
-	account, err := balanceOf(l, s)
+	account, err := issueTo(l, s, payerIsNew)
 	if err != nil {
 		return err
 	}
@@ -57,12 +58,20 @@ func Issue(l domain.Ledger, s *State, at time.Time, daysUntilDue int) error {
 	return nil
 }
 
-// Preload loads what issuing an invoice of an owner needs, so that a decision has it before it appends.
-func Preload(l domain.Ledger, owner uuid.UUID, currency string) error {
-	if _, err := l.Load(seriesID(l.ID(), "invoice")); err != nil {
-		return err
+func issueTo(l domain.Ledger, s *State, payerIsNew bool) (account, error) {
+	if id := BalanceID(s.owner(), s.Currency); payerIsNew && l.Version(id) == 0 {
+		return account{stream: id, owner: s.owner(), invoice: s.ID, currency: s.Currency}, nil
 	}
-	_, err := l.Load(BalanceID(owner, currency))
+	return balanceOf(l, s)
+}
+
+// Preload loads what issuing an invoice of an owner needs, so that a decision has it before it appends; nil: the owner is
+// made in this decision.
+func Preload(l domain.Ledger, owner *uuid.UUID, currency string) error {
+	_, err := l.Load(seriesID(l.ID(), "invoice"))
+	if err == nil && owner != nil {
+		_, err = l.Load(BalanceID(*owner, currency))
+	}
 	return err
 }
 

@@ -17,7 +17,12 @@ func record(l domain.Ledger, id uuid.UUID, before Facts, events []dated) (View, 
 	if len(events) == 0 {
 		return show(l, id)
 	}
-	bill, err := before.open(l, id, events)
+	return recordFresh(l, id, before, events, account.Fresh{})
+}
+
+// recordFresh is record where the subscription, and perhaps its customer, are made in the same decision.
+func recordFresh(l domain.Ledger, id uuid.UUID, before Facts, events []dated, fresh account.Fresh) (View, error) {
+	bill, err := before.open(l, id, events, fresh)
 	if err != nil {
 		return View{}, err
 	}
@@ -93,7 +98,7 @@ type biller struct {
 }
 
 // open loads what billing may need before anything is appended; nil where none of the events is billed.
-func (f *Facts) open(l domain.Ledger, id uuid.UUID, events []dated) (*biller, error) {
+func (f *Facts) open(l domain.Ledger, id uuid.UUID, events []dated, fresh account.Fresh) (*biller, error) {
 	last := *f
 	bills := false
 	for _, d := range events {
@@ -115,7 +120,7 @@ func (f *Facts) open(l domain.Ledger, id uuid.UUID, events []dated) (*biller, er
 	if err != nil {
 		return nil, err
 	}
-	book, err := account.Open(l, b)
+	book, err := account.Open(l, b, fresh)
 	return &biller{id: id, book: book}, err
 }
 

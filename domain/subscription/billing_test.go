@@ -287,7 +287,7 @@ func TestCancellations(t *testing.T) {
 	id := l.start(subscription.Start{PlanID: plan})
 	l.at(april(21), id, subscription.Cancel{ID: id, Now: true, Credit: "prorate"})
 	require.Equal(t, "INV-000002 cancel -10.00: prorationCredit -10.00", l.bills()[1], "97")
-	balance := l.State(invoice.BalanceID(id, "USD")).(*invoice.Balance)
+	balance := l.State(invoice.BalanceID(*l.State(id).(*subscription.State).CustomerID, "USD")).(*invoice.Balance)
 	require.EqualValues(t, 1000, balance.Amount)
 
 	quiet := l.start(subscription.Start{PlanID: plan})

@@ -47,7 +47,7 @@ func (c FinalizeInvoice) Decide(l domain.Ledger) (any, error) {
 		return nil, err
 	}
 	b.Currency = draft.Currency
-	book, err := account.Open(l, b)
+	book, err := account.Open(l, b, account.Fresh{})
 	if err != nil {
 		return nil, err
 	}

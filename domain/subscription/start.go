@@ -6,9 +6,11 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/period"
+	"github.com/subledger/subledger/domain/settings"
 )
 
 // Providers of seat and plan changes (rule S8).
@@ -48,7 +50,7 @@ type Start struct {
 	StartAt           *time.Time
 	AnchorAt          *time.Time
 	TrialEnd          *time.Time
-	ProrationMode     string // second (default), day, fixed30
+	ProrationMode     string // second, day, fixed30; the ledger's by default
 	Provider          string // none (default), manual
 	CustomerID        *uuid.UUID
 	Owner             string
@@ -85,6 +87,11 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 			c.Currency = or(c.Currency, buyer.Fields.Currency)
 		}
 	}
+	policy, err := settings.Of(l)
+	if err != nil {
+		return nil, err
+	}
+	c.ProrationMode = or(c.ProrationMode, policy.ProrationMode)
 	e, err := c.facts(offer, buyer, l.Now())
 	if err != nil {
 		return nil, err
@@ -115,6 +122,10 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 	if count > 0 {
 		e.Seats[0].Grantee = grantee
 	}
+	if err := account.Warm(l); err != nil {
+		return nil, err
+	}
+	named := e.CustomerID != nil
 	if err := c.bill(l, &e); err != nil {
 		return nil, err
 	}
@@ -126,7 +137,7 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 	if coupon != nil {
 		events = append(events, dated{e.StartAt, applied(coupon, e.StartAt)})
 	}
-	view, err := record(l, id, Facts{}, events)
+	view, err := recordFresh(l, id, Facts{}, events, account.Fresh{Account: true, Payer: !named})
 	if err == nil && coupon != nil {
 		l.Append(coupon.ID, catalog.CouponRedeemed{SubscriptionID: id})
 	}
@@ -137,7 +148,7 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 func (c Start) facts(offer catalog.Offer, buyer *customer.Customer, now time.Time) (Started, error) {
 	var bad domain.Problems
 	e := Started{Terms: offer.Terms, Status: Active, StartAt: now,
-		TimeZone: or(c.TimeZone, "UTC"), ProrationMode: or(c.ProrationMode, string(period.BySecond)), Provider: or(c.Provider, NoProvider),
+		TimeZone: or(c.TimeZone, "UTC"), ProrationMode: c.ProrationMode, Provider: or(c.Provider, NoProvider),
 		Owner: domain.Owner(c.Owner)}
 	_, err := period.ParseMode(e.ProrationMode)
 	bad.AddError("/prorationMode", err)
