@@ -170,18 +170,18 @@ func (m *demoMaker) purchases(ctx context.Context, d *demo) error {
 		d.Grantees = append(d.Grantees, fmt.Sprintf("%s-%d", name, m.seed))
 	}
 	owner, seats := fmt.Sprintf("owner-%d", m.seed), 5
-	r, err := m.make(ctx, "subscription", subscription.Start{PlanID: d.Plans.PerSeat, Quantity: &seats, Owner: owner}, &d.Subscription)
+	_, err := m.make(ctx, "subscription", subscription.Start{PlanID: d.Plans.PerSeat, Quantity: &seats, Owner: owner}, &d.Subscription)
 	if err != nil {
 		return err
 	}
 	// The answer counts the seats; the event names them.
-	e, err := m.store.Event(ctx, m.test, r.Last)
+	events, err := m.store.Stream(ctx, m.test, d.Subscription, 0, 1)
 	if err != nil {
 		return err
 	}
-	started, ok := e.Event.(subscription.Started)
+	started, ok := events[0].Event.(subscription.Started)
 	if !ok {
-		return fmt.Errorf("event %d is %s, not the start of a subscription", e.Position, e.Type)
+		return fmt.Errorf("event %d is %s, not the start of a subscription", events[0].Position, events[0].Type)
 	}
 	for _, seat := range started.Seats {
 		d.Licenses = append(d.Licenses, seat.ID)

@@ -74,8 +74,8 @@ func TestStoredEventsHashAsPublished(t *testing.T) {
 			previous = e.Hash
 		}
 	}
-	require.Contains(t, c.ok("events", "show", "14", "--mode", "test"), `"ada-1"`)
-	require.NotContains(t, c.ok("events", "show", "14", "--mode", "test", "--stored"), "ada-1", "personal values are stored as ciphertext")
+	require.Contains(t, c.ok("events", "show", "18", "--mode", "test"), `"ada-1"`)
+	require.NotContains(t, c.ok("events", "show", "18", "--mode", "test", "--stored"), "ada-1", "personal values are stored as ciphertext")
 	require.Contains(t, c.fails(4, "events", "show", "1000", "--mode", "test").stderr, "the test ledger has no event at position 1000")
 	require.Contains(t, c.fails(4, "events", "show", "1").stderr, "--mode test")
 	require.Contains(t, c.run("events", "tail").stderr, "the live ledger is empty. For the test one: --mode test")

@@ -39,7 +39,7 @@ func TestTheReadmesTour(t *testing.T) {
 	text, err := os.ReadFile("../../README.md")
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(string(text), "```\nmake run "), "the first lines are the two commands")
-	newCLI(t).serve().follow("../../README.md", 6)
+	newCLI(t).serve().follow("../../README.md", 7)
 }
 
 func TestFirstStepsWithTheLedger(t *testing.T) {

@@ -41,13 +41,13 @@ func TestVerifyFindsTheFirstBadPosition(t *testing.T) {
 		{"altered data", "hash", 6, []string{`update events set data = replace(data::text, 'Free', 'Fred')::json where position = 6 and ledger_id = ` + test}},
 		{"altered time", "hash", 3, []string{`update events set recorded_at = recorded_at + interval '1 microsecond' where position = 3 and ledger_id = ` + test}},
 		{"deleted in the middle", "missing", 4, []string{`delete from events where position = 4 and ledger_id = ` + test}},
-		{"deleted at the end", "missing", 19, []string{`delete from events where position = 19 and ledger_id = ` + test}},
+		{"deleted at the end", "missing", 27, []string{`delete from events where position = 27 and ledger_id = ` + test}},
 		{"swapped", "hash", 7, []string{
 			`update events set position = 1000 where position = 7 and ledger_id = ` + test,
 			`update events set position = 7 where position = 8 and ledger_id = ` + test,
 			`update events set position = 8 where position = 1000 and ledger_id = ` + test}},
-		{"inserted", "beyond", 20, []string{`insert into events select ledger_id, 20, gen_random_uuid(), 1, gen_random_uuid(), type, data, meta, recorded_at, effective_at, hash
-			from events where position = 19 and ledger_id = ` + test}},
+		{"inserted", "beyond", 28, []string{`insert into events select ledger_id, 28, gen_random_uuid(), 1, gen_random_uuid(), type, data, meta, recorded_at, effective_at, hash
+			from events where position = 27 and ledger_id = ` + test}},
 	} {
 		db.exec(tt.statements...)
 		r := c.fails(5, "verify", "-o", "json")
@@ -94,6 +94,6 @@ func TestF33_VerifyAgainstACheckpoint(t *testing.T) {
 	text, err := os.ReadFile(kept)
 	require.NoError(t, err)
 	forged := filepath.Join(t.TempDir(), "forged.txt")
-	require.NoError(t, os.WriteFile(forged, bytes.Replace(text, []byte(" 19 "), []byte(" 10 "), 1), 0o600))
+	require.NoError(t, os.WriteFile(forged, bytes.Replace(text, []byte(" 27 "), []byte(" 10 "), 1), 0o600))
 	require.Contains(t, c.fails(4, "verify", "--against", forged).stderr, "not to be trusted")
 }

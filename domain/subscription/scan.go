@@ -42,6 +42,7 @@ func scanStarted(s *domain.Scanner) domain.Event {
 	e.ProrationMode = s.Word("second", "day", "fixed30")
 	s.Is(`,"provider":`)
 	e.Provider = s.Word(NoProvider)
+	e.Later = s.Has(`,"later":true`)
 	if s.Has(`,"owner":`) {
 		e.Owner = s.Personal("/owner")
 	}
