@@ -91,7 +91,7 @@ func TestUsageImportGoesOnAfterAKill(t *testing.T) {
 	c := newCLI(t)
 	s := c.serve()
 	d := parse[demoOutput](t, c.ok("demo", "-o", "json"))
-	const rows = 30_000
+	const rows = 10_000
 	path := filepath.Join(t.TempDir(), "usage.csv")
 	var text bytes.Buffer
 	text.WriteString("key,quantity,license\n")
@@ -102,8 +102,12 @@ func TestUsageImportGoesOnAfterAKill(t *testing.T) {
 	before := s.total(d, d.MeteredLicense)
 	require.Equal(t, "0", before)
 
-	run := c.command(t.Context(), "usage", "import", "--mode", "test", path)
+	// The rest of the file never comes, so that it is killed in the middle however fast it is.
+	run := c.command(t.Context(), "usage", "import", "--mode", "test", "-")
+	feed, err := run.StdinPipe()
+	require.NoError(t, err)
 	require.NoError(t, run.Start())
+	go func() { _, _ = feed.Write(text.Bytes()[:text.Len()/3]) }()
 	require.EventuallyWithT(t, func(t *assert.CollectT) { assert.NotEqual(t, "0", s.total(d, d.MeteredLicense)) }, time.Minute, time.Millisecond)
 	require.NoError(t, run.Process.Kill())
 	require.Error(t, run.Wait())
