@@ -50,7 +50,7 @@ func (a *API) Caches() map[string]func() cache.Stats {
 // Dialect is the API as the server mounts it.
 func (a *API) Dialect() *Dialect {
 	d := &Dialect{Name: "ledger", Refuse: Problem, JSONOnly: true}
-	for _, routes := range [][]Route{a.accessRoutes(), a.catalogRoutes(), a.customerRoutes(), a.invoiceRoutes(), a.subscriptionRoutes(), a.usageRoutes(), a.eventRoutes(), a.clockRoutes(), a.settingsRoutes()} {
+	for _, routes := range [][]Route{a.accessRoutes(), a.catalogRoutes(), a.customerRoutes(), a.invoiceRoutes(), a.billingRoutes(), a.subscriptionRoutes(), a.usageRoutes(), a.eventRoutes(), a.clockRoutes(), a.settingsRoutes()} {
 		d.Routes = append(d.Routes, routes...)
 	}
 	for i, route := range d.Routes {

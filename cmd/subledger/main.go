@@ -25,6 +25,7 @@ type commands struct {
 	Verify      verifyCommand      `cmd:"" help:"Recompute the hash chains: has anyone changed history?"`
 	Erase       eraseCommand       `cmd:"" help:"Erase a person: destroy the keys of what a ledger knows of them."`
 	Usage       usageCommands      `cmd:"" help:"Record usage from a file."`
+	Billing     billingCommands    `cmd:"" help:"Bill what is due."`
 	Projections projectionCommands `cmd:"" help:"Look at the read models, rebuild or check them."`
 	Selftest    selftestCommands   `cmd:"" help:"Check the invariants of a database."`
 	Doctor      doctorCommand      `cmd:"" help:"Look for what is wrong or not enforced on this installation."`

@@ -70,7 +70,7 @@ func (c Report) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if t.Provider != ClockProvider {
+	if t.Provider != ClockProvider && t.Provider != BillingProvider {
 		return nil, domain.Refuse(domain.NotFound, "no_task", "%s is not a task of this kind", c.TaskID)
 	}
 	if !t.Counted(c.Attempt) {

@@ -2,25 +2,30 @@ package reactions
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
+	"golang.org/x/sync/errgroup"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/period"
 	"github.com/subledger/subledger/domain/settings"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/task"
 	"github.com/subledger/subledger/domain/usage"
+	"github.com/subledger/subledger/projections"
 )
 
 func dec(s string) *decimal.Decimal {
@@ -188,4 +193,98 @@ func bare(v any) string {
 		}
 	}
 	return fmt.Sprint(v)
+}
+
+// Cases 103 and 122: forty days later, two runs at once bill each missed period once, in order and dated to it; what failed on
+// the way is done by the next.
+func TestCase122TwoRunsBillEachPeriodOnce(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	plan := f.metered(t, f.live)
+	started := f.clock.Now().UTC().Truncate(time.Microsecond)
+	var subs []uuid.UUID
+	for range 30 {
+		subs = append(subs, answer[subscription.View](t, f.do(t, f.live, subscription.Start{PlanID: plan})).ID)
+	}
+	none := 0
+	f.do(t, f.live, settings.Change{Patch: settings.Patch{DraftHours: &none}})
+	f.clock.advance(70 * 24 * time.Hour)
+	at := started.AddDate(0, 0, 70)
+	cfg := Config{Store: f.store, Pool: f.app, Applied: f.applied, Reads: projections.NewReads(f.app, f.applied, f.store.Acknowledged), Now: f.clock.Now}
+	var crashed atomic.Int64
+	crashing := cfg
+	crashing.Fault = func(string) error {
+		if crashed.Add(1)%5 == 0 {
+			return errors.New("killed")
+		}
+		return nil
+	}
+	var g errgroup.Group
+	var told atomic.Int64
+	for _, c := range []Config{cfg, crashing} {
+		g.Go(func() error {
+			_, err := RunBilling(t.Context(), c, f.live, at, func(done, due int64) {
+				if done > due {
+					t.Errorf("%d of %d", done, due)
+				}
+				told.Store(max(told.Load(), done))
+			})
+			if errors.Is(err, errStays) { // the one that is killed now and then
+				return nil
+			}
+			return err
+		})
+	}
+	require.NoError(t, g.Wait())
+	_, err := RunBilling(t.Context(), cfg, f.live, at, func(int64, int64) {})
+	require.NoError(t, err)
+	require.Positive(t, told.Load())
+	require.Zero(t, f.count(t, `select count(*) from due where ledger_id = $1 and due_at <= $2`, f.live, at))
+	schedule := period.Schedule{Anchor: started, Interval: period.Interval{Unit: period.Month, Count: 1}}
+	periods := 0
+	for ; !schedule.Boundary(periods).After(at); periods++ {
+	}
+	numbers := map[string]bool{}
+	for _, sub := range subs {
+		var before time.Time
+		for n := range periods {
+			state, _, err := f.store.Fold(t.Context(), f.live, invoice.IDFor(sub, f.boundary(t, sub, n), invoice.ForPeriod))
+			require.NoError(t, err)
+			s, ok := state.(*invoice.State)
+			require.True(t, ok, "period %d of %s", n, sub)
+			require.Equal(t, "open", s.Status)
+			require.True(t, s.IssuedAt.After(before))
+			require.False(t, numbers[s.Number], s.Number)
+			before, numbers[s.Number] = s.IssuedAt, true
+		}
+	}
+	require.Len(t, numbers, periods*len(subs))
+	require.Equal(t, len(numbers), f.count(t, `select count(*) from invoices where ledger_id = $1`, f.live))
+}
+
+// boundary is the start of a subscription's n-th period.
+func (f *fixture) boundary(t testing.TB, sub uuid.UUID, n int) time.Time {
+	t.Helper()
+	state, _, err := f.store.Fold(t.Context(), f.live, sub)
+	require.NoError(t, err)
+	return period.Schedule{Anchor: state.(*subscription.State).AnchorAt, Interval: period.Interval{Unit: period.Month, Count: 1}}.Boundary(n)
+}
+
+// A billing run that is asked for as a task ends when nothing is due any more.
+func TestABillingRunIsATask(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	from := time.Date(2025, 4, 1, 0, 0, 0, 0, time.UTC)
+	f.do(t, f.test, domain.MoveClock{To: from})
+	sub := answer[subscription.View](t, f.do(t, f.test, subscription.Start{PlanID: f.metered(t, f.test)})).ID
+	f.do(t, f.test, domain.MoveClock{To: from.AddDate(0, 2, 0)})
+	asked := answer[task.View](t, f.do(t, f.test, task.RunBilling{}))
+	f.start(t, func(c *Config) { c.Tick = time.Hour })
+	require.Equal(t, task.Success, f.ends(t, f.test, asked.ID).Status)
+	require.Len(t, f.bills(t, f.test), 3)
+	state, _, err := f.store.Fold(t.Context(), f.test, sub)
+	require.NoError(t, err)
+	require.Equal(t, from.AddDate(0, 2, 0), state.(*subscription.State).Period.Start)
+	later := from.AddDate(1, 0, 0)
+	f.refuses(t, f.test, task.RunBilling{At: &later}, "bad_time")
 }

@@ -76,7 +76,7 @@ func (s *scheduler) stepClock(ctx context.Context, c Call, to time.Time) (on boo
 	case rows[0].DueAt.After(now):
 		return true, s.moveClock(ctx, c, rows[0].DueAt)
 	}
-	if _, happened := s.once(ctx, c.Ledger); happened {
+	if _, happened := s.once(ctx, c.Ledger, now); happened {
 		return true, nil
 	}
 	// Another scheduler did it, or it failed: the read models tell the one from the other.
@@ -98,8 +98,8 @@ func (s *scheduler) moveClock(ctx context.Context, c Call, to time.Time) error {
 	return err
 }
 
-// clockReport is what is told of an attempt at such a task.
-func clockReport(id uuid.UUID, attempt int, a Answer, next time.Time) domain.Command {
+// ownReport is what is told of an attempt at a task that the scheduler works itself.
+func ownReport(id uuid.UUID, attempt int, a Answer, next time.Time) domain.Command {
 	r := task.Report{TaskID: id, Attempt: attempt, Status: task.Success, Code: a.Code, Message: a.Message, NextAt: next}
 	switch a.Verdict {
 	case Agreed:

@@ -48,7 +48,7 @@ type Config struct {
 	Applied    *projections.Applied  // of the runner of the read models in this process; nil: the scheduler goes by its ticks
 	Registerer prometheus.Registerer // nil: metrics are kept and shown nowhere
 	Logger     *slog.Logger          // nil: nothing is logged
-	Providers  map[string]Ask        // beside `manual` and `clock`, which are built in
+	Providers  map[string]Ask        // beside `manual`, `clock` and `billing`, which are built in
 	Now        func() time.Time      // default time.Now; the store should have the same
 
 	Workers      int           // provider calls in flight, default 16
@@ -160,6 +160,7 @@ func New(cfg Config) (*Reactions, error) {
 	r.calls = &workers{cfg: &r.cfg, metrics: r.metrics, wake: newSignal(), busy: map[uuid.UUID]int{}}
 	r.scheduler = &scheduler{cfg: &r.cfg, metrics: r.metrics, wake: newSignal(), counter: metering.Counter{Store: r.cfg.Store, Reads: r.cfg.Reads}, moved: map[uuid.UUID]int64{}, failing: map[dueKey]failure{}}
 	cfg.Providers[task.ClockProvider] = r.scheduler.clocks
+	cfg.Providers[task.BillingProvider] = r.scheduler.bill
 	r.relay = &relay{fault: cfg.Fault, told: newSignal(), clockMoved: r.scheduler.lookAt}
 	r.watch = &watch{cfg: &r.cfg, metrics: r.metrics, due: r.scheduler.overdue}
 	// What publishes has a runner of its own: read models do not wait for a topic's row.

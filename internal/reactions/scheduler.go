@@ -37,6 +37,7 @@ type scheduler struct {
 	metrics *instruments
 	wake    signal
 	counter metering.Counter
+	done    func() // called after each row that was done; nil: nobody counts
 
 	mu      sync.Mutex
 	moved   map[uuid.UUID]int64 // ledgers to look at now, once the read models are there: their clock moved
@@ -187,7 +188,12 @@ func (s *scheduler) catchUp(ctx context.Context, ledger uuid.UUID) {
 	var position int64
 	for range rounds {
 		var happened bool
-		position, happened = s.once(ctx, ledger)
+		until, err := s.clock(ctx, ledger)
+		if err != nil {
+			s.fault(ctx, "read the clock of "+ledger.String(), err)
+			return
+		}
+		position, happened = s.once(ctx, ledger, until)
 		if !happened || ctx.Err() != nil || !s.projected(ctx, ledger, position) {
 			return
 		}
@@ -206,12 +212,15 @@ func (s *scheduler) projected(ctx context.Context, ledger uuid.UUID, position in
 	return s.cfg.Applied.Wait(waiting, ledger, position) == nil
 }
 
-// once goes through a ledger's due rows, each stream once.
-func (s *scheduler) once(ctx context.Context, ledger uuid.UUID) (position int64, happened bool) {
-	until, err := s.clock(ctx, ledger)
-	if err != nil {
-		s.fault(ctx, "read the clock of "+ledger.String(), err)
-		return 0, false
+// atOnce is how many rows of a ledger are worked at a time; in one with a clock of its own it is one, so that what happens
+// at an instant happens in one order.
+const atOnce = 16
+
+// once goes through a ledger's rows that are due by an instant, each stream once.
+func (s *scheduler) once(ctx context.Context, ledger uuid.UUID, until time.Time) (position int64, happened bool) {
+	limit := atOnce
+	if own, err := s.ownClock(ctx, ledger); err != nil || own {
+		limit = 1
 	}
 	seen := map[uuid.UUID]bool{}
 	for after := (projections.DueRow{}); ctx.Err() == nil; {
@@ -220,21 +229,37 @@ func (s *scheduler) once(ctx context.Context, ledger uuid.UUID) (position int64,
 			s.fault(ctx, "list what is due", err)
 			break
 		}
+		var g errgroup.Group
+		g.SetLimit(limit)
+		var mu sync.Mutex
 		for _, row := range rows {
 			after = row
 			if seen[row.StreamID] || ctx.Err() != nil {
 				continue
 			}
 			seen[row.StreamID] = true
-			if at, ok := s.do(ctx, row); ok {
-				position, happened = max(position, at), true
-			}
+			g.Go(func() error {
+				at, ok := s.do(ctx, row)
+				mu.Lock()
+				defer mu.Unlock()
+				if ok {
+					position, happened = max(position, at), true
+				}
+				return nil
+			})
 		}
+		_ = g.Wait()
 		if len(rows) < duePage {
 			break
 		}
 	}
 	return position, happened
+}
+
+// ownClock tells a ledger with a clock of its own.
+func (s *scheduler) ownClock(ctx context.Context, ledger uuid.UUID) (own bool, err error) {
+	err = s.cfg.Pool.QueryRow(ctx, `select clock is not null from ledgers where ledger_id = $1`, ledger).Scan(&own)
+	return own, err
 }
 
 func (s *scheduler) clock(ctx context.Context, ledger uuid.UUID) (time.Time, error) {
@@ -284,6 +309,9 @@ func (s *scheduler) do(ctx context.Context, row projections.DueRow) (position in
 		return result.Position, false
 	}
 	s.metrics.scheduled.WithLabelValues(row.Kind, "done").Inc()
+	if s.done != nil {
+		s.done()
+	}
 	return result.Position, true
 }
 

@@ -205,8 +205,8 @@ func safely(ctx context.Context, ask Ask, c Call) (answer Answer, err error) {
 func (w *workers) report(ctx context.Context, c *openCall, a Answer, next time.Time) (status string, err error) {
 	var command domain.Command
 	switch {
-	case c.Provider == task.ClockProvider:
-		command = clockReport(c.Task, c.Attempt, a, next)
+	case c.Provider == task.ClockProvider, c.Provider == task.BillingProvider:
+		command = ownReport(c.Task, c.Attempt, a, next)
 	case a.Verdict == Agreed:
 		command = subscription.CompleteTask{TaskID: c.Task, Attempt: c.Attempt}
 	case a.Verdict == Retry:
