@@ -108,7 +108,7 @@ func newAttack(t *testing.T) *attack {
 		"PUT /providers/manual":                       `{"outcome":"succeeds"}`,
 		"PUT /settings":                               `{"prorationMode":"day","invoiceDaysUntilDue":14,"draftHours":2,"zeroInvoices":false,"lateUsageHours":24,"graceDaysPastDue":7,"trialEndsWithoutPayment":"pause"}`,
 		"PUT /clock":                                  `{"now":"2026-06-03T00:00:00Z"}`,
-		"POST /billing/run":                           `{}`,
+		"POST /billing/run":                           `{"at":"2026-06-01T00:00:00Z"}`,
 		"POST /clock/advance":                         `{"to":"2026-06-04T00:00:00Z"}`,
 		"POST /usage":                                 `{"records":[{"key":"u","quantity":1,"subscriptionUuid":"` + a.sub + `","meter":"calls"}]}`,
 		"POST /products/{uuid}/archive":               "",
