@@ -53,6 +53,7 @@ type subscriptionBody struct {
 	CancelAt      *time.Time           `json:"cancelAt"`   // the end that is scheduled, or was
 	CanceledAt    *time.Time           `json:"canceledAt"` // the end that has come
 	PausedAt      *time.Time           `json:"pausedAt"`
+	GraceUntil    *time.Time           `json:"graceUntil,omitempty"` // a payment is missing: access ends there
 	PendingChange *pendingChange       `json:"pendingChange"`
 	ProrationMode string               `json:"prorationMode"`
 	Provider      string               `json:"provider"`
@@ -76,7 +77,7 @@ func subscriptionOut(v subscription.View, position int64) subscriptionBody {
 	out := subscriptionBody{
 		UUID: v.ID, CustomerUUID: v.CustomerID, PlanUUID: v.PlanID, PlanVersion: v.PlanVersion, ProductUUID: v.ProductID, Status: v.Status,
 		Quantity: v.Quantity, Currency: textOrNull(v.Currency), StartAt: v.StartAt, AnchorAt: v.AnchorAt, TimeZone: v.TimeZone,
-		CurrentPeriod: v.CurrentPeriod, TrialEnd: v.TrialEnd, CancelAt: v.CancelAt, CanceledAt: v.CanceledAt, PausedAt: v.PausedAt,
+		CurrentPeriod: v.CurrentPeriod, TrialEnd: v.TrialEnd, CancelAt: v.CancelAt, CanceledAt: v.CanceledAt, PausedAt: v.PausedAt, GraceUntil: v.GraceUntil,
 		ProrationMode: v.ProrationMode, Provider: v.Provider, Owner: textOrNull(v.Owner.Text), Email: textOrNull(v.Email.Text),
 		Coupons: appliedCoupons(v.Coupons), Version: v.Version, Position: position, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 	}
@@ -91,7 +92,7 @@ func subscriptionRow(s projections.Subscription, at time.Time) subscriptionBody 
 	out := subscriptionBody{
 		UUID: s.ID, CustomerUUID: s.CustomerID, PlanUUID: s.PlanID, PlanVersion: s.Terms.PlanVersion, ProductUUID: s.ProductID,
 		Status: s.StatusAt(at), Quantity: s.Quantity, Currency: textOrNull(s.Currency), StartAt: s.StartAt, AnchorAt: s.AnchorAt,
-		TimeZone: s.TimeZone, TrialEnd: s.TrialEnd, CancelAt: s.CancelAt, CanceledAt: s.EndedAt, PausedAt: s.PausedAt,
+		TimeZone: s.TimeZone, TrialEnd: s.TrialEnd, CancelAt: s.CancelAt, CanceledAt: s.EndedAt, PausedAt: s.PausedAt, GraceUntil: s.GraceUntil,
 		ProrationMode: s.ProrationMode, Provider: s.Provider, Owner: s.Owner, Email: s.Email,
 		Coupons: appliedCoupons(s.Coupons), Version: s.Version, Position: s.Position, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
 	}

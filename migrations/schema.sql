@@ -905,7 +905,8 @@ CREATE TABLE public.subscriptions (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     coupons jsonb DEFAULT '[]'::jsonb NOT NULL,
-    pending_change jsonb
+    pending_change jsonb,
+    grace_until timestamp with time zone
 )
 WITH (fillfactor='80');
 
@@ -934,6 +935,8 @@ COMMENT ON COLUMN public.subscriptions.open_changes IS 'Changes that wait for th
 COMMENT ON COLUMN public.subscriptions.coupons IS 'The coupons on it, in order of their being applied: [subscription.Coupon].';
 
 COMMENT ON COLUMN public.subscriptions.pending_change IS 'subscription.PendingChange: what waits for the end of the period; null: nothing.';
+
+COMMENT ON COLUMN public.subscriptions.grace_until IS 'A payment is missing: from then on there is no access; null: none is, or there is no end.';
 
 CREATE TABLE public.tasks (
     ledger_id uuid NOT NULL,

@@ -32,7 +32,7 @@ const licenseStatus = `case
 	when s.ended_at is not null or s.status = 'DELETED' then 'CANCELED'
 	when s.status = 'INCOMPLETE' then 'INACTIVE'
 	when s.cancel_at <= @at then 'CANCELED'
-	when s.status = 'PAUSED' then 'INACTIVE'
+	when s.status = 'PAUSED' or s.grace_until <= @at then 'INACTIVE'
 	when l.start_time > @at or s.start_at > @at then 'SCHEDULED'
 	when s.status = 'TRIALING' and s.trial_end > @at then 'TRIALING'
 	else 'ACTIVE' end`
@@ -114,7 +114,7 @@ func (l *LicenseRow) statusAt(s *Subscription, at time.Time) string {
 	switch status := s.StatusAt(at); {
 	case status == subscription.Canceled || status == subscription.Deleted:
 		return license.Canceled
-	case status == subscription.Paused || status == subscription.Incomplete:
+	case status == subscription.Paused || status == subscription.Incomplete || s.GraceUntil != nil && !s.GraceUntil.After(at):
 		return license.Inactive
 	case l.StartTime.After(at) || s.StartAt.After(at):
 		return license.Scheduled
@@ -132,7 +132,11 @@ func (l *LicenseRow) endAt(s *Subscription, at time.Time) time.Time {
 	case s == nil:
 		return *l.EndTime
 	}
-	return s.EndAt(at)
+	end := s.EndAt(at)
+	if s.GraceUntil != nil && s.GraceUntil.Before(end) {
+		return *s.GraceUntil
+	}
+	return end
 }
 
 // ranOut tells an end of access that came by itself from a cancellation at once: only the former has

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/internal/pgtest"
@@ -180,6 +181,9 @@ func TestEffectiveStatusAgrees(t *testing.T) {
 				continue // a look back: rows know the newest state only
 			}
 			require.Equal(t, state.View(at).Status, s.StatusAt(at), "the core, at %s", at)
+			for seat := range state.Seats() {
+				require.Equal(t, license.SeatView(state, seat, at).Status, byGo[seat.ID], "the core's seat, at %s", at)
+			}
 		}
 	})
 }

@@ -166,7 +166,8 @@ func (d *drawn) step() {
 		s.period = subscription.Period{Start: s.period.End, End: s.period.End.AddDate(0, 1, 0)}
 		d.add(s.id, subscription.Renewed{Period: s.period})
 	case 10:
-		d.add(s.id, []domain.Event{subscription.PaymentMissed{}, subscription.PaymentSettled{}}[d.pick("payment", 2)])
+		grace := d.now.AddDate(0, 0, d.pick("grace", 10))
+		d.add(s.id, []domain.Event{subscription.PaymentMissed{}, subscription.PaymentMissed{GraceUntil: &grace}, subscription.PaymentSettled{}}[d.pick("payment", 3)])
 	case 11:
 		seat := s.seats[d.pick("seat", len(s.seats))]
 		sub := s.id

@@ -44,6 +44,7 @@ type Subscription struct {
 	OpenChanges   []OpenChange                `db:"open_changes"`
 	PendingChange *subscription.PendingChange `db:"pending_change"` // what waits for the end of the period
 	Coupons       []subscription.Coupon       `db:"coupons"`
+	GraceUntil    *time.Time                  `db:"grace_until"` // a payment is missing: from then on there is no access
 	Touched
 }
 
@@ -139,8 +140,10 @@ func (s *Subscription) apply(e *eventstore.Recorded) {
 		}
 	case subscription.PaymentMissed:
 		s.become(subscription.Active, subscription.PastDue)
+		s.GraceUntil = d.GraceUntil
 	case subscription.PaymentSettled:
 		s.become(subscription.PastDue, subscription.Active)
+		s.GraceUntil = nil
 		if s.Status == subscription.Incomplete {
 			s.Status = subscription.Active
 			if s.TrialEnd != nil {

@@ -92,12 +92,15 @@ func SeatView(sub *subscription.State, seat subscription.SeatState, now time.Tim
 		Capabilities: append([]catalog.CapabilityRef{}, seat.Terms.Capabilities...), StartTime: seat.StartTime, EndTime: of.ExpiryDate,
 		CancelAtPeriodEnd: of.CancelAtPeriodEnd, Version: of.Version, CreatedAt: seat.StartTime, UpdatedAt: seat.UpdatedAt,
 	}
+	if g := of.GraceUntil; g != nil && g.Before(v.EndTime) {
+		v.EndTime = *g
+	}
 	switch {
 	case !seat.RemovedAt.IsZero():
 		v.Status, v.EndTime, v.CancelAtPeriodEnd = Canceled, seat.RemovedAt, false
 	case of.Status == subscription.Canceled && mutant.Active != mutant.SeatOutlivesEnd:
 		v.Status = Canceled
-	case of.Status == subscription.Paused || of.Status == subscription.Incomplete:
+	case of.Status == subscription.Paused || of.Status == subscription.Incomplete || sub.CutOff(now):
 		v.Status = Inactive // also before its start, which would give no access
 	case now.Before(seat.StartTime) || now.Before(of.StartAt): // a seat may be older than the start
 		v.Status = Scheduled

@@ -39,7 +39,7 @@ type Settings struct {
 	DraftHours              int     `json:"draft_hours"`                // before a draft is finalised
 	ZeroInvoices            bool    `json:"zero_invoices"`              // whether invoices of nothing are made
 	LateUsageHours          int     `json:"late_usage_hours"`           // after an end, how long usage from before it is taken
-	GraceDaysPastDue        *int    `json:"grace_days_past_due"`        // after which what is past due ends; nil: never
+	GraceDaysPastDue        *int    `json:"grace_days_past_due"`        // after which what is past due gives no access; nil: it goes on
 	TrialEndsWithoutPayment *string `json:"trial_ends_without_payment"` // pause, cancel; nil: the subscription goes on
 }
 

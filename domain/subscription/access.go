@@ -7,20 +7,35 @@ import "time"
 // end that nobody has recorded yet counts (rule S7).
 func (s *State) AccessUntil(now time.Time) (until time.Time, renews, ok bool) {
 	if s.EndedAt != nil && now.Before(*s.EndedAt) { // a look back
-		return *s.EndedAt, false, s.accessAt(now)
+		return s.graced(*s.EndedAt), false, s.accessAt(now)
 	}
 	f, _ := s.at(now, noLimit)
 	if now.Before(f.StartAt) {
 		return time.Time{}, false, false
 	}
+	if f.CutOff(now) {
+		return time.Time{}, false, false
+	}
 	switch f.Status {
 	case Active, Trialing, PastDue:
 		if f.CancelAt != nil {
-			return *f.CancelAt, false, true
+			return f.graced(*f.CancelAt), false, true
 		}
-		return f.Period.End, true, true
+		until = f.graced(f.Period.End)
+		return until, until.Equal(f.Period.End), true
 	}
 	return time.Time{}, false, false
+}
+
+// CutOff tells whether a payment is missing for longer than its grace (rule S15).
+func (f *Facts) CutOff(at time.Time) bool { return f.GraceUntil != nil && !at.Before(*f.GraceUntil) }
+
+// graced is an end of access, or that of a grace that comes first.
+func (f *Facts) graced(end time.Time) time.Time {
+	if f.GraceUntil != nil && f.GraceUntil.Before(end) {
+		return *f.GraceUntil
+	}
+	return end
 }
 
 // PeriodAt is the period that holds an instant; false before the start, after the end and while the
@@ -46,12 +61,15 @@ func (s *State) PeriodAt(now time.Time) (Period, bool) {
 	return f.Period, true
 }
 
-// accessAt tells whether the subscription gave access at an instant up to now, pauses considered.
+// accessAt tells whether the subscription gave access at an instant up to now, pauses and missing payments considered.
 func (s *State) accessAt(t time.Time) bool {
 	if s.unpaid || t.Before(s.StartAt) || s.EndedAt != nil && !t.Before(*s.EndedAt) || s.PausedAt != nil && !t.Before(*s.PausedAt) {
 		return false
 	}
-	for _, p := range s.Pauses {
+	if s.CutOff(t) {
+		return false
+	}
+	for _, p := range s.Gaps {
 		if !t.Before(p.Start) && t.Before(p.End) {
 			return false
 		}

@@ -9,6 +9,7 @@ import (
 	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/period"
+	"github.com/subledger/subledger/domain/settings"
 )
 
 // record appends events to a subscription that stood as before, each dated to its instant, and right behind each what is
@@ -59,8 +60,12 @@ func recordFresh(l domain.Ledger, id uuid.UUID, before Facts, events []dated, fr
 				return View{}, err
 			}
 		}
-		if d, ok := bill.outcome(l, &after); ok {
-			if err := add(d); err != nil {
+		outcome, err := bill.outcome(l, &after)
+		if err != nil {
+			return View{}, err
+		}
+		if outcome != nil {
+			if err := add(dated{l.Now(), outcome}); err != nil {
 				return View{}, err
 			}
 		}
@@ -202,16 +207,25 @@ func (k *biller) begin(l domain.Ledger, f *Facts) error {
 	return k.book.Begin(b, at, k.cause)
 }
 
-// outcome is what the charges and payments of the decision change about the status.
-func (k *biller) outcome(l domain.Ledger, f *Facts) (dated, bool) {
-	at := l.Now()
+// outcome is what the charges and payments of the decision change about the status; nil: nothing.
+func (k *biller) outcome(l domain.Ledger, f *Facts) (domain.Event, error) {
 	switch {
 	case f.Status == Incomplete && k.book.Owed == 0:
-		return dated{at, PaymentSettled{}}, true
+		return PaymentSettled{}, nil
 	case k.book.Missed && f.is(Active):
-		return dated{at, PaymentMissed{}}, true
+		return missed(l)
 	}
-	return dated{}, false
+	return nil, nil
+}
+
+// missed is a payment that did not come by now, with the grace that the settings give (rule S15).
+func missed(l domain.Ledger) (domain.Event, error) {
+	policy, err := settings.Of(l)
+	if err != nil || policy.GraceDaysPastDue == nil {
+		return PaymentMissed{}, err
+	}
+	until := l.Now().Add(time.Duration(*policy.GraceDaysPastDue) * 24 * time.Hour)
+	return PaymentMissed{GraceUntil: &until}, nil
 }
 
 // pause is the one under way.

@@ -34,6 +34,8 @@
 //	   before the renewal and is dropped by a change of plan or quantity that comes first. A scheduled end comes before it.
 //	S13 A coupon is on a subscription at most once. It is put on and taken off until the subscription ends; putting on
 //	   redeems it (catalog rule C8), and repeating either makes no event.
+//	S15 A subscription that is PAST_DUE gives access until its grace ends, which was settled when the payment failed; from
+//	   that instant on, to the microsecond, it gives none, goes on renewing, and gives access again once all is paid.
 package subscription
 
 import (
@@ -199,12 +201,13 @@ type Resumed struct {
 	AnchorAt *time.Time `json:"anchor_at,omitempty"`
 }
 
-// PaymentMissed and PaymentSettled move between ACTIVE and PAST_DUE; settling the first invoice also
-// makes an INCOMPLETE subscription ACTIVE.
-type (
-	PaymentMissed  struct{}
-	PaymentSettled struct{}
-)
+// PaymentMissed makes an ACTIVE subscription PAST_DUE. From GraceUntil on it gives no access; nil: it does for ever.
+type PaymentMissed struct {
+	GraceUntil *time.Time `json:"grace_until,omitempty"`
+}
+
+// PaymentSettled makes a PAST_DUE subscription ACTIVE again; settling the first invoice also makes an INCOMPLETE one so.
+type PaymentSettled struct{}
 
 // CouponApplied puts a coupon on the subscription: what it takes off, copied, so that a later change of the coupon
 // changes nothing here. Several are in order of their being applied.

@@ -71,7 +71,11 @@ func (c FinalizeInvoice) Decide(l domain.Ledger) (any, error) {
 func settled(l domain.Ledger, id uuid.UUID, f *Facts, book *account.Book, of uuid.UUID) (any, error) {
 	switch {
 	case book.Missed && f.is(Active):
-		l.Append(id, PaymentMissed{})
+		e, err := missed(l)
+		if err != nil {
+			return nil, err
+		}
+		l.Append(id, e)
 	case book.Missed:
 	case f.Status == Incomplete, f.is(PastDue) && book.Clear():
 		l.Append(id, PaymentSettled{})

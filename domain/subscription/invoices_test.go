@@ -1,7 +1,9 @@
 package subscription_test
 
 import (
+	"fmt"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -10,6 +12,7 @@ import (
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/invoice"
+	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/settings"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/internal/ledgertest"
@@ -74,6 +77,78 @@ func TestPastDueUntilAllIsPaid(t *testing.T) {
 	require.Equal(t, "ACTIVE", l.status(id))
 	l.at(on(6, 1), id)
 	require.Equal(t, "paid", l.bill(l.newest()).Status)
+	l.CheckFolds()
+}
+
+// Case 154 (rule S15): access until the instant at which the grace ends, none from it on, and again once all is paid.
+func TestCase154GraceOfThreeDays(t *testing.T) {
+	l := openTill(t, april(1))
+	grant := func(days *int) {
+		ledgertest.Must[settings.View](l.Ledger, settings.Change{Patch: settings.Patch{GraceDaysPastDue: &days}})
+	}
+	grant(ptr(3))
+	payer := l.payer("fails")
+	id := l.start(subscription.Start{PlanID: l.flat("1000"), CustomerID: payer})
+	s := l.State(id).(*subscription.State)
+	grant(nil)
+	l.at(april(2), id, subscription.MissPayment{ID: id}, subscription.MissPayment{ID: id})
+	status := func() string {
+		seat, _ := s.OwnSeat()
+		v := license.SeatView(s, seat, l.Now())
+		return fmt.Sprint(s.View(l.Now()).Status, " ", v.Status, " ", v.EndTime.Format("2 Jan"))
+	}
+	ends := april(4)
+	for at, want := range map[time.Time]bool{april(1): true, ends.Add(-time.Microsecond): true, ends: false, ends.Add(time.Microsecond): false, on(5, 2): false} {
+		until, renews, ok := s.AccessUntil(at)
+		require.Equal(t, []bool{want, want}, []bool{ok, s.AccessAt(at)}, "at %s", at)
+		require.False(t, renews)
+		if ok {
+			require.Equal(t, ends, until)
+		}
+	}
+	l.SetNow(ends.Add(-time.Microsecond))
+	require.Equal(t, "PAST_DUE ACTIVE 4 Apr", status())
+	l.SetNow(ends)
+	require.Equal(t, "PAST_DUE INACTIVE 4 Apr", status())
+	l.at(on(5, 2), id)
+	require.Equal(t, on(5, 1), s.Period.Start, "it goes on renewing")
+	require.Equal(t, "PAST_DUE INACTIVE 4 Apr", status())
+	for _, e := range l.Log() {
+		if d, ok := e.Event.(invoice.Drafted); ok {
+			require.Nil(t, s.View(l.Now()).CanceledAt)
+			l.pay(e.Stream, d.Total)
+		}
+	}
+	require.Equal(t, "ACTIVE ACTIVE 1 Jun", status())
+	require.Nil(t, s.View(l.Now()).GraceUntil)
+	require.Equal(t, []bool{true, false, false, true}, []bool{s.AccessAt(april(3)), s.AccessAt(april(4)), s.AccessAt(on(5, 2).Add(-time.Microsecond)), s.AccessAt(on(5, 2))},
+		"a look back knows when there was none")
+	l.at(on(5, 3), id, subscription.MissPayment{ID: id})
+	require.Equal(t, "PAST_DUE ACTIVE 1 Jun", status(), "without the setting there is no end")
+	grant(ptr(0))
+	l.at(on(5, 4), id, subscription.SettlePayment{ID: id}, subscription.MissPayment{ID: id})
+	require.Equal(t, "PAST_DUE INACTIVE 4 May", status())
+	l.at(on(5, 5), id, subscription.Cancel{ID: id, Now: true})
+	_, _, ok := s.AccessUntil(on(5, 4).Add(time.Hour))
+	require.False(t, ok, "nor by a look back from after its end")
+	until, _, ok := s.AccessUntil(on(5, 4).Add(-time.Hour))
+	require.Equal(t, []any{on(5, 4), true}, []any{until, ok})
+	l.CheckFolds()
+}
+
+// Of an invoice that waited for its usage the payment fails when it is issued.
+func TestGraceOfADraft(t *testing.T) {
+	l := openTill(t, april(1))
+	ledgertest.Must[settings.View](l.Ledger, settings.Change{Patch: settings.Patch{DraftHours: ptr(2), GraceDaysPastDue: ptr(ptr(3))}})
+	payer := l.payer("succeeds")
+	id := l.start(subscription.Start{PlanID: l.flat("1000"), CustomerID: payer})
+	l.pays(*payer, "fails")
+	l.at(on(5, 1), id)
+	s := l.State(id).(*subscription.State)
+	require.Nil(t, s.GraceUntil, "it waits as a draft")
+	l.SetNow(on(5, 1, 2))
+	ledgertest.Must[invoice.View](l.Ledger, subscription.FinalizeInvoice{ID: l.newest()})
+	require.Equal(t, l.Now().AddDate(0, 0, 3), *s.GraceUntil)
 	l.CheckFolds()
 }
 

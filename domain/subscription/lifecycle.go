@@ -93,10 +93,11 @@ type MissPayment struct{ ID uuid.UUID }
 // Decide implements domain.Command.
 func (c MissPayment) Decide(l domain.Ledger) (any, error) {
 	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
-		if f.is(Active) {
-			return []domain.Event{PaymentMissed{}}, nil
+		if !f.is(Active) {
+			return nil, nil
 		}
-		return nil, nil
+		e, err := missed(l)
+		return []domain.Event{e}, err
 	})
 }
 

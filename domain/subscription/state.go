@@ -34,7 +34,8 @@ type Facts struct {
 	PauseCredit   string           // what is paid of the pause: prorate, extend, none
 	Scheduled     *ChangeScheduled // for the end of the period
 	Later         bool             // its start is still to be recorded
-	Pauses        []Period         // those that are over
+	GraceUntil    *time.Time       // access while PAST_DUE ends there; nil: it does not
+	Gaps          []Period         // without access, those that are over: pauses, and what came after a grace
 	Coupons       []Coupon         // in order of their being applied
 
 	resumesAs string // a paused subscription's status once it resumes
@@ -91,6 +92,9 @@ func (s *State) Apply(e domain.Event) {
 	case Ended:
 		s.movedAt = at
 		s.open, s.alone, s.rising, s.falling = nil, 0, 0, 0 // whatever the provider says of them, they change nothing any more
+	}
+	if _, ok := e.(PaymentSettled); ok && s.GraceUntil != nil && s.GraceUntil.Before(s.Effective) {
+		s.Gaps = append(slices.Clip(s.Gaps), Period{Start: *s.GraceUntil, End: s.Effective})
 	}
 	was := s.Scheduled
 	if s.Facts.apply(e); s.Scheduled != was && s.EndedAt == nil {
@@ -177,8 +181,10 @@ func (f *Facts) apply(e domain.Event) {
 		}
 	case PaymentMissed:
 		f.become(Active, PastDue)
+		f.GraceUntil = e.GraceUntil
 	case PaymentSettled:
 		f.become(PastDue, Active)
+		f.GraceUntil = nil
 		if f.Status == Incomplete {
 			f.Status = Active
 			if f.TrialEnd != nil {
@@ -210,7 +216,7 @@ func (f *Facts) is(status string) bool {
 
 func (f *Facts) endPause(at time.Time) {
 	if f.PausedAt != nil {
-		f.Pauses = append(slices.Clip(f.Pauses), Period{Start: *f.PausedAt, End: at})
+		f.Gaps = append(slices.Clip(f.Gaps), Period{Start: *f.PausedAt, End: at})
 		f.PausedAt = nil
 	}
 }

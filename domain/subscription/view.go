@@ -33,6 +33,7 @@ type View struct {
 	CanceledAt        *time.Time      `json:"canceled_at,omitempty"` // the end that has come
 	CancelAtPeriodEnd bool            `json:"cancel_at_period_end"`  // it ends, or has ended, as was scheduled
 	PausedAt          *time.Time      `json:"paused_at,omitempty"`
+	GraceUntil        *time.Time      `json:"grace_until,omitempty"` // a payment is missing: access ends there
 	PendingChange     *PendingChange  `json:"pending_change,omitzero"`
 	ProrationMode     string          `json:"proration_mode"`
 	Provider          string          `json:"provider"` // none, manual
@@ -62,7 +63,7 @@ func (s *State) View(now time.Time) View {
 		Seats: s.seats.active, Assigned: s.seats.assigned, Unassigned: s.seats.active - s.seats.assigned,
 		Currency: f.Currency, StartAt: f.StartAt, AnchorAt: f.AnchorAt, TimeZone: f.TimeZone, ExpiryDate: f.Period.End,
 		TrialEnd: copied(f.TrialEnd), CancelAt: copied(f.CancelAt), CanceledAt: copied(f.EndedAt),
-		CancelAtPeriodEnd: f.CancelAt != nil && f.EndReason != "canceled", PausedAt: copied(f.PausedAt),
+		CancelAtPeriodEnd: f.CancelAt != nil && f.EndReason != "canceled", PausedAt: copied(f.PausedAt), GraceUntil: copied(f.GraceUntil),
 		ProrationMode: f.ProrationMode, Provider: f.Provider, Owner: f.Owner, Email: f.Email, Coupons: slices.Clone(f.Coupons),
 		Version: s.Version, CreatedAt: s.CreatedAt, UpdatedAt: s.UpdatedAt,
 	}

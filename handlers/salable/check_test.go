@@ -156,6 +156,50 @@ func TestGraceAndEnds(t *testing.T) {
 	require.Equal(t, "CANCELED", g.call(t, g.test, "GET", "/subscriptions/"+sub, "").want(200).text("status"))
 }
 
+// Case 154: what is past due is allowed until the instant at which its grace ends, then refused, and allowed at once when
+// it is paid.
+func TestCase154GraceOfWhatIsPastDue(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	own := func(method, path, body string) *result {
+		t.Helper()
+		return g.call(t, g.test, method, "/ledger/v1"+path, body)
+	}
+	own("PUT", "/clock", `{"now":"2031-01-01T00:00:00Z"}`).want(200)
+	own("PUT", "/settings", `{"graceDaysPastDue":3}`).want(200)
+	customer := own("POST", "/customers", `{"currency":"USD"}`).want(201).text("uuid")
+	own("PUT", "/customers/"+customer+"/payment-method", `{"provider":"manual","outcome":"fails"}`).want(200)
+	plan := own("POST", "/plans", fmt.Sprintf(`{"productUuid":%q,"name":"Paid","displayName":"Paid","licenseType":"licensed","pricingType":"paid","interval":"month","length":1,
+		"capabilities":[%q],"prices":[{"key":"base","kind":"flat","currency":"USD","unitAmount":"1000"}]}`, g.product, g.read)).want(201).text("uuid")
+	sub := own("POST", "/subscriptions", fmt.Sprintf(`{"planUuid":%q,"customerUuid":%q,"granteeId":"ada"}`, plan, customer)).want(201)
+	require.Equal(t, []string{"PAST_DUE", "2031-01-04T00:00:00Z"}, []string{sub.text("status"), sub.text("graceUntil")})
+	id := sub.text("uuid")
+	check := func(more string) *result {
+		return g.call(t, g.test, "GET", "/licenses/check?productUuid="+g.product+"&granteeIds=ada"+more, "")
+	}
+	require.Contains(t, string(check("").want(200).body), `"2031-01-04T00:00:00.000Z"`)
+	own("PUT", "/clock", `{"now":"2031-01-03T23:59:59.999999Z"}`).want(200)
+	require.Contains(t, string(check("").want(200).body), `"2031-01-04T00:00:00.000Z"`)
+	own("PUT", "/clock", `{"now":"2031-01-04T00:00:00Z"}`).want(200)
+	check("").want(204)
+	check("&grace=1").want(200) // asked for, it softens every end that comes by itself
+	licenses := func(status string) int {
+		return len(own("GET", "/subscriptions/"+id+"/licenses?status="+status, "").want(200).at("data").([]any))
+	}
+	require.Equal(t, []int{0, 1}, []int{licenses("ACTIVE"), licenses("INACTIVE")})
+	row := own("GET", "/subscriptions/"+id, "").want(200)
+	require.Equal(t, []string{"PAST_DUE", "2031-01-04T00:00:00Z"}, []string{row.text("status"), row.text("graceUntil")})
+	own("PUT", "/clock", `{"now":"2031-01-20T00:00:00Z"}`).want(200)
+	check("").want(204)
+	bill := own("GET", "/invoices?customerUuid="+customer, "").want(200).text("data", 0, "uuid")
+	own("POST", "/invoices/"+bill+"/payments", `{"amount":400}`)
+	check("").want(204)
+	own("POST", "/invoices/"+bill+"/payments", `{"amount":600}`)
+	require.Contains(t, string(check("").want(200).body), `"2031-02-01T00:00:00.000Z"`)
+	require.Nil(t, own("GET", "/subscriptions/"+id, "").want(200).at("graceUntil"))
+	require.Equal(t, 1, licenses("ACTIVE"))
+}
+
 // In a test ledger with a clock of its own access is what that clock says.
 func TestChecksGoByTheLedgersClock(t *testing.T) {
 	t.Parallel()
