@@ -9,6 +9,7 @@ import (
 
 	"github.com/subledger/subledger/domain/money"
 	"github.com/subledger/subledger/domain/period"
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // Debited is a line that was billed and what was taken back of it since.
@@ -47,9 +48,15 @@ func (d *Debited) Credit(id uuid.UUID, part Unused, mode period.Mode, zone *time
 	if part.Units > 0 {
 		of.Mul(of, big.NewRat(part.Units, part.Of))
 	}
+	if mutant.Active == mutant.FullCredit {
+		of.SetInt64(1)
+	}
 	amount, err := partOf(of, d.Amount, d.Credited+d.Gone)
 	if err != nil {
 		return Line{}, false, err
+	}
+	if asked, err := partOf(of, d.Amount, d.Credited); err == nil && amount < asked { // a credit note took the rest, with its discount
+		of = big.NewRat(amount, d.Amount)
 	}
 	d.Credited += amount
 	credit = d.Line
@@ -59,7 +66,7 @@ func (d *Debited) Credit(id uuid.UUID, part Unused, mode period.Mode, zone *time
 		credit.Period = part.Shown
 	}
 	if part.Units > 0 {
-		credit.Quantity = strconv.FormatInt(part.Units, 10)
+		credit.Quantity, credit.Units = strconv.FormatInt(part.Units, 10), &period.Share{Part: part.Units, Whole: part.Of}
 	}
 	credit.Before, credit.Discounts, credit.Taxes, credit.Events = "", nil, nil, nil
 	if err := d.giveBack(&credit, of); err != nil {
@@ -114,9 +121,8 @@ func mirror(lines []Line) error {
 		}
 		l.Discounts = nil
 		share := l.Share.Rat()
-		if units, ok := new(big.Rat).SetString(l.Quantity); ok && l.Quantity != d.Quantity {
-			of, _ := new(big.Rat).SetString(d.Quantity)
-			share.Mul(share, units.Quo(units, of))
+		if l.Units != nil {
+			share.Mul(share, l.Units.Rat())
 		}
 		if err := d.giveBack(l, share); err != nil {
 			return err

@@ -29,4 +29,6 @@ const (
 	ForgottenRoom       = "forgotten_room"       // seats that open tasks will make do not count against the maximum
 	KeptPersons         = "kept_persons"         // folded states outlive an erasure
 	LazyCheck           = "lazy_check"           // a check of entitlements does not wait for what was acknowledged
+	FullCredit          = "full_credit"          // a credit takes back all of a line, not its unused share
+	DriftingCharge      = "drifting_charge"      // the time that a price is for is counted from the last boundary, not from the anchor
 )

@@ -28,6 +28,8 @@ drifting_renewal     ./internal/model
 seat_outlives_end    ./internal/model
 task_backwards       ./internal/model
 forgotten_room       ./internal/model
+full_credit          ./domain/account
+drifting_charge      ./domain/account
 '
 export RAPID_NOFAILFILE=true RAPID_SHRINKTIME=1s
 out=$(mktemp -d)
