@@ -28,6 +28,7 @@ type Bought struct {
 	Zone        *time.Location
 	Period      period.Period // the one under way
 	Whole       period.Period // the anchored one that holds it: what a price is for
+	Shifted     time.Duration // Period's time by now, by pauses that extended it: Whole is as it was before them
 	Coupons     []Coupon      // in order of their being applied
 }
 
@@ -58,6 +59,7 @@ func (c *Coupon) periods() int {
 
 // share is that of a part in a price's own period.
 func (b *Bought) share(part period.Period) period.Share {
+	part.Start, part.End = part.Start.Add(-b.Shifted), part.End.Add(-b.Shifted)
 	if part == b.Whole {
 		return rating.Whole
 	}

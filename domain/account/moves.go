@@ -1,6 +1,7 @@
 package account
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -68,14 +69,9 @@ func (e *entry) cut(b *Bought, until, since time.Time) error {
 	if part.End.After(b.Period.End) {
 		part.End = b.Period.End
 	}
-	any := false
 	for i := range b.Prices {
 		p := &b.Prices[i]
-		if inAdvance(p) {
-			continue
-		}
-		any = true
-		if part.Empty() {
+		if inAdvance(p) || part.Empty() {
 			continue
 		}
 		if metered(p) {
@@ -90,7 +86,9 @@ func (e *entry) cut(b *Bought, until, since time.Time) error {
 			e.accrued.Parts = append(e.accrued.Parts, e.keep(l))
 		}
 	}
-	if any && since.After(from) && !since.After(b.Period.End) {
+	// A period's own start needs no word.
+	arrears := func(p catalog.Price) bool { return !inAdvance(&p) }
+	if since.After(from) && since.After(e.b.Period.Start) && slices.ContainsFunc(e.b.Prices, arrears) {
 		e.accrued.Since = &since
 	}
 	return nil
@@ -119,7 +117,8 @@ func (k *Book) Change(before, b Bought, at time.Time, proration string, cause in
 		}
 		return e.accrue()
 	}
-	moved := before.Period.End != b.Period.End && proration != NoProration
+	stays := before.Period.Start.Equal(b.Period.Start) && before.Period.End.Equal(b.Period.End)
+	moved := !stays && proration != NoProration
 	if err := e.cut(&before, at, at); err != nil {
 		return err
 	}
@@ -247,8 +246,14 @@ func (e *entry) credit(r *Running, from, to time.Time, fewer int64) error {
 		return nil
 	}
 	d, ok, err := e.debited(r)
-	if err != nil || !ok {
+	if err != nil {
 		return err
+	}
+	if !ok { // nobody was asked for it; its units go all the same
+		if fewer > 0 {
+			e.accrued.Credited = append(e.accrued.Credited, Credited{LineID: r.LineID, Units: fewer, All: fewer == r.Units})
+		}
+		return nil
 	}
 	// A line that a pause moved is counted on the time for which it was debited.
 	moved := -time.Duration(r.Moved) * time.Microsecond
@@ -364,30 +369,21 @@ func (k *Book) End(before Bought, pause *Paused, credit string, at time.Time, ca
 	if err != nil {
 		return err
 	}
-	if pause != nil && pause.Credit == Prorate {
-		if err := e.cut(&before, pause.At, at); err != nil {
-			return err
-		}
-		until := at
-		if credit == Prorate {
-			until = time.Time{}
-		}
-		if err := e.takeBack(pause.At, until); err != nil {
-			return err
-		}
-	} else {
-		until := at
-		if pause != nil && pause.Credit == Extend {
-			until = pause.At
-		}
-		if err := e.cut(&before, until, at); err != nil {
-			return err
-		}
-		if credit == Prorate {
-			if err := e.takeBack(at, time.Time{}); err != nil {
-				return err
-			}
-		}
+	used := at // until when
+	if pause != nil && (pause.Credit == Prorate || pause.Credit == Extend) {
+		used = pause.At
+	}
+	if err := e.cut(&before, used, at); err != nil {
+		return err
+	}
+	switch {
+	case credit == Prorate:
+		err = e.takeBack(used, time.Time{})
+	case pause != nil && pause.Credit == Prorate:
+		err = e.takeBack(used, at)
+	}
+	if err != nil {
+		return err
 	}
 	e.accrued.Since = nil
 	if err := e.accrue(); err != nil {

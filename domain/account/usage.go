@@ -172,11 +172,18 @@ func (u *usageLines) add(l invoice.Line) MeteredLine {
 	return MeteredLine{u.draft.ID, l.ID, l.Amount}
 }
 
-// giveBack issues the credit notes.
+// giveBack issues the credit notes. An invoice of which nothing is due any more then is settled.
 func (u *usageLines) giveBack() error {
 	for _, c := range u.back {
 		if err := invoice.CreditNet(u.k.l, c.InvoiceID, c.LineID, c.Amount, "less was used than was billed"); err != nil {
 			return err
+		}
+		state, err := u.k.l.Load(c.InvoiceID)
+		if err != nil {
+			return err
+		}
+		if s, ok := state.(*invoice.State); ok && s.Status == invoice.Paid {
+			u.k.Settle(c.InvoiceID)
 		}
 	}
 	return nil

@@ -10,6 +10,7 @@ import (
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/period"
 	"github.com/subledger/subledger/domain/settings"
+	"github.com/subledger/subledger/internal/mutant"
 )
 
 // record appends events to a subscription that stood as before, each dated to its instant, and right behind each what is
@@ -45,14 +46,16 @@ func recordFresh(l domain.Ledger, id uuid.UUID, before Facts, events []dated, fr
 		if err := add(d); err != nil {
 			return View{}, err
 		}
-		before = after
 		after.apply(d.event)
-		if bill == nil || replaced(events[i:]) {
-			continue
+		if replaced(events[i:]) {
+			continue // before is how it stood before both
 		}
-		if err := bill.event(l, &before, &after, d, last); err != nil {
-			return View{}, err
+		if bill != nil {
+			if err := bill.event(l, &before, &after, d, last); err != nil {
+				return View{}, err
+			}
 		}
+		before = after
 	}
 	if bill != nil {
 		if bill.began != nil { // with what was put on it in the same append
@@ -245,7 +248,12 @@ func (f *Facts) bought(l domain.Ledger, id uuid.UUID) (account.Bought, error) {
 	if f.TrialEnd != nil && f.Period.Start.Before(*f.TrialEnd) {
 		return b, nil
 	}
-	_, b.Whole = f.schedule().At(f.Period.Start)
+	schedule := f.schedule()
+	schedule.Anchor, b.Shifted = schedule.Anchor.Add(-f.shifted), f.shifted
+	if mutant.Active == mutant.DriftingCharge {
+		schedule.Anchor = f.Period.Start
+	}
+	_, b.Whole = schedule.At(f.Period.Start)
 	state, err := l.Load(f.Terms.PlanID)
 	if err != nil {
 		return b, err

@@ -105,6 +105,7 @@ func (c SetQuantity) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s, _ = s.by(l.Now())
 	if s.Terms.LicenseType != catalog.PerSeat {
 		typ := task.CreateSeats
 		if c.Quantity < s.Quantity {
@@ -155,6 +156,7 @@ func (c ChangePlan) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	s, _ = s.by(l.Now())
 	if s.Terms.PlanID == c.PlanID {
 		quantity := s.Quantity
 		if s.Terms.LicenseType == catalog.PerSeat {
@@ -185,10 +187,11 @@ func change(l domain.Ledger, id uuid.UUID, when, typ string, c Change) (any, err
 	if err != nil {
 		return nil, err
 	}
-	f, due := s.at(l.Now(), noLimit)
+	then, due := s.by(l.Now())
+	f := then.Facts
 	taskID := l.NewID()
 	// A scheduled change makes way: nothing is kept for it.
-	free := *s
+	free := *then
 	free.reserve(f.Scheduled, -1)
 	events, err := free.perform(l, &f, c, taskID)
 	if err != nil {

@@ -1,6 +1,9 @@
 package subscription
 
 import (
+	"maps"
+	"time"
+
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
@@ -136,6 +139,23 @@ func (s *State) filled(e domain.Event) domain.Event {
 	}
 	removed.Seats = s.seats.newestUnassigned(s.Scheduled.Fewer)
 	return removed
+}
+
+// by is the state once all is done that is due by an instant, and what that is. Seats that a scheduled change brings or
+// takes are there, on a copy; else the seats are the state's own.
+func (s *State) by(now time.Time) (*State, []dated) {
+	then := *s
+	f, due := s.at(now, noLimit)
+	if s.Scheduled == nil || f.Scheduled == s.Scheduled {
+		then.Facts = f
+		return &then, due
+	}
+	then.seats, then.open = s.seats.clone(), maps.Clone(s.open)
+	for _, d := range due {
+		then.Effective = d.at
+		then.Apply(then.filled(d.event))
+	}
+	return &then, due
 }
 
 // postponed records a change for the end of the period.

@@ -3,6 +3,7 @@ package subscription
 import (
 	"fmt"
 	"iter"
+	"maps"
 	"math/bits"
 	"slices"
 	"strings"
@@ -49,6 +50,13 @@ func (x *seatIndex) add(id uuid.UUID, grantee domain.Personal, at int64) {
 	if !grantee.IsZero() {
 		x.assign(id, grantee, at)
 	}
+}
+
+// clone shares nothing with x.
+func (x *seatIndex) clone() seatIndex {
+	y := *x
+	y.rows, y.byID, y.unassigned = slices.Clone(x.rows), maps.Clone(x.byID), slices.Clone(x.unassigned)
+	return y
 }
 
 func (x *seatIndex) assign(id uuid.UUID, grantee domain.Personal, at int64) {

@@ -38,8 +38,9 @@ type Facts struct {
 	Gaps          []Period         // without access, those that are over: pauses, and what came after a grace
 	Coupons       []Coupon         // in order of their being applied
 
-	resumesAs string // a paused subscription's status once it resumes
-	unpaid    bool   // it ended INCOMPLETE: it never gave access
+	shifted   time.Duration // the period under way, by pauses that extended it
+	resumesAs string        // a paused subscription's status once it resumes
+	unpaid    bool          // it ended INCOMPLETE: it never gave access
 }
 
 // State is the fold of a subscription's stream.
@@ -155,7 +156,8 @@ func (f *Facts) apply(e domain.Event) {
 		f.step(e.TaskID, false)
 	case PlanChanged:
 		f.step(e.TaskID, false)
-		f.Terms, f.Quantity, f.AnchorAt, f.Period = e.Terms, e.Quantity, e.AnchorAt, e.Period
+		f.enter(e.Period)
+		f.Terms, f.Quantity, f.AnchorAt = e.Terms, e.Quantity, e.AnchorAt
 		if e.Currency != "" {
 			f.Currency = e.Currency
 		}
@@ -168,15 +170,17 @@ func (f *Facts) apply(e domain.Event) {
 		f.unpaid = f.Status == Incomplete
 		f.Status, f.EndedAt, f.EndReason, f.Scheduled = Canceled, &e.At, e.Reason, nil
 	case Renewed:
-		f.Period = e.Period
+		f.enter(e.Period)
 	case TrialEnded:
 		f.become(Trialing, Active)
 	case PauseBegan:
 		f.Status, f.resumesAs, f.PausedAt, f.PauseCredit = Paused, f.Status, &e.At, e.Credit
 	case Resumed:
 		f.endPause(e.At)
-		f.Status, f.resumesAs, f.Period = f.resumesAs, "", e.Period
+		f.Status, f.resumesAs = f.resumesAs, ""
+		f.enter(e.Period)
 		if e.AnchorAt != nil {
+			f.shifted += e.AnchorAt.Sub(f.AnchorAt)
 			f.AnchorAt = *e.AnchorAt
 		}
 	case PaymentMissed:
@@ -198,6 +202,14 @@ func (f *Facts) apply(e domain.Event) {
 	case CouponRemoved:
 		f.Coupons = slices.DeleteFunc(slices.Clone(f.Coupons), func(c Coupon) bool { return c.CouponID == e.CouponID })
 	}
+}
+
+// enter is the period from now on: another one, or the same with another end.
+func (f *Facts) enter(p Period) {
+	if !p.Start.Equal(f.Period.Start) {
+		f.shifted = 0
+	}
+	f.Period = p
 }
 
 // become changes the status, or the one that a paused subscription resumes in.

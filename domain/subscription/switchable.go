@@ -24,7 +24,8 @@ func (c Switchable) Decide(l domain.Ledger) (any, error) {
 		return nil, err
 	}
 	open := []uuid.UUID{}
-	f, _ := s.at(l.Now(), noLimit)
+	s, _ = s.by(l.Now())
+	f := s.Facts
 	if _, err := s.free(&f, true, uuid.Nil); err != nil {
 		return open, nil //nolint:nilerr // a refusal is the answer: there is nothing to choose from
 	}

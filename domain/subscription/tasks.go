@@ -53,8 +53,8 @@ func (c CompleteTask) Decide(l domain.Ledger) (any, error) {
 		if err := json.Unmarshal(t.Params, &wanted); err != nil {
 			return fmt.Errorf("decode the change of task %s: %w", c.TaskID, err)
 		}
-		f, due := s.at(l.Now(), noLimit)
-		events, err := s.perform(l, &f, wanted, c.TaskID)
+		then, due := s.by(l.Now())
+		events, err := then.perform(l, &then.Facts, wanted, c.TaskID)
 		if err != nil {
 			refusal, ok := domain.AsRefusal(err)
 			if !ok {
