@@ -1,0 +1,403 @@
+package account_test
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/google/uuid"
+	"pgregory.net/rapid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
+	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/customer"
+	"github.com/subledger/subledger/domain/invoice"
+	"github.com/subledger/subledger/domain/settings"
+	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/internal/ledgertest"
+)
+
+func pick[T any](t *rapid.T, name string, of ...T) T { return rapid.SampledFrom(of).Draw(t, name) }
+
+func upTo(t *rapid.T, name string, most int) int { return rapid.IntRange(0, most).Draw(t, name) }
+
+// one of n, rarely true.
+func rarely(t *rapid.T, name string, n int) bool { return rapid.IntRange(1, n).Draw(t, name) == n }
+
+func drawPlan(t *rapid.T) *plan {
+	p := &plan{unit: pick(t, "unit", "month", "month", "month", "week", "year", "day"), length: 1, perSeat: rapid.Bool().Draw(t, "perSeat")}
+	switch p.unit {
+	case "day":
+		p.length = pick(t, "length", 7, 10, 30)
+	case "month":
+		p.length = pick(t, "length", 1, 1, 3)
+	}
+	if rarely(t, "trial", 6) {
+		p.trial = rapid.IntRange(1, 40).Draw(t, "days")
+	}
+	p.versions = [][]price{drawPrices(t, p.perSeat)}
+	return p
+}
+
+func drawPrices(t *rapid.T, perSeat bool) (all []price) {
+	for i := range rapid.IntRange(1, 3).Draw(t, "prices") {
+		p := price{key: fmt.Sprint("p", i), kind: pick(t, "kind", kinds...)}
+		if p.kind == "perSeat" && !perSeat {
+			p.kind = "perUnit"
+		}
+		p.arrears = rarely(t, "arrears", 4)
+		unit := func(name string) string { return pick(t, name, "1000", "3000", "333", "99.5", "0.125", "2999", "700") }
+		switch p.kind {
+		case "graduated", "volume":
+			p.tiers = []tier{{upTo: int64(rapid.IntRange(1, 5).Draw(t, "first")), unit: unit("tier"), flat: pick(t, "flat", "", "50")}, {unit: unit("open"), flat: pick(t, "flat", "", "12.5")}}
+		case "package":
+			p.unit, p.size = unit("amount"), pick(t, "size", "2", "3", "2.5")
+		default:
+			p.unit = unit("amount")
+		}
+		switch {
+		case p.kind == "perSeat" && rarely(t, "included", 3):
+			p.included = rapid.IntRange(1, 3).Draw(t, "seats")
+		case p.kind != "flat" && p.kind != "perSeat" && rarely(t, "free", 3):
+			p.free = pick(t, "units", "1", "2", "1.5")
+		}
+		if rarely(t, "committed", 5) {
+			p.minimum = int64(pick(t, "minimum", 100, 1500, 4001))
+		}
+		if p.kind != "flat" && p.kind != "perSeat" && rarely(t, "metered", 3) {
+			p.meter, p.arrears = pick(t, "meter", "calls", "bytes"), true
+		}
+		all = append(all, p)
+	}
+	return all
+}
+
+var kinds = []string{"flat", "perSeat", "perSeat", "perUnit", "graduated", "volume", "package"}
+
+func drawCoupon(t *rapid.T, i int) *coupon {
+	c := &coupon{code: fmt.Sprint("C", i), duration: pick(t, "duration", "once", "repeating", "forever")}
+	if c.duration == "repeating" {
+		c.periods = rapid.IntRange(1, 3).Draw(t, "periods")
+	}
+	if rapid.Bool().Draw(t, "percent") {
+		c.percent = pick(t, "off", "10", "50", "33.3333", "100")
+	} else {
+		c.amount = int64(pick(t, "off", 1, 250, 700, 5000))
+	}
+	return c
+}
+
+func (w *walk) steps() map[string]func(*rapid.T) {
+	return map[string]func(*rapid.T){
+		"start": w.start, "start another": w.start, "customer": w.customer, "customer's rates": w.taxes, "payment method": w.method,
+		"time": w.time, "time goes on": w.time, "hours": w.hours, "quantity": w.quantity, "seats": w.seats, "plan": w.plan, "another plan": w.plan,
+		"quantity of it": w.quantity, "quantity again": w.quantity, "seats of it": w.seats, "seats again": w.seats, "its plan": w.plan,
+		"drop": w.drop, "pause": w.pause, "resume": w.resume, "cancel": w.cancel, "reactivate": w.reactivate, "coupon": w.coupon,
+		"pay": w.pay, "void": w.void, "note": w.note, "settings": w.settings, "finalize": w.finalize, "finalize again": w.finalize, "version": w.version, "use": w.use,
+	}
+}
+
+func (w *walk) customer(t *rapid.T) {
+	if len(w.customers) > 1 {
+		t.Skip("there are enough")
+	}
+	c := customer.Create{Patch: customer.Patch{Currency: &w.r.currency}}
+	w.customers = append(w.customers, ledgertest.Must[customer.View](w.l, c).ID)
+	w.rates = append(w.rates, nil)
+	w.r.facts = append(w.r.facts, fact{at: w.l.Now(), what: "customer"})
+	w.advance(0)
+}
+
+// taxes gives a customer another rate, changes one, or exempts it.
+func (w *walk) taxes(t *rapid.T) {
+	if len(w.customers) == 0 {
+		t.Skip("nobody is there")
+	}
+	i := upTo(t, "customer", len(w.customers)-1)
+	percent := pick(t, "percentage", "19", "8.875", "20", "0", "33.3333")
+	if n := len(w.rates[i]); n < 2 {
+		f := catalog.TaxRateFields{Name: "rate", Percentage: *dec(percent), Inclusive: rarely(t, "inclusive", 3)}
+		w.rates[i] = append(w.rates[i], ledgertest.Must[catalog.TaxRateView](w.l, catalog.CreateTaxRate{Fields: f}).ID)
+		patch := customer.Patch{TaxRates: &w.rates[i], TaxExempt: ptr[*customer.Exemption](nil)}
+		w.do(t, customer.Change{ID: w.customers[i], Patch: patch}, fact{what: "taxes", customer: i, percent: percent, inclusive: f.Inclusive})
+		return
+	}
+	if yes := rapid.Bool().Draw(t, "exempt"); rapid.Bool().Draw(t, "exemption") {
+		var to *customer.Exemption
+		if yes {
+			to = &customer.Exemption{Reason: "reverse charge"}
+		}
+		w.do(t, customer.Change{ID: w.customers[i], Patch: customer.Patch{TaxExempt: &to}}, fact{what: "exempt", customer: i, yes: yes})
+		return
+	}
+	n := upTo(t, "rate", 1)
+	w.do(t, catalog.ChangeTaxRate{ID: w.rates[i][n], Patch: catalog.TaxRatePatch{Percentage: dec(percent)}}, fact{what: "rate", customer: i, quantity: n, percent: percent})
+}
+
+func (w *walk) method(t *rapid.T) {
+	if len(w.customers) == 0 {
+		t.Skip("nobody is there")
+	}
+	i, outcome := upTo(t, "customer", len(w.customers)-1), pick(t, "outcome", "succeeds", "fails", "requiresAction", "")
+	var c domain.Command = customer.SetPaymentMethod{ID: w.customers[i], Method: customer.PaymentMethod{Provider: "manual", Outcome: outcome}}
+	if outcome == "" {
+		c = customer.RemovePaymentMethod{ID: w.customers[i]}
+	}
+	w.do(t, c, fact{what: "method", customer: i, credit: outcome})
+}
+
+// moment is an instant some time from now, before it or after.
+func (w *walk) moment(t *rapid.T, name string, before, after int) time.Time {
+	at := w.l.Now().Add(time.Duration(rapid.IntRange(-before, after).Draw(t, name)) * time.Hour)
+	if rapid.Bool().Draw(t, "midnight") {
+		at = at.Truncate(24 * time.Hour)
+	}
+	return at
+}
+
+func (w *walk) start(t *rapid.T) {
+	alive := 0
+	for _, s := range w.world.subs {
+		if !s.ended {
+			alive++
+		}
+	}
+	if alive > 2 {
+		t.Skip("there are enough")
+	}
+	f := fact{what: "start", plan: upTo(t, "plan", len(w.plans)-1), coupon: -1, customer: -1, quantity: rapid.IntRange(1, 6).Draw(t, "quantity"),
+		mode: pick(t, "mode", "second", "day", "fixed30"), zone: pick(t, "zone", "UTC", "UTC", "America/New_York")}
+	c := subscription.Start{PlanID: w.plans[f.plan], ProrationMode: f.mode, TimeZone: f.zone, Quantity: &f.quantity, Currency: w.r.currency}
+	switch upTo(t, "when", 3) {
+	case 0:
+		f.start = ptr(w.moment(t, "start", 70*24, 0))
+	case 1:
+		f.start = ptr(w.moment(t, "start", 0, 40*24))
+	}
+	if rarely(t, "anchored", 4) {
+		f.anchor = ptr(w.moment(t, "anchor", 60*24, 60*24))
+	}
+	from := w.l.Now()
+	if f.start != nil {
+		from = *f.start
+	}
+	if rarely(t, "trial", 5) {
+		f.trial = ptr(from.Add(time.Duration(upTo(t, "trial", 30*24)) * time.Hour))
+	}
+	if len(w.customers) > 0 && !rarely(t, "nobody's", 4) {
+		f.customer = upTo(t, "customer", len(w.customers)-1)
+		c.CustomerID = &w.customers[f.customer]
+	}
+	if rarely(t, "with a coupon", 2) {
+		f.coupon = upTo(t, "coupon", len(w.coupons)-1)
+		c.CouponID = &w.coupons[f.coupon]
+	}
+	c.StartAt, c.AnchorAt, c.TrialEnd = f.start, f.anchor, f.trial
+	w.do(t, c, f)
+}
+
+func (w *walk) time(t *rapid.T) {
+	w.l.Pass(time.Duration(rapid.IntRange(1, pick(t, "days", 3, 20, 40)).Draw(t, "passed")) * 24 * time.Hour)
+	w.nothing(t)
+}
+
+func (w *walk) hours(t *rapid.T) {
+	w.l.Pass(time.Duration(rapid.IntRange(1, 72*60).Draw(t, "minutes")) * time.Minute)
+	w.nothing(t)
+}
+
+// nothing happens but what is due.
+func (w *walk) nothing(t *rapid.T) {
+	if len(w.subs) == 0 {
+		return
+	}
+	w.do(t, subscription.Advance{ID: w.subs[0]}, fact{what: "advance"})
+}
+
+// sub is one to do something with; time may pass until then.
+func (w *walk) sub(t *rapid.T) (int, uuid.UUID) {
+	if len(w.subs) == 0 {
+		t.Skip("nothing is bought")
+	}
+	w.l.Pass(time.Duration(pick(t, "later", 0, 0, 1, 7, 24, 100, 500)) * time.Hour)
+	var alive []int
+	for i, s := range w.world.subs {
+		if !s.ended || len(alive) == 0 && i == len(w.subs)-1 {
+			alive = append(alive, i)
+		}
+	}
+	i := rapid.SampledFrom(alive).Draw(t, "subscription")
+	return i, w.subs[i]
+}
+
+func (w *walk) proration(t *rapid.T) string {
+	return pick(t, "proration", "", "create_prorations", "always_invoice", "none")
+}
+
+func (w *walk) quantity(t *rapid.T) {
+	i, id := w.sub(t)
+	f := fact{what: "change", sub: i, plan: -1, quantity: rapid.IntRange(1, 8).Draw(t, "quantity"), proration: w.proration(t), when: pick(t, "when", "", "now", "periodEnd")}
+	w.do(t, subscription.SetQuantity{ID: id, Quantity: f.quantity, Proration: f.proration, When: f.when}, f)
+}
+
+func (w *walk) seats(t *rapid.T) {
+	i, id := w.sub(t)
+	s := w.l.State(id).(*subscription.State)
+	if s.Terms.LicenseType != catalog.PerSeat || s.Scheduled != nil && !s.Period.End.After(w.l.Now()) || s.CancelAt != nil {
+		t.Skip("it has none")
+	}
+	n := rapid.IntRange(1, 4).Draw(t, "seats")
+	f := fact{what: "change", sub: i, plan: -1, quantity: s.Quantity + n, proration: w.proration(t), when: pick(t, "when", "", "periodEnd")}
+	if s.Quantity >= n && rapid.Bool().Draw(t, "fewer") {
+		f.quantity = s.Quantity - n
+		w.do(t, subscription.RemoveSeats{ID: id, Count: n, Proration: f.proration, When: f.when}, f)
+		return
+	}
+	w.do(t, subscription.AddSeats{ID: id, Count: n, Proration: f.proration, When: f.when}, f)
+}
+
+func (w *walk) plan(t *rapid.T) {
+	i, id := w.sub(t)
+	f := fact{what: "change", sub: i, plan: upTo(t, "plan", len(w.plans)-1), quantity: -1, proration: w.proration(t), when: pick(t, "when", "", "now", "periodEnd")}
+	c := subscription.ChangePlan{ID: id, PlanID: w.plans[f.plan], Proration: f.proration, When: f.when}
+	if rarely(t, "with a quantity", 3) {
+		f.quantity = rapid.IntRange(1, 8).Draw(t, "quantity")
+		c.Quantity = &f.quantity
+	}
+	w.do(t, c, f)
+}
+
+func (w *walk) drop(t *rapid.T) {
+	i, id := w.sub(t)
+	w.do(t, subscription.DropScheduled{ID: id}, fact{what: "drop", sub: i})
+}
+
+func (w *walk) pause(t *rapid.T) {
+	i, id := w.sub(t)
+	if w.world.subs[i].start.After(w.l.Now()) || w.world.subs[i].later {
+		t.Skip("it has not begun")
+	}
+	credit := pick(t, "credit", "prorate", "extend", "none")
+	w.do(t, subscription.Pause{ID: id, Credit: credit}, fact{what: "pause", sub: i, credit: credit})
+}
+
+func (w *walk) resume(t *rapid.T) {
+	i, id := w.sub(t)
+	w.do(t, subscription.Resume{ID: id}, fact{what: "resume", sub: i})
+}
+
+func (w *walk) cancel(t *rapid.T) {
+	if !rarely(t, "really", 3) {
+		t.Skip("it goes on")
+	}
+	i, id := w.sub(t)
+	f := fact{what: "cancel", sub: i, yes: rarely(t, "at once", 2), credit: pick(t, "credit", "prorate", "none")}
+	w.do(t, subscription.Cancel{ID: id, Now: f.yes, Credit: f.credit}, f)
+}
+
+func (w *walk) reactivate(t *rapid.T) {
+	i, id := w.sub(t)
+	w.do(t, subscription.Reactivate{ID: id}, fact{what: "reactivate", sub: i})
+}
+
+func (w *walk) coupon(t *rapid.T) {
+	i, id := w.sub(t)
+	f := fact{what: "coupon", sub: i, coupon: upTo(t, "coupon", len(w.coupons)-1)}
+	if rarely(t, "off", 3) {
+		f.what = "uncoupon"
+		w.do(t, subscription.RemoveCoupon{ID: id, CouponID: &w.coupons[f.coupon]}, f)
+		return
+	}
+	w.do(t, subscription.ApplyCoupon{ID: id, CouponID: w.coupons[f.coupon]}, f)
+}
+
+// bill is an invoice to do something with.
+func (w *walk) bill(t *rapid.T, good func(*bill) bool) (int, *bill) {
+	var all []int
+	for i, b := range w.world.invoices {
+		if good(b) {
+			all = append(all, i)
+		}
+	}
+	if len(all) == 0 {
+		t.Skip("there is none")
+	}
+	i := all[len(all)-1-upTo(t, "invoice", min(4, len(all)-1))] // the newest ones
+	return i, w.world.invoices[i]
+}
+
+func (w *walk) pay(t *rapid.T) {
+	i, b := w.bill(t, func(b *bill) bool { return b.due() > 0 })
+	f := fact{what: "pay", invoice: i, amount: b.due()}
+	if rarely(t, "a part", 3) {
+		f.amount = int64(rapid.IntRange(1, int(b.due())).Draw(t, "amount"))
+	}
+	w.do(t, subscription.PayInvoice{RecordPayment: invoice.RecordPayment{ID: w.invoices[i], Amount: f.amount}}, f)
+}
+
+func (w *walk) void(t *rapid.T) {
+	if !rarely(t, "really", 4) {
+		t.Skip("it stays")
+	}
+	i, _ := w.bill(t, w.world.voidable)
+	w.do(t, subscription.VoidInvoice{ID: w.invoices[i]}, fact{what: "void", invoice: i})
+}
+
+func (w *walk) note(t *rapid.T) {
+	i, b := w.bill(t, func(b *bill) bool { most, _ := b.left(); return most > 0 && !b.draft && !b.voided })
+	most, lines := b.left()
+	f := fact{what: "note", invoice: i, line: -1}
+	c := invoice.IssueCreditNote{ID: w.invoices[i]}
+	if n := upTo(t, "line", len(lines)-1); lines[n] > 0 && rapid.Bool().Draw(t, "of a line") {
+		f.line, most = n, min(most, lines[n])
+	}
+	f.amount = most
+	if rapid.Bool().Draw(t, "a part") {
+		f.amount = int64(rapid.IntRange(1, int(most)).Draw(t, "amount"))
+	}
+	if c.Amount = f.amount; f.line >= 0 {
+		s := w.l.State(w.invoices[i]).(*invoice.State)
+		c.Amount, c.Lines = 0, []invoice.LineAmount{{LineID: s.Lines[f.line].ID, Amount: f.amount}}
+	}
+	w.do(t, subscription.CreditInvoice{IssueCreditNote: c}, f)
+}
+
+func (w *walk) settings(t *rapid.T) {
+	f := fact{what: "settings", yes: rapid.Bool().Draw(t, "invoices of nothing"), hours: pick(t, "draft hours", 0, 0, 1, 48)}
+	w.do(t, settings.Change{Patch: settings.Patch{ZeroInvoices: &f.yes, DraftHours: &f.hours}}, f)
+}
+
+// version sells a plan at other prices from now on.
+func (w *walk) version(t *rapid.T) {
+	i := upTo(t, "plan", len(w.plans)-1)
+	if w.world.versions[i] > 0 {
+		t.Skip("it has the other prices")
+	}
+	w.do(t, catalog.AddPlanVersion{ID: w.plans[i], Prices: w.sellAll(w.r.plans[i].versions[1])}, fact{what: "version", plan: i})
+}
+
+// use is of a meter, some time before now.
+func (w *walk) use(t *rapid.T) {
+	i, _ := w.sub(t)
+	f := fact{what: "used", sub: i, meter: pick(t, "meter", "calls", "bytes"), start: ptr(w.moment(t, "at", 30*24, 0)), amount: int64(rapid.IntRange(-5, 20).Draw(t, "quantity"))}
+	if f.start.After(w.l.Now()) {
+		t.Skip("it is yet to come")
+	}
+	w.do(t, subscription.Advance{ID: w.subs[i]}, f)
+}
+
+// finalize issues a draft, with what was used of what it waits for and of all that was billed before.
+func (w *walk) finalize(t *rapid.T) {
+	i, b := w.bill(t, func(b *bill) bool { return b.draft })
+	c := subscription.FinalizeInvoice{ID: w.invoices[i], Position: int64(len(w.l.Log()))}
+	a := w.l.State(account.ID(w.subs[b.sub.number])).(*account.State)
+	parts := a.Waiting(c.ID)
+	for _, m := range a.Billed {
+		parts = append(parts, m.Usage)
+	}
+	for _, u := range parts {
+		n := w.world.usedIn(b.sub.number, u.Meter, span{u.Period.Start, u.Period.End})
+		c.Counts = append(c.Counts, account.Count{Usage: u, Quantity: fmt.Sprint(n)})
+	}
+	w.do(t, c, fact{what: "finalize", invoice: i})
+}
