@@ -186,11 +186,11 @@ func (w *world) change(s *sub, at time.Time, to, version, quantity int, proratio
 func (w *world) resume(s *sub, at time.Time) {
 	paused, how := s.pausedAt, s.pause
 	s.pausedAt = time.Time{}
-	switch by := at.Sub(paused); {
-	case how == "prorate":
+	switch by := at.Sub(paused); how {
+	case "prorate":
 		w.cut(s, paused, at)
 		w.takeBack(s, "", paused, at)
-	case how == "extend" && by > 0:
+	case "extend":
 		w.cut(s, paused, at)
 		for _, l := range s.lines {
 			if l.runs(paused) {
