@@ -6,6 +6,7 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/customer"
+	"github.com/subledger/subledger/domain/subscription"
 )
 
 // paymentMethodBody is a customer's payment method on the wire. Its ETag is the customer's.
@@ -55,8 +56,8 @@ func (a *API) setPaymentMethod(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	o := body.Object()
-	c := customer.SetPaymentMethod{ID: PathUUID(r, "uuid"), Method: customer.PaymentMethod{
-		Provider: o.Enum("provider", []string{customer.ManualProvider}, Required), Outcome: o.Enum("outcome", customer.Outcomes(), Required)}}
+	c := subscription.SetPaymentMethod{SetPaymentMethod: customer.SetPaymentMethod{ID: PathUUID(r, "uuid"), Method: customer.PaymentMethod{
+		Provider: o.Enum("provider", []string{customer.ManualProvider}, Required), Outcome: o.Enum("outcome", customer.Outcomes(), Required)}}}
 	o.Unknown()
 	if err := body.Err(); err != nil {
 		return err
@@ -76,7 +77,7 @@ func (a *API) removePaymentMethod(w http.ResponseWriter, r *http.Request) error 
 	if err != nil {
 		return err
 	}
-	c := customer.RemovePaymentMethod{ID: PathUUID(r, "uuid")}
+	c := subscription.RemovePaymentMethod{RemovePaymentMethod: customer.RemovePaymentMethod{ID: PathUUID(r, "uuid")}}
 	v, _, err := write[customer.PaymentMethodView](a, w, r, body, c.ID, c)
 	if err != nil {
 		return err

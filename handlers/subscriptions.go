@@ -89,6 +89,7 @@ func subscriptionOut(v subscription.View, position int64) subscriptionBody {
 
 // subscriptionRow shows a row as View shows the fold, at an instant.
 func subscriptionRow(s projections.Subscription, at time.Time) subscriptionBody {
+	s = *s.At(at)
 	out := subscriptionBody{
 		UUID: s.ID, CustomerUUID: s.CustomerID, PlanUUID: s.PlanID, PlanVersion: s.Terms.PlanVersion, ProductUUID: s.ProductID,
 		Status: s.StatusAt(at), Quantity: s.Quantity, Currency: textOrNull(s.Currency), StartAt: s.StartAt, AnchorAt: s.AnchorAt,

@@ -906,7 +906,9 @@ CREATE TABLE public.subscriptions (
     updated_at timestamp with time zone NOT NULL,
     coupons jsonb DEFAULT '[]'::jsonb NOT NULL,
     pending_change jsonb,
-    grace_until timestamp with time zone
+    grace_until timestamp with time zone,
+    trial_outcome text COLLATE pg_catalog."C",
+    CONSTRAINT subscriptions_trial_outcome_check CHECK ((trial_outcome = ANY (ARRAY['pause'::text, 'cancel'::text])))
 )
 WITH (fillfactor='80');
 
@@ -937,6 +939,8 @@ COMMENT ON COLUMN public.subscriptions.coupons IS 'The coupons on it, in order o
 COMMENT ON COLUMN public.subscriptions.pending_change IS 'subscription.PendingChange: what waits for the end of the period; null: nothing.';
 
 COMMENT ON COLUMN public.subscriptions.grace_until IS 'A payment is missing: from then on there is no access; null: none is, or there is no end.';
+
+COMMENT ON COLUMN public.subscriptions.trial_outcome IS 'What the trial''s end brings as things stand: pause, cancel; null: it goes on, or has come.';
 
 CREATE TABLE public.tasks (
     ledger_id uuid NOT NULL,

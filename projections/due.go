@@ -89,6 +89,9 @@ func Due() *Model {
 			drop(p, e, DueExpiry)
 		case subscription.PauseBegan: // trial and expiry go on
 			set(p, e, DuePeriodEnd, rows.Must(p, dueKey{e.Ledger, e.Stream, DuePeriodEnd}).DueAt, &paused)
+			if d.TrialEnded {
+				drop(p, e, DueTrialEnd)
+			}
 			if start, ok := rows.Get(p, dueKey{e.Ledger, e.Stream, DueStart}); ok {
 				set(p, e, DueStart, start.DueAt, &paused)
 			}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/period"
+	"github.com/subledger/subledger/domain/settings"
 	"github.com/subledger/subledger/domain/subscription"
 )
 
@@ -17,8 +18,8 @@ import (
 const subscriptionStatus = `case
 	when s.ended_at is not null then 'CANCELED'
 	when s.status in ('DELETED', 'INCOMPLETE') then s.status
-	when s.cancel_at <= @at then 'CANCELED'
-	when s.status = 'TRIALING' and s.trial_end <= @at then 'ACTIVE'
+	when s.cancel_at <= @at or s.trial_outcome = 'cancel' and s.trial_end <= @at then 'CANCELED'
+	when s.status = 'TRIALING' and s.trial_end <= @at then case when s.trial_outcome = 'pause' then 'PAUSED' else 'ACTIVE' end
 	else s.status end`
 
 // licenseStatus is the status of l, seat of s or ad hoc, at @at.
@@ -31,14 +32,35 @@ const licenseStatus = `case
 	when l.ended_at is not null then 'CANCELED'
 	when s.ended_at is not null or s.status = 'DELETED' then 'CANCELED'
 	when s.status = 'INCOMPLETE' then 'INACTIVE'
-	when s.cancel_at <= @at then 'CANCELED'
+	when s.cancel_at <= @at or s.trial_outcome = 'cancel' and s.trial_end <= @at then 'CANCELED'
+	when s.status = 'TRIALING' and s.trial_outcome = 'pause' and s.trial_end <= @at then 'INACTIVE'
 	when s.status = 'PAUSED' or s.grace_until <= @at then 'INACTIVE'
 	when l.start_time > @at or s.start_at > @at then 'SCHEDULED'
 	when s.status = 'TRIALING' and s.trial_end > @at then 'TRIALING'
 	else 'ACTIVE' end`
 
+// At is the row as the end of a trial leaves it without a payment method, whether or not that is recorded. Other ends
+// and renewals are seen to by the methods below.
+func (s *Subscription) At(at time.Time) *Subscription {
+	if s.TrialOutcome == nil || s.TrialEnd == nil || s.TrialEnd.After(at) || s.CancelAt != nil && !s.CancelAt.After(*s.TrialEnd) ||
+		s.EndedAt != nil || s.Status == subscription.Deleted || s.Status == subscription.Incomplete {
+		return s
+	}
+	row := *s
+	switch {
+	case *s.TrialOutcome == settings.CancelTrial:
+		reason := "expired"
+		row.Status, row.EndedAt, row.EndReason, row.PausedAt, row.PendingChange = subscription.Canceled, s.TrialEnd, &reason, nil, nil
+	case s.Status == subscription.Trialing:
+		resumes := subscription.Active
+		row.Status, row.ResumesAs, row.PausedAt = subscription.Paused, &resumes, s.TrialEnd
+	}
+	return &row
+}
+
 // StatusAt is the subscription's status at an instant.
 func (s *Subscription) StatusAt(at time.Time) string {
+	s = s.At(at)
 	switch {
 	case s.EndedAt != nil:
 		return subscription.Canceled
@@ -61,6 +83,7 @@ func (s *Subscription) CancelsAtPeriodEnd() bool {
 // PeriodAt is the period that contains an instant, or the first one for an earlier instant: the
 // recorded one, else as counted from the anchor (rule S6).
 func (s *Subscription) PeriodAt(at time.Time) subscription.Period {
+	s = s.At(at)
 	if at.Before(s.StartAt) {
 		at = s.StartAt
 	}
@@ -82,6 +105,7 @@ func (s *Subscription) PeriodAt(at time.Time) subscription.Period {
 // EndAt is when access ends as things stand at an instant: the recorded or scheduled end, the end of
 // the trial, or the end of the period that contains the instant.
 func (s *Subscription) EndAt(at time.Time) time.Time {
+	s = s.At(at)
 	switch {
 	case s.EndedAt != nil:
 		return *s.EndedAt
@@ -142,6 +166,9 @@ func (l *LicenseRow) endAt(s *Subscription, at time.Time) time.Time {
 // ranOut tells an end of access that came by itself from a cancellation at once: only the former has
 // grace. A subscription that was paused when it ended, or never complete, gave no access to end.
 func (l *LicenseRow) ranOut(s *Subscription, at time.Time) bool {
+	if s != nil {
+		s = s.At(at)
+	}
 	if s != nil && (s.ResumesAs != nil || s.Status == subscription.Incomplete || s.Status == subscription.Deleted) {
 		return false
 	}

@@ -158,7 +158,14 @@ func (d *drawn) step() {
 			d.add(s.id, subscription.Resumed{At: d.now, Period: s.period})
 		}
 	case 8:
-		if s.trial != nil {
+		switch what := d.pick("trial", 4); {
+		case s.trial == nil:
+		case what < 2:
+			d.add(s.id, subscription.TrialOutcomeChanged{Outcome: []string{"", "pause"}[what]})
+		case what == 2 && !s.paused:
+			d.add(s.id, subscription.PauseBegan{At: *s.trial, TrialEnded: true})
+			s.trial, s.paused = nil, true
+		default:
 			d.add(s.id, subscription.TrialEnded{At: *s.trial})
 			s.trial = nil
 		}
@@ -299,6 +306,7 @@ func (d *drawn) begin() {
 	s := &drawnSub{id: d.id()}
 	if e.Status == subscription.Trialing {
 		end := e.StartAt.AddDate(0, 0, 7)
+		e.TrialOutcome = []string{"", "pause", "cancel"}[d.pick("outcome", 3)]
 		e.TrialEnd, e.Period.End, e.AnchorAt, s.trial = &end, end, end, &end
 	}
 	e.Seats = nil

@@ -44,7 +44,8 @@ type Subscription struct {
 	OpenChanges   []OpenChange                `db:"open_changes"`
 	PendingChange *subscription.PendingChange `db:"pending_change"` // what waits for the end of the period
 	Coupons       []subscription.Coupon       `db:"coupons"`
-	GraceUntil    *time.Time                  `db:"grace_until"` // a payment is missing: from then on there is no access
+	TrialOutcome  *string                     `db:"trial_outcome"` // what the trial's end brings: pause, cancel; null: it goes on, or has come
+	GraceUntil    *time.Time                  `db:"grace_until"`   // a payment is missing: from then on there is no access
 	Touched
 }
 
@@ -66,7 +67,7 @@ func Subscriptions() *Model {
 				StartAt: d.StartAt, AnchorAt: d.AnchorAt, TimeZone: d.TimeZone, TrialEnd: d.TrialEnd,
 				PeriodStart: d.Period.Start, PeriodEnd: d.Period.End, ProrationMode: d.ProrationMode, Provider: d.Provider,
 				Owner: text(d.Owner), Email: text(d.Email), OpenChanges: []OpenChange{},
-				Coupons: []subscription.Coupon{},
+				Coupons: []subscription.Coupon{}, TrialOutcome: filled(d.TrialOutcome),
 			}
 			row.Touched = row.by(e)
 			rows.Put(p, row)
@@ -126,7 +127,14 @@ func (s *Subscription) apply(e *eventstore.Recorded) {
 		s.PeriodStart, s.PeriodEnd = d.Period.Start, d.Period.End
 	case subscription.TrialEnded:
 		s.become(subscription.Trialing, subscription.Active)
+		s.TrialOutcome = nil
+	case subscription.TrialOutcomeChanged:
+		s.TrialOutcome = filled(d.Outcome)
 	case subscription.PauseBegan:
+		if d.TrialEnded {
+			s.become(subscription.Trialing, subscription.Active)
+			s.TrialOutcome = nil
+		}
 		resumes := s.Status
 		s.Status, s.ResumesAs, s.PausedAt = subscription.Paused, &resumes, &d.At
 	case subscription.Resumed:
@@ -186,6 +194,14 @@ func text(p domain.Personal) *string {
 		return nil
 	}
 	return &p.Text
+}
+
+// filled is a text as a column.
+func filled(s string) *string {
+	if s == "" {
+		return nil
+	}
+	return &s
 }
 
 // SubscriptionFilter narrows a list of subscriptions; zero fields do not.

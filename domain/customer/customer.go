@@ -16,6 +16,7 @@ type Customer struct {
 	Fields        Fields
 	Contact       Contact
 	PaymentMethod *PaymentMethod // nil: none
+	Trials        []TrialBegan   // that still ran when the last one began
 }
 
 // Apply implements domain.State.
@@ -31,6 +32,14 @@ func (c *Customer) Apply(e domain.Event) {
 		c.PaymentMethod = &e.PaymentMethod
 	case PaymentMethodRemoved:
 		c.PaymentMethod = nil
+	case TrialBegan:
+		var running []TrialBegan
+		for _, t := range c.Trials {
+			if t.EndsAt.After(c.Effective) {
+				running = append(running, t)
+			}
+		}
+		c.Trials = append(running, e)
 	}
 }
 

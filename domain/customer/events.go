@@ -12,9 +12,13 @@
 //	K4 An external id is unique in the ledger for ever, also when it was given up.
 //	K5 A customer has one payment method or none. Setting the same again makes no event.
 //	K6 An owner's purchases that name no customer are one customer's a currency: whom the first of them made.
+//	K7 Of trials whose end depends on whether there is a payment method, a customer knows those that still run: setting and
+//	   removing one tells them (subscription rule S16).
 package customer
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
@@ -68,18 +72,27 @@ type (
 	PaymentMethodRemoved struct{}
 )
 
+// TrialBegan is a trial of a subscription of the customer's whose end depends on whether there is a payment method then:
+// without one, Outcome comes of it.
+type TrialBegan struct {
+	SubscriptionID uuid.UUID `json:"subscription_id"`
+	EndsAt         time.Time `json:"ends_at"`
+	Outcome        string    `json:"outcome"` // pause, cancel
+}
+
 func (Created) EventType() string        { return "customer.created.v1" }
 func (Changed) EventType() string        { return "customer.changed.v1" }
 func (ContactChanged) EventType() string { return "customer.contact_changed.v1" }
 
 func (PaymentMethodSet) EventType() string     { return "customer.payment_method_set.v1" }
 func (PaymentMethodRemoved) EventType() string { return "customer.payment_method_removed.v1" }
+func (TrialBegan) EventType() string           { return "customer.trial_began.v1" }
 
 // Vocabulary is the aggregate for the log's codec.
 func Vocabulary() domain.Vocabulary {
 	return domain.Vocabulary{Kind: "customer", New: func() domain.State { return &Customer{} }, Events: []domain.EventType{
 		domain.Named[Created](), domain.Named[Changed](), domain.Named[ContactChanged](),
-		domain.Named[PaymentMethodSet](), domain.Named[PaymentMethodRemoved]()}}
+		domain.Named[PaymentMethodSet](), domain.Named[PaymentMethodRemoved](), domain.Named[TrialBegan]()}}
 }
 
 // Subject is whom a customer's personal fields are about, for erasure.

@@ -1,6 +1,10 @@
 package subscription
 
-import "time"
+import (
+	"time"
+
+	"github.com/subledger/subledger/domain/settings"
+)
 
 // AccessUntil tells whether the subscription gives access at an instant and, if so, until when as things
 // stand; renews tells that it then goes on by itself. It is computed from the instant: a renewal or an
@@ -22,7 +26,7 @@ func (s *State) AccessUntil(now time.Time) (until time.Time, renews, ok bool) {
 			return f.graced(*f.CancelAt), false, true
 		}
 		until = f.graced(f.Period.End)
-		return until, until.Equal(f.Period.End), true
+		return until, until.Equal(f.Period.End) && !f.stopsWithTrial(), true
 	}
 	return time.Time{}, false, false
 }
@@ -83,6 +87,9 @@ func (s *State) AccessAt(t time.Time) bool {
 	if !s.accessAt(t) || s.Status == Incomplete {
 		return false
 	}
+	if s.stopsWithTrial() && !t.Before(*s.TrialEnd) {
+		return false
+	}
 	if s.EndedAt != nil || s.CancelAt == nil {
 		return true
 	}
@@ -94,6 +101,8 @@ func (s *State) EndsAt() (time.Time, bool) {
 	switch {
 	case s.EndedAt != nil:
 		return *s.EndedAt, true
+	case s.stopsWithTrial() && s.TrialOutcome == settings.CancelTrial && (s.CancelAt == nil || s.TrialEnd.Before(*s.CancelAt)):
+		return *s.TrialEnd, true
 	case s.CancelAt != nil:
 		return *s.CancelAt, true
 	}

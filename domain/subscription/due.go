@@ -43,7 +43,7 @@ func (f *Facts) next() (dated, bool) {
 		first = dated{*f.CancelAt, Ended{At: *f.CancelAt, Reason: "expired"}}
 	}
 	if f.is(Trialing) && f.TrialEnd != nil && (first.event == nil || f.TrialEnd.Before(first.at)) {
-		first = dated{*f.TrialEnd, TrialEnded{At: *f.TrialEnd}}
+		first = dated{*f.TrialEnd, f.trialOver()}
 	}
 	if f.Later && f.Status != Paused && (first.event == nil || !f.StartAt.After(first.at)) {
 		first = dated{f.StartAt, Begun{At: f.StartAt}}

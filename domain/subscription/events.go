@@ -36,6 +36,12 @@
 //	   redeems it (catalog rule C8), and repeating either makes no event.
 //	S15 A subscription that is PAST_DUE gives access until its grace ends, which was settled when the payment failed; from
 //	   that instant on, to the microsecond, it gives none, goes on renewing, and gives access again once all is paid.
+//	S16 When a trial of a paid plan ends while its customer has no payment method, the subscription goes on, is paused or
+//	   ends, as the settings said when it began (settings rule G2): one event, and access ends at that instant whether or
+//	   not anybody records it (S7). So the subscription knows beforehand: Started tells it, and each payment method that
+//	   is set or removed while the trial runs tells the customer's trials (customer rule K7). A subscription that is
+//	   paused by then stays paused. One that was paused by its trial's end gives access again when it is resumed, and is
+//	   billed from there on; a payment method alone does not resume it.
 package subscription
 
 import (
@@ -85,8 +91,9 @@ type Started struct {
 	TrialEnd      *time.Time        `json:"trial_end,omitempty"`
 	Period        Period            `json:"period"` // the one that holds StartAt
 	ProrationMode string            `json:"proration_mode"`
-	Provider      string            `json:"provider"`       // none, manual
-	Later         bool              `json:"later,omitzero"` // it begins after its recording: Begun will tell
+	Provider      string            `json:"provider"`               // none, manual
+	Later         bool              `json:"later,omitzero"`         // it begins after its recording: Begun will tell
+	TrialOutcome  string            `json:"trial_outcome,omitzero"` // what the trial's end brings: pause, cancel; empty: it goes on
 	Owner         domain.Personal   `json:"owner,omitzero"`
 	Email         domain.Personal   `json:"email,omitzero"`
 	Seats         []Seat            `json:"seats"`
@@ -188,10 +195,16 @@ type TrialEnded struct {
 	At time.Time `json:"at"`
 }
 
+// TrialOutcomeChanged says what the trial's end brings as things stand: pause, cancel; empty: it goes on.
+type TrialOutcomeChanged struct {
+	Outcome string `json:"outcome,omitzero"`
+}
+
 // PauseBegan stops access and renewal until it resumes.
 type PauseBegan struct {
-	At     time.Time `json:"at"`
-	Credit string    `json:"credit,omitzero"` // prorate, extend, none
+	At         time.Time `json:"at"`
+	Credit     string    `json:"credit,omitzero"`      // prorate, extend, none
+	TrialEnded bool      `json:"trial_ended,omitzero"` // without a payment method: it is the trial's end, too
 }
 
 // Resumed ends a pause; the period runs on from the anchor. A pause that extends has moved both.
@@ -249,6 +262,7 @@ func (PaymentSettled) EventType() string        { return "subscription.payment_s
 func (OwnerChanged) EventType() string          { return "subscription.owner_changed.v1" }
 func (CouponApplied) EventType() string         { return "subscription.coupon_applied.v1" }
 func (CouponRemoved) EventType() string         { return "subscription.coupon_removed.v1" }
+func (TrialOutcomeChanged) EventType() string   { return "subscription.trial_outcome_changed.v1" }
 
 // Vocabulary is for the log's codec.
 func Vocabulary() domain.Vocabulary {
@@ -259,5 +273,6 @@ func Vocabulary() domain.Vocabulary {
 		domain.Named[Ended](), domain.Named[Renewed]().Scanned(scanRenewed), domain.Named[TrialEnded](), domain.Named[PauseBegan](),
 		domain.Named[Resumed](), domain.Named[PaymentMissed](), domain.Named[PaymentSettled](), domain.Named[OwnerChanged](),
 		domain.Named[QuantityChanged]().Scanned(scanQuantityChanged), domain.Named[CouponApplied](), domain.Named[CouponRemoved](), domain.Named[Begun](), domain.Named[ChangeScheduled](), domain.Named[ScheduleDropped](),
+		domain.Named[TrialOutcomeChanged](),
 	}}
 }

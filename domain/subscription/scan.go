@@ -43,6 +43,9 @@ func scanStarted(s *domain.Scanner) domain.Event {
 	s.Is(`,"provider":`)
 	e.Provider = s.Word(NoProvider)
 	e.Later = s.Has(`,"later":true`)
+	if s.Has(`,"trial_outcome":`) {
+		e.TrialOutcome = s.Word("pause", "cancel")
+	}
 	if s.Has(`,"owner":`) {
 		e.Owner = s.Personal("/owner")
 	}

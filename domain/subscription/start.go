@@ -129,6 +129,10 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 	if err := c.bill(l, &e); err != nil {
 		return nil, err
 	}
+	trial, err := e.awaits(l, id, policy.TrialEndsWithoutPayment)
+	if err != nil {
+		return nil, err
+	}
 	e.Later = e.StartAt.After(l.Now()) && !c.Incomplete
 	events := []dated{{e.StartAt, e}}
 	if c.CancelAtPeriodEnd {
@@ -140,6 +144,9 @@ func (c Start) Decide(l domain.Ledger) (any, error) {
 	view, err := recordFresh(l, id, Facts{}, events, account.Fresh{Account: true, Payer: !named})
 	if err == nil && coupon != nil {
 		l.Append(coupon.ID, catalog.CouponRedeemed{SubscriptionID: id})
+	}
+	if err == nil && trial != nil {
+		l.Append(*e.CustomerID, *trial)
 	}
 	return view, err
 }

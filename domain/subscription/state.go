@@ -33,6 +33,7 @@ type Facts struct {
 	PausedAt      *time.Time
 	PauseCredit   string           // what is paid of the pause: prorate, extend, none
 	Scheduled     *ChangeScheduled // for the end of the period
+	TrialOutcome  string           // what the trial's end brings: pause, cancel; empty: it goes on
 	Later         bool             // its start is still to be recorded
 	GraceUntil    *time.Time       // access while PAST_DUE ends there; nil: it does not
 	Gaps          []Period         // without access, those that are over: pauses, and what came after a grace
@@ -138,7 +139,7 @@ func (f *Facts) apply(e domain.Event) {
 	case Started:
 		*f = Facts{Terms: e.Terms, Status: e.Status, CustomerID: e.CustomerID, Quantity: e.Quantity, Currency: e.Currency,
 			StartAt: e.StartAt, AnchorAt: e.AnchorAt, TimeZone: e.TimeZone, TrialEnd: e.TrialEnd, Period: e.Period,
-			ProrationMode: e.ProrationMode, Provider: e.Provider, Owner: e.Owner, Email: e.Email, Later: e.Later}
+			ProrationMode: e.ProrationMode, Provider: e.Provider, Owner: e.Owner, Email: e.Email, Later: e.Later, TrialOutcome: e.TrialOutcome}
 	case Begun:
 		f.Later = false
 	case ChangeScheduled:
@@ -173,7 +174,12 @@ func (f *Facts) apply(e domain.Event) {
 		f.enter(e.Period)
 	case TrialEnded:
 		f.become(Trialing, Active)
+	case TrialOutcomeChanged:
+		f.TrialOutcome = e.Outcome
 	case PauseBegan:
+		if e.TrialEnded {
+			f.become(Trialing, Active)
+		}
 		f.Status, f.resumesAs, f.PausedAt, f.PauseCredit = Paused, f.Status, &e.At, e.Credit
 	case Resumed:
 		f.endPause(e.At)

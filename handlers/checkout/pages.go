@@ -182,7 +182,7 @@ func (p *Pages) subscription(r *http.Request, ledger uuid.UUID, a about) (shownS
 		return shownSubscription{}, err
 	}
 	s := shownSubscription{ID: row.ID, Test: a.Test, Product: product.Fields.DisplayName, Plan: plan.Fields.DisplayName, Status: words[row.StatusAt(at)], Quantity: row.Quantity,
-		Seats: row.Terms.LicenseType == "perSeat", Until: day(row.EndAt(at)), Ends: row.CancelAt != nil || row.EndedAt != nil,
+		Seats: row.Terms.LicenseType == "perSeat", Until: day(row.EndAt(at)), Ends: row.CancelAt != nil || row.At(at).EndedAt != nil,
 		Over: row.StatusAt(at) == subscription.Canceled, Incomplete: row.StatusAt(at) == subscription.Incomplete, Prices: priceLines(plan.Fields, prices, row.Currency)}
 	return s, nil
 }

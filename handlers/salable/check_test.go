@@ -200,6 +200,59 @@ func TestCase154GraceOfWhatIsPastDue(t *testing.T) {
 	require.Equal(t, 1, licenses("ACTIVE"))
 }
 
+// Case 92: without a payment method access ends with the trial, at that instant, as the settings say.
+func TestCase92ATrialEndsWithoutPaymentMethod(t *testing.T) {
+	t.Parallel()
+	for outcome, want := range map[string][]string{"pause": {"PAUSED", "INACTIVE"}, "cancel": {"CANCELED", "CANCELED"}} {
+		t.Run(outcome, func(t *testing.T) {
+			t.Parallel()
+			g := newRig(t)
+			own := func(method, path, body string) *result {
+				t.Helper()
+				return g.call(t, g.test, method, "/ledger/v1"+path, body)
+			}
+			own("PUT", "/clock", `{"now":"2031-01-01T00:00:00Z"}`).want(200)
+			own("PUT", "/settings", `{"trialEndsWithoutPayment":"`+outcome+`"}`).want(200)
+			plan := own("POST", "/plans", fmt.Sprintf(`{"productUuid":%q,"name":"Paid","displayName":"Paid","licenseType":"licensed","pricingType":"paid","interval":"month","length":1,
+				"capabilities":[%q],"trialDays":10,"prices":[{"key":"base","kind":"flat","currency":"USD","unitAmount":"1000"}]}`, g.product, g.read)).want(201).text("uuid")
+			check := func(who string) int {
+				return g.call(t, g.test, "GET", "/licenses/check?productUuid="+g.product+"&granteeIds="+who, "").status
+			}
+			subs, customers := map[string]string{}, map[string]string{}
+			for _, who := range []string{"ada", "ben"} {
+				customers[who] = own("POST", "/customers", `{"currency":"USD"}`).want(201).text("uuid")
+				subs[who] = own("POST", "/subscriptions", fmt.Sprintf(`{"planUuid":%q,"customerUuid":%q,"granteeId":%q}`, plan, customers[who], who)).want(201).text("uuid")
+			}
+			require.Equal(t, `"2"`, own("GET", "/customers/"+customers["ben"], "").header.Get("ETag"), "it knows of its trial")
+			own("PUT", "/clock", `{"now":"2031-01-10T23:59:59.999999Z"}`).want(200)
+			own("PUT", "/customers/"+customers["ben"]+"/payment-method", `{"provider":"manual","outcome":"succeeds"}`).want(200)
+			require.Equal(t, []int{200, 200}, []int{check("ada"), check("ben")})
+			own("PUT", "/clock", `{"now":"2031-01-11T00:00:00Z"}`).want(200)
+			require.Equal(t, []int{204, 200}, []int{check("ada"), check("ben")})
+			shown := func(who string) (all []string) {
+				row := own("GET", "/subscriptions/"+subs[who], "").want(200)
+				list := own("GET", "/subscriptions?status="+row.text("status"), "").want(200).at("data").([]any)
+				require.Len(t, list, 1, "found by its status")
+				return []string{row.text("status"), own("GET", "/subscriptions/"+subs[who]+"/licenses", "").want(200).text("data", 0, "status")}
+			}
+			require.Equal(t, want, shown("ada"), "before anybody records it")
+			require.Equal(t, []string{"ACTIVE", "ACTIVE"}, shown("ben"))
+			before := own("GET", "/subscriptions/"+subs["ada"], "").want(200)
+			if outcome == "pause" {
+				own("PUT", "/customers/"+customers["ada"]+"/payment-method", `{"provider":"manual","outcome":"succeeds"}`).want(200)
+				require.Equal(t, 204, check("ada"), "a method alone does not resume it")
+				require.Equal(t, "2031-01-11T00:00:00Z", before.text("pausedAt"))
+				own("PUT", "/clock", `{"now":"2031-01-12T00:00:00Z"}`).want(200)
+				own("POST", "/subscriptions/"+subs["ada"]+"/resume", "").want(200)
+				require.Equal(t, 200, check("ada"))
+				return
+			}
+			require.Equal(t, "2031-01-11T00:00:00Z", before.text("canceledAt"))
+			own("POST", "/subscriptions/"+subs["ada"]+"/resume", "").want(409)
+		})
+	}
+}
+
 // In a test ledger with a clock of its own access is what that clock says.
 func TestChecksGoByTheLedgersClock(t *testing.T) {
 	t.Parallel()
