@@ -1,0 +1,136 @@
+package subscription_test
+
+import (
+	"testing"
+
+	"github.com/google/uuid"
+	"github.com/stretchr/testify/require"
+
+	"github.com/subledger/subledger/domain/account"
+	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/invoice"
+	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/internal/ledgertest"
+)
+
+// What the walk of domain/account has found, one by one.
+
+// arrears makes a plan of one price that is billed afterwards.
+func (l *till) arrears(kind, amount string) uuid.UUID {
+	return l.priced([]catalog.Price{{Key: "late", Kind: kind, Currency: "USD", UnitAmount: dec(amount), Billing: catalog.InArrears}},
+		func(f *catalog.PlanFields) { f.LicenseType = catalog.PerSeat })
+}
+
+func TestArrearsRunFromWhenTheyWereBought(t *testing.T) {
+	l := openTill(t, april(1))
+	id := l.start(subscription.Start{PlanID: l.flat("1000", func(f *catalog.PlanFields) { f.LicenseType = catalog.PerSeat })})
+	l.at(april(16), id, subscription.ChangePlan{ID: id, PlanID: l.arrears(catalog.Flat, "3000")})
+	l.at(on(5, 1), id)
+	require.Equal(t, "INV-000002 period 10.00: period 15.00 prorationCredit -5.00", l.bills()[1])
+}
+
+func TestSeatsThatGoWithAPlanAreBilledUntilThen(t *testing.T) {
+	l := openTill(t, april(1))
+	id := l.start(subscription.Start{PlanID: l.arrears(catalog.SeatPrice, "1000"), Quantity: ptr(4)})
+	l.at(april(16), id, subscription.ChangePlan{ID: id, PlanID: l.arrears(catalog.SeatPrice, "2000"), Quantity: ptr(1)})
+	l.at(on(5, 1), id)
+	require.Equal(t, "INV-000001 period 30.00: period 20.00 period 10.00", l.bills()[0])
+}
+
+func TestAPeriodThatWasExtendedIsNoLonger(t *testing.T) {
+	l := openTill(t, april(1))
+	id := l.start(subscription.Start{PlanID: l.seats("1000"), Quantity: ptr(1)})
+	l.at(april(11), id, subscription.Pause{ID: id, Credit: "extend"})
+	l.at(april(21), id, subscription.Resume{ID: id})
+	l.at(on(5, 1), id, subscription.AddSeats{ID: id, Count: 1})
+	require.Equal(t, "prorationDebit 3.33", l.pending(id), "ten days of 30, though it takes 40")
+
+	late := openTill(t, april(1))
+	id = late.start(subscription.Start{PlanID: late.arrears(catalog.Flat, "3000")})
+	late.at(april(21), id, subscription.Pause{ID: id, Credit: "extend"})
+	late.at(on(5, 6), id, subscription.Resume{ID: id})
+	late.at(on(5, 16), id)
+	require.Equal(t, []string{"INV-000001 period 30.00: period 20.00 period 10.00"}, late.bills(), "the pause went beyond the old end")
+}
+
+func TestAnEndInAPauseThatExtends(t *testing.T) {
+	l := openTill(t, april(1))
+	id := l.start(subscription.Start{PlanID: l.flat("3000")})
+	l.at(april(11), id, subscription.Pause{ID: id, Credit: "extend"})
+	l.at(april(16), id, subscription.Cancel{ID: id, Now: true, Credit: "prorate"})
+	require.Equal(t, "INV-000002 cancel -20.00: prorationCredit -20.00", l.bills()[1], "nothing was used since the pause began")
+}
+
+func (l *till) half() *uuid.UUID {
+	f := catalog.CouponFields{Code: "HALF", Duration: catalog.Forever, PercentOff: dec("50")}
+	return ptr(ledgertest.Must[catalog.CouponView](l.Ledger, catalog.CreateCoupon{Fields: f}).ID)
+}
+
+func TestACreditNoteTakesItsDiscountAlong(t *testing.T) {
+	l := openTill(t, april(1))
+	id := l.start(subscription.Start{PlanID: l.flat("3000"), CouponID: l.half()})
+	ledgertest.Must[invoice.View](l.Ledger, subscription.CreditInvoice{IssueCreditNote: invoice.IssueCreditNote{ID: l.newest(), Amount: 750}})
+	l.at(april(1), id, subscription.Cancel{ID: id, Now: true, Credit: "prorate"})
+	require.Equal(t, "INV-000002 cancel -7.50: prorationCredit -15.00", l.bills()[1], "the other half of 15.00")
+}
+
+func TestIncludedSeatsCountForNoDiscount(t *testing.T) {
+	l := openTill(t, april(1))
+	plan := l.priced([]catalog.Price{{Key: "seat", Kind: catalog.SeatPrice, Currency: "USD", UnitAmount: dec("1000"), IncludedSeats: ptr(int64(3))}},
+		func(f *catalog.PlanFields) { f.LicenseType = catalog.PerSeat })
+	id := l.start(subscription.Start{PlanID: plan, Quantity: ptr(2), CouponID: l.half()})
+	l.at(april(16), id, subscription.SetQuantity{ID: id, Quantity: 5})
+	l.at(april(21), id, subscription.SetQuantity{ID: id, Quantity: 4})
+	l.at(on(5, 1), id)
+	require.Equal(t, "INV-000002 period 8.34: prorationDebit 10.00 prorationCredit -3.33 period 10.00", l.bills()[1], "one of the two that were paid for goes, with a half of a half")
+}
+
+func TestSeatsOfAVoidInvoiceGoFirst(t *testing.T) {
+	l := openTill(t, april(1))
+	id := l.start(subscription.Start{PlanID: l.seats("1000"), Quantity: ptr(2)})
+	l.at(april(11), id, subscription.AddSeats{ID: id, Count: 3, Proration: "always_invoice"})
+	ledgertest.Must[invoice.View](l.Ledger, subscription.VoidInvoice{ID: l.newest()})
+	l.at(april(16), id, subscription.RemoveSeats{ID: id, Count: 3})
+	require.Empty(t, l.pending(id), "nobody was asked for them")
+	l.at(april(21), id, subscription.RemoveSeats{ID: id, Count: 1})
+	require.Equal(t, "prorationCredit -3.33", l.pending(id), "the next one was paid for")
+	l.CheckFolds()
+}
+
+func TestLessUsagePaysADebt(t *testing.T) {
+	l := openTill(t, april(1))
+	plan := l.priced([]catalog.Price{{Key: "calls", Kind: catalog.PerUnit, Currency: "USD", UnitAmount: dec("100"), Meter: "calls"}})
+	id := l.start(subscription.Start{PlanID: plan, CustomerID: l.payer("fails")})
+	finalize := func(counts ...string) {
+		books := l.State(account.ID(id)).(*account.State)
+		c := subscription.FinalizeInvoice{ID: l.newest(), Position: int64(len(l.Log()))}
+		parts := books.Waiting(c.ID)
+		for _, m := range books.Billed {
+			parts = append(parts, m.Usage)
+		}
+		for i, u := range parts {
+			c.Counts = append(c.Counts, account.Count{Usage: u, Quantity: counts[i]})
+		}
+		ledgertest.Must[invoice.View](l.Ledger, c)
+	}
+	l.at(on(5, 1), id)
+	finalize("10")
+	require.Equal(t, "PAST_DUE", l.status(id))
+	l.at(on(6, 1), id)
+	finalize("0", "0")
+	require.Equal(t, "ACTIVE", l.status(id), "a credit note took all of it off")
+	l.CheckFolds()
+}
+
+// A command after a boundary that nobody has recorded yet counts the seats of what was scheduled for it.
+func TestSeatsAfterAScheduledChange(t *testing.T) {
+	l := openTill(t, april(1))
+	id := l.start(subscription.Start{PlanID: l.seats("1000"), Quantity: ptr(1)})
+	l.at(april(2), id, subscription.SetQuantity{ID: id, Quantity: 4, When: "periodEnd"})
+	l.SetNow(on(5, 2))
+	ledgertest.Must[subscription.TaskAnswer](l.Ledger, subscription.SetQuantity{ID: id, Quantity: 5})
+	s := l.State(id).(*subscription.State)
+	require.Equal(t, []int{5, 5}, []int{s.Quantity, s.ActiveSeats()})
+	require.Equal(t, "prorationDebit 9.68", l.pending(id), "one seat")
+	l.CheckFolds()
+}
