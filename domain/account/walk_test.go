@@ -1,7 +1,18 @@
-// The tests of package account are walks: random commands on subscriptions that cost something, in memory, and after each
-// of them everything that was billed is held against a reference that knows nothing but the facts (what was bought when, at
-// which price) and works all else out again from the first of them, slowly, in fractions. It shares no code with what it
-// judges.
+// The tests of package account are walks: some 200 random commands on subscriptions that cost something, in memory, and
+// after each of them everything that was billed is held against a reference. That keeps nothing but the facts (what was
+// bought when, at which price; what was paid; what was used) and works all else out again from the first of them, slowly,
+// in fractions: each invoice with its lines, discounts, taxes and totals, what waits, parts, credit notes, balances and the
+// subscriptions' status. It shares no code with what it judges.
+//
+// Walked: starts before now, now and to come, with trials, anchors, zones, coupons of every kind, three ways to count
+// shares; customers with taxes on top and included, exempt ones, and what their payment method does; quantities, seats and
+// plans of the same interval and of another one, at once and at the period's end, in the three prorations; pauses,
+// ends, reactivations, payments, voids, credit notes, new versions of plans, changed tax rates; invoices of nothing and
+// drafts that wait; prices of every kind but percentages, in advance, in arrears and by usage, with minimums, included seats and
+// free units, in currencies of 0, 2 and 3 decimals. A command may come long after what was due before it.
+//
+// Not walked: a pause before the start, subscriptions that wait for their first payment, the manual provider's
+// tasks, trials that end without a payment method, coupons that end on a date, averages of usage, writing off.
 package account_test
 
 import (
