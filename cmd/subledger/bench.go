@@ -8,11 +8,14 @@ import (
 	"io"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"sync"
+	"syscall"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jedib0t/go-pretty/v6/text"
 
@@ -24,7 +27,7 @@ import (
 
 type benchCommand struct {
 	Output
-	Profile    string   `arg:"" enum:"commands,hot,check,usage,rebuild,lag,mixed,noisy,scale" help:"What to measure: commands, hot, check, usage, rebuild, lag, mixed, noisy; scale: what a store full of events changes of these."`
+	Profile    string   `arg:"" enum:"commands,hot,check,usage,rebuild,lag,mixed,noisy,billing,scale" help:"What to measure: commands, hot, check, usage, rebuild, lag, mixed, noisy; scale: what a store full of events changes of these."`
 	Clients    []int    `placeholder:"N" help:"Keep-alive clients, one line each. Default: commands 1,32,128; hot 128; others 32."`
 	Rate       float64  `placeholder:"N" help:"Requests per second, sent when they are due (open loop). Default: each client sends when it has its answer (closed loop)."`
 	Rounds     int      `default:"5" help:"Rounds; in each the product and its baseline work in turn."`
@@ -57,8 +60,8 @@ func (c *benchCommand) Validate() error {
 		return errors.New("--seconds is more than 0, --warm-up 0 or more")
 	case c.Months < 0 || c.Months > 1200:
 		return errors.New("--months is 0 to 1200")
-	case c.Events > 0 && c.Profile != "rebuild" && c.Profile != "scale":
-		return errors.New("--events is for rebuild and scale")
+	case c.Events > 0 && c.Profile != "rebuild" && c.Profile != "scale" && c.Profile != "billing":
+		return errors.New("--events is for rebuild and scale, and for billing the number of subscriptions")
 	case len(c.Only) > 0 && c.Profile != "scale":
 		return errors.New("--only is for scale")
 	case c.Store != "" && c.Profile == "rebuild":
@@ -83,7 +86,7 @@ func (c *benchCommand) Run(ctx context.Context, p *process) (err error) {
 		if len(o.Clients) == 0 {
 			o.Clients = profile.Clients
 		}
-		o.Ledgers, o.Events = cmp.Or(o.Ledgers, profile.Ledgers), cmp.Or(o.Events, 1_000_000)
+		o.Ledgers, o.Events = cmp.Or(o.Ledgers, profile.Ledgers), cmp.Or(o.Events, profile.Events, 1_000_000)
 	default: // scale: each of its profiles has its own clients
 		o.Ledgers, o.Events = cmp.Or(o.Ledgers, 10_000), cmp.Or(o.Events, 10_000_000)
 	}
@@ -196,8 +199,11 @@ func (c *benchCommand) measure(ctx context.Context, p *process, o bench.Options)
 		return c.scale(ctx, p, dir, o)
 	}
 	var roles []string
-	if c.Profile == "rebuild" {
+	switch c.Profile {
+	case "rebuild":
 		roles = []string{"api"} // a projector would begin to apply what is loaded, and a reactor to read it
+	case "billing":
+		roles = []string{"api", "projector"} // a reactor would bill by itself
 	}
 	store := cmp.Or(c.Store, filepath.Join(dir, "subledger"))
 	if c.Store != "" {
@@ -376,5 +382,29 @@ func (b *benched) target(progress func(done, total int64)) bench.Target {
 			}
 			return r.Swap(ctx)
 		},
+		Bill: b.bill,
 	}
+}
+
+// bill runs billing as people do, in a process of its own, and gives the memory that it took at most, in bytes.
+func (b *benched) bill(ctx context.Context, ledger uuid.UUID) (peak int64, err error) {
+	self, err := os.Executable()
+	if err != nil {
+		return 0, err
+	}
+	c := b.installation.config
+	args := []string{"billing", "run", "--data-dir", c.DataDir, "--ledger", ledger.String(), "-o", "json"}
+	for flag, value := range map[string]string{"--pg-bin": c.PGBin, "--pg-cache": c.PGCache, "--pg-user": c.PGUser} {
+		if value != "" {
+			args = append(args, flag, value)
+		}
+	}
+	run := exec.CommandContext(ctx, self, args...)
+	if out, err := run.CombinedOutput(); err != nil {
+		return 0, fmt.Errorf("%w: %s", err, out)
+	}
+	if used, ok := run.ProcessState.SysUsage().(*syscall.Rusage); ok {
+		peak = used.Maxrss << 10
+	}
+	return peak, nil
 }

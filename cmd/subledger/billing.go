@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"runtime/debug"
 	"time"
 
 	"github.com/google/uuid"
@@ -29,6 +31,9 @@ func (c *billingRun) Help() string {
 }
 
 func (c *billingRun) Validate() error { return errors.Join(c.contradiction(), c.validate()) }
+
+// runMemory is what the collector keeps a run to; what it really needs is some 100 MB, however many are due.
+const runMemory = 384 << 20
 
 // billed is what a run did.
 type billed struct {
@@ -65,9 +70,16 @@ func (c *billingRun) Run(ctx context.Context, p *process) (err error) {
 	case at.After(now):
 		return refused("A test ledger's clock is moved by POST /ledger/v1/clock/advance.", "%s has not come: it is %s in this ledger", c.At, now.Format(time.RFC3339))
 	}
+	debug.SetMemoryLimit(runMemory)
 	bar, began := p.progress("billing"), time.Now()
 	out := billed{Ledger: ledger, At: at.UTC()}
 	err = s.project(ctx, s.store, func(applied *projections.Applied) error {
+		// Where a server runs, its projector does the work and not this one's: how far it is is seen in the database.
+		watching, cancel := context.WithCancel(ctx)
+		defer cancel()
+		go func() {
+			_ = projections.NewWatcher(s.pool, applied, projections.Models(), slog.New(slog.DiscardHandler)).Run(watching)
+		}()
 		cfg := reactions.Config{Store: s.store, Pool: s.pool, Applied: applied, Reads: projections.NewReads(s.pool, applied, s.store.Acknowledged)}
 		out.Done, err = reactions.RunBilling(ctx, cfg, ledger, at, bar.at)
 		return err

@@ -57,6 +57,7 @@ func (s *State) Apply(e domain.Event) {
 }
 
 func (s *State) accrue(e Accrued) {
+	over := false
 	for _, c := range e.Credited {
 		i := s.running(c.LineID)
 		if i < 0 {
@@ -65,10 +66,12 @@ func (s *State) accrue(e Accrued) {
 		r := &s.Running[i]
 		r.Credited, r.Units = r.Credited+c.Amount, r.Units-c.Units
 		if c.All {
-			r.End = time.Time{}
+			r.End, over = time.Time{}, true
 		}
 	}
-	s.Running = slices.DeleteFunc(s.Running, func(r Running) bool { return r.End.IsZero() && r.InvoiceID != uuid.Nil })
+	if over {
+		s.Running = slices.DeleteFunc(s.Running, func(r Running) bool { return r.End.IsZero() })
+	}
 	s.Running = append(s.Running, e.Debits...)
 	s.Pending, s.Parts, s.Usage = append(s.Pending, e.Pending...), append(s.Parts, e.Parts...), append(s.Usage, e.Usage...)
 	s.Lines += len(e.Pending) + len(e.Parts)
@@ -105,7 +108,12 @@ func (s *State) invoiced(e Invoiced) {
 
 // running is the place of a running line, -1 for another.
 func (s *State) running(line uuid.UUID) int {
-	return slices.IndexFunc(s.Running, func(r Running) bool { return r.LineID == line })
+	for i := len(s.Running) - 1; i >= 0; i-- { // the latest are credited first
+		if s.Running[i].LineID == line {
+			return i
+		}
+	}
+	return -1
 }
 
 // billed is the place of what was billed of a price for a part, -1 when nothing was.

@@ -21,6 +21,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/subledger/subledger/eventstore"
@@ -28,13 +29,14 @@ import (
 
 // Target is the running product.
 type Target struct {
-	Address    string                      // host and port of the API, on the loopback
-	AdminKey   string                      // makes organisations
-	Database   func(name string) string    // URL of a database of the same PostgreSQL, as its superuser
-	Product    string                      // name of the product's own database
-	Store      *eventstore.Store           // the server's own
-	Postmaster func() int                  // its process id
-	Rebuild    func(context.Context) error // all read models, as `projections rebuild` does it
+	Address    string                                                              // host and port of the API, on the loopback
+	AdminKey   string                                                              // makes organisations
+	Database   func(name string) string                                            // URL of a database of the same PostgreSQL, as its superuser
+	Product    string                                                              // name of the product's own database
+	Store      *eventstore.Store                                                   // the server's own
+	Postmaster func() int                                                          // its process id
+	Rebuild    func(context.Context) error                                         // all read models, as `projections rebuild` does it
+	Bill       func(ctx context.Context, ledger uuid.UUID) (peak int64, err error) // what is due by now, by `billing run`; its highest memory, in bytes
 }
 
 // Options of a run. All but Say and the profiles have to be set.
@@ -62,6 +64,7 @@ type Profile struct {
 	Help    string
 	Clients []int // unless others are asked for
 	Ledgers int   // unless others are asked for
+	Events  int   // unless others are asked for
 	prepare func(context.Context, *run) error
 }
 
@@ -73,6 +76,7 @@ func Profiles() []Profile {
 		{Name: "check", Help: "signed licence checks, against a handler that writes 300 bytes", Clients: []int{32}, Ledgers: 10, prepare: check},
 		{Name: "usage", Help: "usage records, 100 a request, against single-row inserts", Clients: []int{32}, Ledgers: 100, prepare: usageRecords},
 		{Name: "rebuild", Help: "rebuilding all read models, against a select of the same events", Clients: []int{1}, Ledgers: 100, prepare: rebuild},
+		{Name: "billing", Help: "an invoice run over due subscriptions, against single-row inserts", Clients: []int{32}, Ledgers: 1, Events: 50_000, prepare: billing},
 		{Name: "lag", Help: "from a command's answer to the read models, at half of the highest write rate", Clients: []int{32}, Ledgers: 1000, prepare: lag},
 		{Name: "mixed", Help: "checks, lists, commands and usage as one client sends them, against a handler that writes 300 bytes", Clients: []int{32}, Ledgers: 100, prepare: mixed},
 		{Name: "noisy", Help: "99th percentile of 50 ledgers' commands beside one at ten times their rate, against without it", Clients: []int{32}, Ledgers: 50, prepare: noisy},

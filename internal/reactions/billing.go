@@ -51,7 +51,7 @@ func (s *scheduler) runTo(ctx context.Context, ledger uuid.UUID, at time.Time) e
 		if err != nil {
 			return err
 		}
-		if err := s.cfg.Applied.Wait(ctx, ledger, head); err != nil {
+		if err := s.waitFor(ctx, ledger, head); err != nil {
 			return err
 		}
 		if left, err := s.left(ctx, ledger, at); err != nil || left == 0 {
@@ -65,6 +65,19 @@ func (s *scheduler) runTo(ctx context.Context, ledger uuid.UUID, at time.Time) e
 			return errors.Join(err, errStays)
 		}
 	}
+}
+
+// comesAlong is how long the read models may take for what a run appended.
+const comesAlong = time.Minute
+
+func (s *scheduler) waitFor(ctx context.Context, ledger uuid.UUID, position int64) error {
+	waiting, cancel := context.WithTimeout(ctx, comesAlong)
+	defer cancel()
+	err := s.cfg.Applied.Wait(waiting, ledger, position)
+	if err != nil && ctx.Err() == nil {
+		return fmt.Errorf("the read models of %s do not reach position %d; what was done is done, run it again when they do: %w", ledger, position, err)
+	}
+	return err
 }
 
 // left counts what is due in a ledger by an instant.

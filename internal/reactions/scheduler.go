@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -229,6 +230,9 @@ func (s *scheduler) once(ctx context.Context, ledger uuid.UUID, until time.Time)
 			s.fault(ctx, "list what is due", err)
 			break
 		}
+		if slices.ContainsFunc(rows, func(r projections.DueRow) bool { return r.Kind == projections.DueInvoice }) {
+			s.counted(ctx, ledger)
+		}
 		var g errgroup.Group
 		g.SetLimit(limit)
 		var mu sync.Mutex
@@ -254,6 +258,17 @@ func (s *scheduler) once(ctx context.Context, ledger uuid.UUID, until time.Time)
 		}
 	}
 	return position, happened
+}
+
+// counted waits, where this process can, until usage that is recorded by now can be counted. What comes along later is an
+// adjustment on the next invoice.
+func (s *scheduler) counted(ctx context.Context, ledger uuid.UUID) {
+	if s.cfg.Applied == nil {
+		return
+	}
+	if head, _, err := s.cfg.Store.Head(ctx, ledger); err == nil {
+		s.projected(ctx, ledger, head)
+	}
 }
 
 // ownClock tells a ledger with a clock of its own.
@@ -323,15 +338,6 @@ func (s *scheduler) commandFor(ctx context.Context, row projections.DueRow) (dom
 	case projections.DueLicenseEnd:
 		return license.Expire{LicenseID: row.StreamID}, nil
 	case projections.DueInvoice:
-		if s.cfg.Applied != nil { // usage that is recorded by now is counted by now
-			head, _, err := s.cfg.Store.Head(ctx, row.LedgerID)
-			if err == nil {
-				err = s.cfg.Applied.Wait(ctx, row.LedgerID, head)
-			}
-			if err != nil {
-				return nil, err
-			}
-		}
 		return s.counter.Draft(ctx, row.LedgerID, row.StreamID)
 	}
 	return nil, fmt.Errorf("nobody knows what to do with a row of kind %s", row.Kind)
