@@ -389,3 +389,32 @@ func TestAReplayedAnswerIsTheFirstOneAndIsStoredEncrypted(t *testing.T) {
 	require.False(t, bytes.Contains(stored, []byte("Lovelace")), "%s", stored)
 	require.False(t, bytes.Contains(stored, []byte("grace")), "%s", stored)
 }
+
+// What a key was answered can be asked for without a command; other ledgers' keys are unknown.
+func TestAKeyIsAskedFor(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	s, ledger, other := f.store(t, Config{}), f.ledger(t, "live"), f.ledger(t, "test")
+	_, used, err := s.Answered(t.Context(), ledger, "once", print("a"))
+	require.NoError(t, err)
+	require.False(t, used)
+	first, err := s.Execute(t.Context(), Request{Ledger: ledger, Key: "once", Fingerprint: print("a"), Command: add{Stream: uuid.New(), N: 5}})
+	require.NoError(t, err)
+	for _, store := range []*Store{s, f.store(t, Config{})} {
+		again, used, err := store.Answered(t.Context(), ledger, "once", print("a"))
+		require.NoError(t, err)
+		require.True(t, used && again.Replayed)
+		require.JSONEq(t, string(first.Answer), string(again.Answer))
+		require.Equal(t, []int64{first.First, first.Last}, []int64{again.First, again.Last})
+		_, used, err = store.Answered(t.Context(), other, "once", print("a"))
+		require.NoError(t, err)
+		require.False(t, used)
+		for want, ask := range map[string]func() error{
+			"key_reused": func() error { _, _, err := store.Answered(t.Context(), ledger, "once", print("b")); return err },
+			"bad_key":    func() error { _, _, err := store.Answered(t.Context(), ledger, "", print("a")); return err },
+			"no_ledger":  func() error { _, _, err := store.Answered(t.Context(), uuid.New(), "once", print("a")); return err },
+		} {
+			require.ErrorIs(t, ask(), &domain.Error{Code: want})
+		}
+	}
+}
