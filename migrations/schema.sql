@@ -373,6 +373,7 @@ CREATE TABLE public.invoices (
     "position" bigint NOT NULL,
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
+    finalize_at timestamp with time zone,
     CONSTRAINT invoices_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'open'::text, 'paid'::text, 'void'::text, 'uncollectible'::text])))
 );
 
@@ -425,6 +426,8 @@ COMMENT ON COLUMN public.invoices.amount_due IS 'What is still to be paid: total
 COMMENT ON COLUMN public.invoices.drafted_position IS 'Of the event that made it; lists are in its order.';
 
 COMMENT ON COLUMN public.invoices.version IS 'Of the stream; the ETag.';
+
+COMMENT ON COLUMN public.invoices.finalize_at IS 'When a draft is finalised by itself; null when it is not, and once it is no draft.';
 
 CREATE TABLE public.ledgers (
     ledger_id uuid NOT NULL,

@@ -59,6 +59,7 @@ func (c *Customer) reach(at customer.Contact) {
 
 // CustomerFilter narrows a list of customers; zero fields do not.
 type CustomerFilter struct {
+	IDs        []uuid.UUID // these alone; unknown ones are left out
 	ExternalID string
 }
 
@@ -70,6 +71,9 @@ func (r *Reads) Customer(ctx context.Context, ledger, id uuid.UUID) (Customer, e
 // Customers lists customers in order of id.
 func (r *Reads) Customers(ctx context.Context, ledger uuid.UUID, f CustomerFilter, k Keyset) ([]Customer, error) {
 	w := within(ledger).and("c.ledger_id = @ledger").after("c", k)
+	if f.IDs != nil {
+		w.with("ids", f.IDs, "c.id = any(@ids)")
+	}
 	if f.ExternalID != "" {
 		w.with("external", f.ExternalID, "c.external_id = @external")
 	}

@@ -31,6 +31,7 @@ func (i *Invoice) View() invoice.View {
 	if i.TaxExempt != nil {
 		v.Drafted.TaxExempt = *i.TaxExempt
 	}
+	v.Drafted.FinalizeAt = i.FinalizeAt
 	if i.PeriodStart != nil && i.PeriodEnd != nil {
 		v.Drafted.Period = &period.Period{Start: *i.PeriodStart, End: *i.PeriodEnd}
 	}
@@ -47,6 +48,8 @@ type InvoiceFilter struct {
 	From, To       time.Time // of the date of issue or, of what is not issued, of drafting; To is excluded
 	Min, Max       *int64    // of the total, both included
 	Until          int64     // made at a position up to this
+	Kept           bool      // without drafts that were discarded
+	Newest         bool      // the newest first; a place is then what they come before
 }
 
 // Places are positions of drafting and, within an invoice, numbers of lines: lists of invoices are in order of the former,
@@ -85,6 +88,9 @@ func (f InvoiceFilter) where(ledger uuid.UUID) *where {
 	if f.Max != nil {
 		w.with("max", *f.Max, "i.total <= @max")
 	}
+	if f.Kept {
+		w.and("(i.status <> 'void' or i.number is not null)")
+	}
 	if f.Until != 0 {
 		w.with("until", f.Until, "i.drafted_position <= @until")
 	}
@@ -119,13 +125,22 @@ func (r *Reads) Invoice(ctx context.Context, ledger, id uuid.UUID) (Invoice, err
 	return all[0], nil
 }
 
-// Invoices lists invoices in the order of their making, after a place.
+// Invoices lists invoices in the order of their making, after a place, or against it.
 func (r *Reads) Invoices(ctx context.Context, ledger uuid.UUID, f InvoiceFilter, after Place, limit int) ([]Invoice, error) {
-	w := f.where(ledger).with("after", after.Drafted, "i.drafted_position > @after")
+	w, order := f.where(ledger), "i.drafted_position"
+	switch {
+	case !f.Newest:
+		w.with("after", after.Drafted, "i.drafted_position > @after")
+	case after.Drafted != 0:
+		w.with("after", after.Drafted, "i.drafted_position < @after")
+	}
+	if f.Newest {
+		order = "i.drafted_position desc"
+	}
 	w.args["limit"] = Keyset{Limit: limit}.limit()
 	// What belongs to them is looked up for those of this part alone.
 	all, err := query[Invoice](ctx, r, ledger, `select i.*, l.lines, n.credit_notes, y.payments from (select i.* from invoices i where `+w.String()+`
-		order by i.drafted_position limit @limit) i `+belongings+` order by i.drafted_position`, w.args)
+		order by `+order+` limit @limit) i `+belongings+` order by `+order, w.args)
 	for i := range all {
 		all[i].inUTC()
 	}

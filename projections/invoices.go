@@ -25,7 +25,8 @@ type InvoiceRow struct {
 	TaxExempt       *string    `db:"tax_exempt"`
 	IssuedAt        *time.Time `db:"issued_at"`
 	DueAt           *time.Time `db:"due_at"`
-	DatedAt         time.Time  `db:"dated_at"` // IssuedAt, or when it was drafted
+	DatedAt         time.Time  `db:"dated_at"`    // IssuedAt, or when it was drafted
+	FinalizeAt      *time.Time `db:"finalize_at"` // of a draft: when it is issued by itself
 	LineCount       int        `db:"line_count"`
 	Subtotal        int64      `db:"subtotal"`
 	DiscountTotal   int64      `db:"discount_total"`
@@ -131,7 +132,7 @@ func (t *invoices) fold(p *Page, e *eventstore.Recorded) {
 	}
 	if d, ok := e.Event.(invoice.Drafted); ok {
 		row := InvoiceRow{ItemKey: key(e), Status: invoice.Draft, CustomerID: d.CustomerID, SubscriptionID: d.SubscriptionID, Currency: d.Currency, Reason: d.Reason,
-			TaxExempt: textOrNil(d.TaxExempt), DatedAt: e.EffectiveAt, DraftedPosition: e.Position}
+			TaxExempt: textOrNil(d.TaxExempt), DatedAt: e.EffectiveAt, FinalizeAt: d.FinalizeAt, DraftedPosition: e.Position}
 		if d.Period != nil {
 			row.PeriodStart, row.PeriodEnd = &d.Period.Start, &d.Period.End
 		}
@@ -183,6 +184,9 @@ func (i *InvoiceRow) apply(e *eventstore.Recorded) {
 	s.Total = i.Total
 	s.Apply(e.Event)
 	i.Status, i.BalanceApplied, i.AmountPaid, i.Credited, i.AmountDue = s.Status, s.BalanceApplied, s.AmountPaid, s.LowersDebt, s.AmountDue()
+	if s.Status != invoice.Draft {
+		i.FinalizeAt = nil
+	}
 	if d, ok := e.Event.(invoice.Finalized); ok {
 		i.Number, i.IssuedAt, i.DueAt, i.DatedAt = &d.Number, &d.IssuedAt, &d.DueAt, d.IssuedAt
 	}

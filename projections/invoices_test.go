@@ -91,6 +91,24 @@ func TestInvoiceRowsAreWhatInvoicesSay(t *testing.T) {
 		}
 	}
 	require.Equal(t, d.bills, listed)
+	// Against it they come in parts too, without those that were discarded if they are not asked for.
+	var newest []uuid.UUID
+	for place := (Place{}); ; {
+		part, err := reads.Invoices(t.Context(), ledger, InvoiceFilter{Newest: true, Kept: true}, place, 4)
+		require.NoError(t, err)
+		if len(part) == 0 {
+			break
+		}
+		for _, i := range part {
+			newest, place = append(newest, i.ID), Place{Drafted: i.DraftedPosition}
+		}
+	}
+	slices.Reverse(listed)
+	require.Equal(t, slices.DeleteFunc(listed, func(of uuid.UUID) bool {
+		s := d.book.State(of).(*invoice.State)
+		return s.Status == invoice.Void && s.Number == ""
+	}), newest)
+	require.Less(t, len(newest), len(d.bills), "some were discarded")
 	for _, f := range []struct {
 		InvoiceFilter
 		keeps func(s *invoice.State) bool
