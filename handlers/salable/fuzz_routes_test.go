@@ -21,7 +21,7 @@ import (
 // statuses are all that each dialect may answer. 503 is one of them only for a position that is not
 // reached, which nobody asks for here.
 var statuses = map[string][]int{
-	"ledger":  {200, 201, 304, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 429, 431},
+	"ledger":  {200, 201, 202, 304, 400, 401, 403, 404, 405, 409, 412, 413, 415, 422, 429, 431},
 	"salable": {200, 201, 204, 206, 400, 401, 403, 404, 429, 431},
 }
 
