@@ -118,7 +118,7 @@ func invoiceOut(v invoice.View) invoiceBody {
 func lineOut(l invoice.Line) lineBody {
 	out := lineBody{
 		UUID: l.ID, Kind: l.Kind, Description: l.Description, SubscriptionUUID: l.SubscriptionID, PlanUUID: l.PlanID, PlanVersion: l.PlanVersion,
-		PriceKey: l.PriceKey, Quantity: plainQuantity(l.Quantity), Amount: l.Amount, Period: l.Period, ProrationMode: textOrNull(l.ProrationMode),
+		PriceKey: l.PriceKey, Quantity: PlainQuantity(l.Quantity), Amount: l.Amount, Period: l.Period, ProrationMode: textOrNull(l.ProrationMode),
 		Reverses: l.Reverses, Events: l.Events,
 		Discounts: each(l.Discounts, func(d invoice.Discount) discountBody { return discountBody{d.Code, d.Amount} }),
 		Taxes: each(l.Taxes, func(t invoice.Tax) taxBody {
@@ -135,8 +135,8 @@ func lineOut(l invoice.Line) lineBody {
 	return out
 }
 
-// plainQuantity writes a fraction, such as an average over time is, as a decimal of twelve places.
-func plainQuantity(q string) string {
+// PlainQuantity writes a fraction, such as an average over time is, as a decimal of twelve places.
+func PlainQuantity(q string) string {
 	if strings.Contains(q, "/") {
 		if r, ok := new(big.Rat).SetString(q); ok {
 			return decimal.NewFromBigRat(r, 12).String()

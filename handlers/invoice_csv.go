@@ -60,7 +60,7 @@ var lineColumns = []column[projections.ListedLine]{
 	{"planUuid", false, func(l projections.ListedLine) string { return l.PlanID.String() }},
 	{"planVersion", false, func(l projections.ListedLine) string { return strconv.Itoa(l.PlanVersion) }},
 	{"priceKey", true, func(l projections.ListedLine) string { return l.PriceKey }},
-	{"quantity", false, func(l projections.ListedLine) string { return plainQuantity(l.Quantity) }},
+	{"quantity", false, func(l projections.ListedLine) string { return PlainQuantity(l.Quantity) }},
 	{"unitAmount", false, func(l projections.ListedLine) string {
 		if l.UnitAmount == nil {
 			return ""

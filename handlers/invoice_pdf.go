@@ -1,11 +1,16 @@
 package handlers
 
 import (
+	"context"
 	"net/http"
 	"strconv"
 	"time"
 
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/internal/invoicepdf"
+	"github.com/subledger/subledger/projections"
 )
 
 // invoicePDF serves GET /invoices/{uuid}/pdf: the invoice as it was issued, to whom the customer is now.
@@ -23,13 +28,18 @@ func (a *API) invoicePDF(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	seller, err := a.Store.Organisation(r.Context(), caller.Organisation)
+	return WriteInvoicePDF(r.Context(), w, a.Store, a.Reads, caller.Organisation, row)
+}
+
+// WriteInvoicePDF answers an invoice of an organisation as a PDF file.
+func WriteInvoicePDF(ctx context.Context, w http.ResponseWriter, store *eventstore.Store, reads *projections.Reads, organisation uuid.UUID, row projections.Invoice) error {
+	seller, err := store.Organisation(ctx, organisation)
 	if err != nil {
 		return err
 	}
 	d := invoicepdf.Document{Seller: seller.Name, Invoice: row.View(), Zone: time.UTC}
 	if row.CustomerID != nil {
-		c, err := a.Reads.Customer(r.Context(), caller.Ledger, *row.CustomerID)
+		c, err := reads.Customer(ctx, row.LedgerID, *row.CustomerID)
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strconv"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/google/uuid"
@@ -17,6 +18,7 @@ import (
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/projections"
 )
 
 // checkoutForm is a checkout as the page shows it.
@@ -32,6 +34,8 @@ type checkoutForm struct {
 	Code          string
 	Total         total
 	Problems      []string
+
+	coupon *projections.Coupon // of the code; nil: none, or an unknown one
 }
 
 // show serves GET /checkout/{token}.
@@ -39,11 +43,23 @@ func (p *Pages) show(w http.ResponseWriter, r *http.Request) error {
 	if done, err := p.made(w, r); done || err != nil {
 		return err
 	}
-	_, f, err := p.checkout(r)
+	ledger, f, err := p.checkout(r)
 	if err != nil {
 		return err
 	}
-	return f.render(w, http.StatusOK)
+	return p.offer(w, r, http.StatusOK, ledger, f)
+}
+
+// offer shows the form, with what the purchase as it stands would be billed.
+func (p *Pages) offer(w http.ResponseWriter, r *http.Request, status int, ledger uuid.UUID, f checkoutForm) (err error) {
+	var coupon *catalog.CouponFields
+	if f.coupon != nil {
+		coupon = &f.coupon.Fields
+	}
+	if f.Total, err = p.total(r.Context(), ledger, f.purchase(), coupon); err != nil {
+		return err
+	}
+	return render(w, status, "checkout.html", page{Title: "Checkout", Test: f.Test, Body: f}, f.Success)
 }
 
 // made shows what a link has made that was submitted before, whatever has become of its plan; false when it was not.
@@ -54,24 +70,48 @@ func (p *Pages) made(w http.ResponseWriter, r *http.Request) (bool, error) {
 		return false, err
 	}
 	key, sum := onceFor(r)
-	// A dry run writes nothing, and is answered what the key stands for, if it was used, whatever it asks.
-	res, err := p.store.Execute(r.Context(), eventstore.Request{Ledger: ledger, Command: subscription.Switchable{}, Key: key, Fingerprint: sum, DryRun: true})
-	if _, refused := domain.AsRefusal(err); refused || err == nil && !res.Replayed {
-		return false, nil
-	}
-	if err != nil {
+	res, used, err := p.store.Answered(r.Context(), ledger, key, sum)
+	if err != nil || !used {
 		return false, err
 	}
 	var v subscription.View
 	if err := handlers.Answer(res, &v); err != nil {
 		return false, err
 	}
-	s, err := p.subscription(r, ledger, about{v.ID, o.Test})
-	if err != nil {
+	if _, err := p.reads.At(r.Context(), ledger, res.Last); err != nil { // another process may have made it
 		return false, err
 	}
+	s, err := p.subscription(r, ledger, about{v.ID, o.Test, ""})
+	switch {
+	case err != nil:
+		return false, err
+	case s.Incomplete:
+		return true, p.waitsFor(w, r, ledger, o, s)
+	case o.Success != "" && !s.Over:
+		return true, seeOther(w, o.Success)
+	}
+	s.HasBegun = !s.Over
 	return true, render(w, http.StatusOK, "portal.html", page{Title: "Your subscription", Test: o.Test, Body: s}, "")
 }
+
+// waitsFor shows what is to be paid of a purchase, until it is: then the buyer is sent back.
+func (p *Pages) waitsFor(w http.ResponseWriter, r *http.Request, ledger uuid.UUID, o Offer, s shownSubscription) error {
+	if err := p.asksFor(r.Context(), ledger, &s); err != nil {
+		return err
+	}
+	s.Cancel, s.Success = o.Cancel, o.Success
+	if o.Test && s.Due != nil {
+		token, err := p.links.sealer.Seal(forPayment, ledger, p.now().Add(payTime), about{s.ID, o.Test, o.Success})
+		if err != nil {
+			return err
+		}
+		s.Pay = "payment/" + token
+	}
+	return s.waits(w)
+}
+
+// payTime is how long the form on a page that waits pays; the page makes a new one each time.
+const payTime = time.Hour
 
 // onceFor is the key under which a link is submitted once.
 func onceFor(r *http.Request) (string, [sha256.Size]byte) {
@@ -79,8 +119,19 @@ func onceFor(r *http.Request) (string, [sha256.Size]byte) {
 	return "checkout " + hex.EncodeToString(sum[:]), sum
 }
 
-func (f checkoutForm) render(w http.ResponseWriter, status int) error {
-	return render(w, status, "checkout.html", page{Title: "Checkout", Test: f.Test, Body: f}, f.Success)
+// purchase is what submitting the form asks for.
+func (f *checkoutForm) purchase() subscription.Start {
+	c := subscription.Start{PlanID: f.Offer.Plan, Currency: f.Currency, Owner: f.Owner, Email: f.Email, Incomplete: true}
+	if f.Grantee != "" {
+		c.Grantee = &f.Grantee
+	}
+	if f.Seats {
+		c.Quantity = &f.Count
+	}
+	if f.coupon != nil {
+		c.CouponID = &f.coupon.ID
+	}
+	return c
 }
 
 func (p *Pages) checkout(r *http.Request) (uuid.UUID, checkoutForm, error) {
@@ -120,26 +171,26 @@ func (p *Pages) checkout(r *http.Request) (uuid.UUID, checkoutForm, error) {
 		currency = (catalog.Offer{Plan: &catalog.Plan{Fields: c}, Product: &catalog.Product{Fields: product.Fields}}).Usual()
 	}
 	f.Prices = priceLines(c, c.EffectivePrices(), currency)
-	if f.PromoCode == "" {
-		return ledger, f, nil
-	}
-	at, _, err := p.store.Now(r.Context(), ledger, p.now(), false)
-	if err != nil {
-		return ledger, f, err
-	}
-	coupon, err := p.reads.CouponByCode(r.Context(), ledger, f.PromoCode)
-	if err == nil {
-		err = coupon.Fields.Redeem(at, coupon.ArchivedAt != nil, coupon.Redemptions, plan.ProductID, currency)
-	}
-	if _, refused := domain.AsRefusal(err); refused {
-		return ledger, f, nil // it takes nothing off; whoever submits the form is told why
-	}
-	f.Total = totalOf(c.EffectivePrices(), currency, f.Count, coupon.Fields)
-	return ledger, f, err
+	return ledger, f, p.redeem(r, ledger, &f)
 }
 
-// submit serves POST /checkout/{token}: the subscription begins, INCOMPLETE until it is paid, once for its link however
-// often it is submitted; then the buyer is sent back.
+// redeem looks up the form's code. An unknown one takes nothing off.
+func (p *Pages) redeem(r *http.Request, ledger uuid.UUID, f *checkoutForm) error {
+	if f.coupon = nil; f.Code == "" {
+		return nil
+	}
+	coupon, err := p.reads.CouponByCode(r.Context(), ledger, f.Code)
+	if e, ok := domain.AsRefusal(err); ok && e.Kind == domain.NotFound {
+		return nil
+	}
+	if err == nil {
+		f.coupon = &coupon
+	}
+	return err
+}
+
+// submit serves POST /checkout/{token}: the subscription begins, INCOMPLETE until its first invoice is paid, once for its
+// link however often it is submitted. The buyer is sent back when it is paid, or at once where there is nothing to pay.
 func (p *Pages) submit(w http.ResponseWriter, r *http.Request) error {
 	ledger, f, err := p.checkout(r)
 	if err != nil {
@@ -148,10 +199,6 @@ func (p *Pages) submit(w http.ResponseWriter, r *http.Request) error {
 	sent, err := form(w, r)
 	if err != nil {
 		return err
-	}
-	c := subscription.Start{PlanID: f.Offer.Plan, Currency: f.Currency, Owner: f.Owner, Email: f.Email, Incomplete: true}
-	if f.Grantee != "" {
-		c.Grantee = &f.Grantee
 	}
 	text := func(name string) string {
 		s := strings.TrimSpace(sent.Get(name))
@@ -162,53 +209,50 @@ func (p *Pages) submit(w http.ResponseWriter, r *http.Request) error {
 		return s
 	}
 	if email := text("email"); email != "" {
-		c.Email, f.Email = email, email
+		f.Email = email
 	}
 	var bad domain.Problems
-	if bad.Email("/email", c.Email); len(bad) > 0 || c.Email == "" {
+	if bad.Email("/email", f.Email); len(bad) > 0 || f.Email == "" {
 		f.Problems = append(f.Problems, "Please give an e-mail address.")
 	}
-	if f.Seats {
-		if n := text("quantity"); f.ChangeQuantity && n != "" {
+	if f.Seats && f.ChangeQuantity {
+		if n := text("quantity"); n != "" {
 			if f.Count, err = strconv.Atoi(n); err != nil {
 				f.Count = 0
 				f.Problems = append(f.Problems, "Please give the number of seats in digits.")
 			}
 		}
-		c.Quantity = &f.Count
 	}
 	if f.AllowPromoCode {
 		f.Code = text("code")
 	}
-	if f.Code != "" {
-		coupon, err := p.reads.CouponByCode(r.Context(), ledger, f.Code)
-		if e, ok := domain.AsRefusal(err); ok {
-			f.Problems = append(f.Problems, map[bool]string{true: "This promotion code is not known."}[e.Kind == domain.NotFound])
-		} else if err != nil {
-			return err
-		}
-		c.CouponID = &coupon.ID
+	if err := p.redeem(r, ledger, &f); err != nil {
+		return err
+	}
+	if f.Code != "" && f.coupon == nil {
+		f.Problems = append(f.Problems, "This promotion code is not known.")
 	}
 	if len(f.Problems) > 0 {
-		return f.render(w, http.StatusBadRequest)
+		return p.offer(w, r, http.StatusBadRequest, ledger, f)
 	}
 	key, sum := onceFor(r)
-	_, err = p.store.Execute(r.Context(), eventstore.Request{Ledger: ledger, Command: c, Key: key, Fingerprint: sum,
+	res, err := p.store.Execute(r.Context(), eventstore.Request{Ledger: ledger, Command: f.purchase(), Key: key, Fingerprint: sum,
 		Meta: eventstore.Meta{Actor: "buyer", RequestID: handlers.CallOf(r).ID, Dialect: "checkout"}})
 	if e, ok := domain.AsRefusal(err); ok && (e.Kind == domain.Invalid || e.Kind == domain.Conflict || e.Kind == domain.NotFound) {
 		f.Problems = append(f.Problems, "This cannot be bought as it stands: "+e.Detail+".")
-		return f.render(w, http.StatusBadRequest)
+		return p.offer(w, r, http.StatusBadRequest, ledger, f)
 	}
 	if err != nil {
 		return err
 	}
-	if f.Success == "" {
-		return render(w, http.StatusOK, "message.html", page{Title: "Thank you", Test: f.Test, Body: "Your order of " + f.Plan + " is with the seller. Your subscription has begun; you have access once its first payment is recorded."}, "")
+	var v subscription.View
+	if err := handlers.Answer(res, &v); err != nil {
+		return err
 	}
-	w.Header().Set("Location", f.Success)
-	w.Header().Set("Referrer-Policy", "no-referrer")
-	w.WriteHeader(http.StatusSeeOther)
-	return nil
+	if v.Status == subscription.Incomplete || f.Success == "" {
+		return seeOther(w, handlers.PathText(r, "token")) // which tells what is to be paid
+	}
+	return seeOther(w, f.Success)
 }
 
 // priceLines say what prices ask for in a currency, of a plan with the interval of f.

@@ -18,6 +18,7 @@ const (
 	forPortal   sealed.Purpose = "portal"
 	forPayment  sealed.Purpose = "payment" // and client secrets
 	forCancel   sealed.Purpose = "cancel"
+	forInvoice  sealed.Purpose = "invoice"
 )
 
 // Pages about a subscription.
@@ -49,6 +50,14 @@ type Offer struct {
 type about struct {
 	Subscription uuid.UUID `json:"subscription"`
 	Test         bool      `json:"test,omitzero"`
+	Success      string    `json:"success,omitzero"` // where the buyer goes once it is paid
+}
+
+// ofInvoice is the content of the links to an invoice.
+type ofInvoice struct {
+	Invoice      uuid.UUID `json:"invoice"`
+	Organisation uuid.UUID `json:"organisation"` // who asks for it
+	Test         bool      `json:"test,omitzero"`
 }
 
 // Links makes links to the pages.
@@ -70,11 +79,18 @@ func (l *Links) Checkout(base string, ledger uuid.UUID, ends time.Time, o Offer)
 
 // Subscription is a link to a page about a subscription: Portal, Payment or Cancel. Test is whether its ledger is one.
 func (l *Links) Subscription(base, page string, ledger, subscription uuid.UUID, test bool, ends time.Time) (string, error) {
-	token, err := l.sealer.Seal(purposes[page], ledger, ends, about{subscription, test})
+	token, err := l.sealer.Seal(purposes[page], ledger, ends, about{subscription, test, ""})
 	return base + "/checkout/" + page + "/" + token, err
+}
+
+// Invoice gives the links to an invoice's page and to its PDF. Both only show.
+func (l *Links) Invoice(base string, ledger, organisation, invoice uuid.UUID, test bool, ends time.Time) (page, pdf string, err error) {
+	token, err := l.sealer.Seal(forInvoice, ledger, ends, ofInvoice{invoice, organisation, test})
+	page = base + "/checkout/invoice/" + token
+	return page, page + "/pdf", err
 }
 
 // ClientSecret is what opens the payment page of a subscription.
 func (l *Links) ClientSecret(ledger, subscription uuid.UUID, test bool, ends time.Time) (string, error) {
-	return l.sealer.Seal(forPayment, ledger, ends, about{subscription, test})
+	return l.sealer.Seal(forPayment, ledger, ends, about{subscription, test, ""})
 }

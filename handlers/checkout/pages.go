@@ -66,7 +66,8 @@ func (p *Pages) Dialect() *handlers.Dialect {
 	return &handlers.Dialect{Name: "checkout", Refuse: refuse,
 		Except: []string{"/checkout/create-subscription", "/checkout/create-subscription-intent"}, // Salable's
 		Routes: []handlers.Route{
-			route("GET", "/portal/{token}", p.portal), route("GET", "/payment/{token}", p.payment),
+			route("GET", "/portal/{token}", p.portal), route("GET", "/payment/{token}", p.payment), route("POST", "/payment/{token}", p.pay),
+			route("GET", "/invoice/{token}", p.invoice), route("GET", "/invoice/{token}/pdf", p.invoicePDF),
 			route("GET", "/cancel/{token}", p.askToCancel), route("POST", "/cancel/{token}", p.cancel),
 			route("GET", "/{token}", p.show), route("POST", "/{token}", p.submit),
 		}}
@@ -181,7 +182,7 @@ func (p *Pages) subscription(r *http.Request, ledger uuid.UUID, a about) (shownS
 	if err != nil {
 		return shownSubscription{}, err
 	}
-	s := shownSubscription{ID: row.ID, Test: a.Test, Product: product.Fields.DisplayName, Plan: plan.Fields.DisplayName, Status: words[row.StatusAt(at)], Quantity: row.Quantity,
+	s := shownSubscription{ID: row.ID, Test: a.Test, Success: a.Success, Product: product.Fields.DisplayName, Plan: plan.Fields.DisplayName, Status: words[row.StatusAt(at)], Quantity: row.Quantity,
 		Seats: row.Terms.LicenseType == "perSeat", Until: day(row.EndAt(at)), Ends: row.CancelAt != nil || row.At(at).EndedAt != nil,
 		Over: row.StatusAt(at) == subscription.Canceled, Incomplete: row.StatusAt(at) == subscription.Incomplete, Prices: priceLines(plan.Fields, prices, row.Currency)}
 	return s, nil
@@ -211,6 +212,20 @@ type shownSubscription struct {
 	Until                  string
 	Ends, Over, Incomplete bool
 	Prices                 []string
+
+	// Of the pages that tell what is to be paid.
+	Due             *due
+	Pay             string // where the form leads that pays it; empty: there is none
+	Cancel, Success string // back to the shop, before and afterwards
+	HasBegun        bool   // right now, by a checkout
+}
+
+// due is what is asked for by the oldest invoice that is not paid.
+type due struct {
+	ID             uuid.UUID
+	Number, Amount string
+	By             string // day
+	amount         int64
 }
 
 var words = map[string]string{
@@ -227,15 +242,6 @@ func (p *Pages) portal(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return render(w, http.StatusOK, "portal.html", page{Title: "Your subscription", Test: s.Test, Body: s}, "")
-}
-
-// payment serves GET /checkout/payment/{token}. There is no payment provider: it says who records payments.
-func (p *Pages) payment(w http.ResponseWriter, r *http.Request) error {
-	_, s, err := p.about(r, forPayment)
-	if err != nil {
-		return err
-	}
-	return render(w, http.StatusOK, "payment.html", page{Title: "How to pay", Test: s.Test, Body: s}, "")
 }
 
 // askToCancel serves GET /checkout/cancel/{token}.

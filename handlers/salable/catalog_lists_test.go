@@ -119,17 +119,27 @@ func TestSwitchablePlans(t *testing.T) {
 	require.Empty(t, listed(), "after the end there is none")
 }
 
-// The ledger holds no invoices and no payment methods, and invents none.
+// A subscription has invoices once something is billed, and the payment method of its customer if there is one.
 func TestInvoicesAndPaymentMethods(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
-	sub := "/subscriptions/" + g.subscribe(t, g.test, g.flat, "")
+	id := g.subscribe(t, g.test, g.evaluation, "")
+	sub := "/subscriptions/" + id
 	for _, version := range []string{"v1", "v2", "v3"} {
-		invoices := g.call(t, g.test, "GET", sub+"/invoices?take=1&cursor="+uuid.NewString(), "", "version", version).want(200)
+		invoices := g.call(t, g.test, "GET", sub+"/invoices?take=1", "", "version", version).want(200)
 		require.Equal(t, `{"first":null,"last":null,"hasMore":false,"data":[]}`, string(invoices.body))
 		require.Equal(t, `{"error":"the subscription has no payment method"}`, string(g.call(t, g.test, "GET", sub+"/payment-method", "", "version", version).want(404).body))
 		for _, of := range []string{"/invoices", "/payment-method"} {
 			require.Equal(t, `{"error":"subscription not found"}`, string(g.call(t, g.test, "GET", "/subscriptions/"+uuid.NewString()+of, "", "version", version).want(404).body))
 		}
 	}
+	sub = "/subscriptions/" + g.subscribe(t, g.test, g.flat, `,"email":"mia@example.com"`)
+	customer := g.customerOf(t, sub)
+	g.call(t, g.test, "PUT", "/ledger/v1/customers/"+customer, `{"name":"Mia","address":{"city":"Ulm","country":"DE"}}`).want(200)
+	g.call(t, g.test, "PUT", "/ledger/v1/customers/"+customer+"/payment-method", `{"provider":"manual","outcome":"succeeds"}`).want(200)
+	for _, version := range []string{"v1", "v2", "v3"} {
+		g.call(t, g.test, "GET", sub+"/payment-method", "", "version", version).want(200).golden("payment_method")
+	}
+	g.call(t, g.test, "DELETE", "/ledger/v1/customers/"+customer+"/payment-method", "").want(200)
+	g.call(t, g.test, "GET", sub+"/payment-method", "").want(404)
 }

@@ -56,7 +56,7 @@ func TestACheckoutBeginsASubscriptionOnce(t *testing.T) {
 
 	got := atOnce(8, func(i int) int {
 		w := g.visit(t, "POST", link, url.Values{"email": {fmt.Sprint("mia", i, "@example.com")}, "quantity": {"150"}})
-		require.Equal(t, "https://shop.example/thanks?a=1", w.Header().Get("Location"))
+		require.Equal(t, link[strings.LastIndex(link, "/")+1:], w.Header().Get("Location"), "the page of the link, which tells what is to be paid")
 		return w.Code
 	})
 	require.Equal(t, map[int]int{http.StatusSeeOther: 8}, got)
@@ -70,6 +70,9 @@ func TestACheckoutBeginsASubscriptionOnce(t *testing.T) {
 	require.Equal(t, "ACTIVE", g.call(t, g.test, "POST", "/ledger/v1/subscriptions/"+id+"/activate", "").want(200).text("status"))
 	require.Equal(t, "ACTIVE", g.call(t, g.test, "POST", "/ledger/v1/subscriptions/"+id+"/activate", "").want(200).text("status"))
 	g.call(t, g.test, "GET", "/licenses/check?productUuid="+g.product+"&granteeIds=ada", "").want(200)
+	paid := g.visit(t, "GET", link, nil)
+	require.Equal(t, http.StatusSeeOther, paid.Code)
+	require.Equal(t, "https://shop.example/thanks?a=1", paid.Header().Get("Location"))
 }
 
 func TestCheckoutFormsAndCodes(t *testing.T) {

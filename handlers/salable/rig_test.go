@@ -371,7 +371,7 @@ func (r *result) properties() (names []string) {
 
 var (
 	anyUUID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}`)
-	anyLink = regexp.MustCompile(`/checkout/[A-Za-z0-9_-]{40,}`)
+	anyLink = regexp.MustCompile(`/checkout/(invoice/)?[A-Za-z0-9_-]{40,}`)
 	anyHex  = regexp.MustCompile(`"(signature|publicHash)":"[0-9a-f]+"`)
 )
 
@@ -386,7 +386,7 @@ func (r *result) golden(name string) *result {
 		return seen[id]
 	})
 	text = anyHex.ReplaceAllString(text, `"$1":"<hex>"`)
-	text = anyLink.ReplaceAllString(text, "/checkout/<token>")
+	text = anyLink.ReplaceAllString(text, "/checkout/${1}<token>")
 	var pretty bytes.Buffer
 	require.NoError(r.t, json.Indent(&pretty, []byte(text), "", "  "), "%s", r.body)
 	pretty.WriteByte('\n')

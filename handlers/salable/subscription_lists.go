@@ -6,7 +6,6 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/subledger/subledger/domain"
 	coresubscription "github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
@@ -46,41 +45,4 @@ func (a *API) switchablePlans(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return handlers.JSON(w, http.StatusOK, out)
-}
-
-// listInvoices serves GET /subscriptions/{subscriptionUuid}/invoices. The ledger holds no invoices: there
-// are none to show.
-//
-//	in   from v2 on cursor, take (25, at most 100)
-//	out  200 {first, last, hasMore, data} | 400 | 404
-func (a *API) listInvoices(w http.ResponseWriter, r *http.Request) error {
-	q, err := handlers.ReadQuery(r)
-	if err != nil {
-		return err
-	}
-	if versionOf(r) >= v2 {
-		readPart(q)
-	}
-	if err := q.Err(); err != nil {
-		return err
-	}
-	if _, err := a.findSubscription(w, r); err != nil {
-		return err
-	}
-	return handlers.JSON(w, http.StatusOK, struct {
-		First   *uuid.UUID `json:"first"`
-		Last    *uuid.UUID `json:"last"`
-		HasMore bool       `json:"hasMore"`
-		Data    []struct{} `json:"data"`
-	}{Data: []struct{}{}})
-}
-
-// readPaymentMethod serves GET /subscriptions/{subscriptionUuid}/payment-method. The ledger holds none.
-//
-//	out  404
-func (a *API) readPaymentMethod(w http.ResponseWriter, r *http.Request) error {
-	if _, err := a.findSubscription(w, r); err != nil {
-		return err
-	}
-	return domain.Refuse(domain.NotFound, "no_payment_method", "there is none")
 }

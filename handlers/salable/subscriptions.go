@@ -6,6 +6,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
 	coresubscription "github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/handlers"
 	"github.com/subledger/subledger/projections"
@@ -158,7 +159,8 @@ func (a *API) changePlanOldest(w http.ResponseWriter, r *http.Request) error {
 	return renamed(a.change(w, r, body, c), map[string]string{"/planUuid": "/newPlanId"})
 }
 
-// cancelSubscription serves PUT /subscriptions/{subscriptionUuid}/cancel; one that has ended stays so.
+// cancelSubscription serves PUT /subscriptions/{subscriptionUuid}/cancel; one that has ended stays so. What is paid of days
+// that are not used any more is given back, to the customer's balance.
 //
 //	in   when: now | end (default)
 //	out  204 | 400 | 404
@@ -172,6 +174,9 @@ func (a *API) cancelSubscription(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	c := coresubscription.Cancel{ID: handlers.PathUUID(r, "subscriptionUuid"), Now: when == "now"}
+	if c.Now {
+		c.Credit = account.Prorate
+	}
 	return a.change(w, r, nil, c, "when="+when)
 }
 
