@@ -61,8 +61,8 @@ func TestPublishedClients(t *testing.T) {
 	reports := make([]report, len(scripts))
 	t.Run("clients", func(t *testing.T) {
 		for i, s := range scripts {
-			reports[i].flat = l.buy(t, d, d.Plans.Flat, s.who+" flat", 1)
-			reports[i].seats = l.buy(t, d, d.Plans.PerSeat, s.who+" first", 5)
+			reports[i].flat = l.buy(t, d, d.Plans.Flat, "buyer of "+s.who, s.who+" flat", 1)
+			reports[i].seats = l.buy(t, d, d.Plans.PerSeat, "buyer of "+s.who, s.who+" first", 5)
 			given, err := json.Marshal(map[string]any{"demo": json.RawMessage(text), "who": s.who, "flat": reports[i].flat, "seats": reports[i].seats,
 				"pem": keys["p256"], "coupon": coupon, "featured": featured, "pricingTable": table})
 			require.NoError(t, err)
@@ -219,10 +219,11 @@ func (l *ledger) drive(t *testing.T, dir, script string, report any, env ...stri
 	require.NoError(t, json.Unmarshal(out, report), "%s: %s", script, out)
 }
 
-// buy makes a subscription through our own API: v1 has no call for it but a checkout.
-func (l *ledger) buy(t *testing.T, d demo, plan, grantee string, quantity int) string {
+// buy makes a subscription through our own API: v1 has no call for it but a checkout. Each client has an owner, so that
+// none lives on another one's balance.
+func (l *ledger) buy(t *testing.T, d demo, plan, owner, grantee string, quantity int) string {
 	t.Helper()
-	body := fmt.Sprintf(`{"planUuid":%q,"owner":"acceptance","granteeId":%q,"quantity":%d}`, plan, grantee, quantity)
+	body := fmt.Sprintf(`{"planUuid":%q,"owner":%q,"granteeId":%q,"quantity":%d}`, plan, owner, grantee, quantity)
 	return l.create(t, d, "subscriptions", body)
 }
 

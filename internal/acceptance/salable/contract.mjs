@@ -34,19 +34,48 @@ export function verifiedList(check, pem) {
   return list;
 }
 
-/** Asks without any client, as the browser widgets do. */
-export async function ask(method, path, { key, headers, body } = {}) {
-  const answer = await fetch('https://api.salable.app' + path, { method, headers: { 'x-api-key': key, ...headers }, body });
+/** Asks without any client, as the browser widgets do: with a key, or with the token of a session in its place. */
+export async function ask(method, path, { key, token, headers, body } = {}) {
+  const who = token ? { authorization: `Bearer ${token}` } : { 'x-api-key': key };
+  const answer = await fetch('https://api.salable.app' + path, { method, headers: { ...who, ...headers }, body });
   const text = await answer.text();
   return { status: answer.status, headers: answer.headers, text, json: text ? JSON.parse(text) : undefined };
 }
 
-/** Fails unless a link leads to a page. */
-export async function opens(url) {
+/** Fails unless a link leads to a page, or to something else of a kind. */
+export async function opens(url, kind = 'text/html') {
   const page = await fetch(url);
   assert.equal(page.status, 200, url);
-  assert.match(page.headers.get('content-type'), /^text\/html/, url);
+  assert.ok(page.headers.get('content-type').startsWith(kind), url);
 }
+
+/** What is answered to the token of a session. */
+export async function byToken(token, path, version) {
+  const { status, json } = await ask('GET', path, { token, headers: { version } });
+  assert.equal(status, 200, path);
+  return json;
+}
+
+/** Fails unless all that the demo applications read of invoices is there. */
+export function billed(list) {
+  assert.ok(list.data.length > 0);
+  assert.deepEqual([list.first, list.last], [list.data[0].id, list.data.at(-1).id]);
+  for (const i of list.data) {
+    const times = [i.created, i.status === 'draft' ? i.automatically_finalizes_at : i.effective_at];
+    assert.ok(times.every((at) => new Date(at * 1000).getUTCFullYear() > 2000), JSON.stringify(i));
+    for (const line of i.lines.data) {
+      assert.ok([line.amount, line.quantity, line.price.unit_amount].every(Number.isInteger), JSON.stringify(line));
+      if (!line.proration) assert.equal(line.quantity * line.price.unit_amount, line.amount);
+    }
+  }
+  return list;
+}
+
+/** The events of so many invoices that are issued. */
+export const issued = (n) => Object.fromEntries(['account.invoiced.v1', 'invoice.drafted.v1', 'invoice.finalized.v1', 'series.numbered.v1'].map((type) => [type, n]));
+
+/** An answer without its links: each answer has new ones. */
+export const withoutLinks = (list) => ({ ...list, data: list.data.map(({ hosted_invoice_url, invoice_pdf, ...rest }) => rest) });
 
 /** Polls as the demo applications do, if more often, until done says so; gives up after ten seconds. */
 export async function poll(read, done) {

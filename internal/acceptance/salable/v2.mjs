@@ -1,7 +1,9 @@
 // Drives v2 of the API with @salable/node-sdk 4.2.0 or, with SDK=5, 5.0.0, which has some methods more.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { ask, complete, coupon, demo, featured, flat, key, opens, pem, poll, pricingTable, seats, verifiedList, watch, who } from './contract.mjs';
+import {
+  ask, billed, byToken, complete, coupon, demo, featured, flat, issued, key, opens, pem, poll, pricingTable, seats, verifiedList, watch, who, withoutLinks,
+} from './contract.mjs';
 
 const newest = process.env.SDK === '5';
 const sdk = createRequire(import.meta.url)(newest ? 'salable-5' : 'salable-4');
@@ -95,7 +97,12 @@ assert.ok(sessionToken.length > 20 && sessionToken !== key);
 
 // Subscriptions: plan change, cancel, reactivate.
 for (const p of await salable.subscriptions.getSwitchablePlans(flat)) assert.equal(p.productUuid, demo.product);
-assert.deepEqual(await salable.subscriptions.getInvoices(flat), { first: null, last: null, hasMore: false, data: [] });
+const bill = billed(await salable.subscriptions.getInvoices(flat));
+assert.deepEqual(bill.data.map((i) => [i.billing_reason, i.status]), [['subscription_create', 'open']]);
+await opens(bill.data[0].hosted_invoice_url);
+await opens(bill.data[0].invoice_pdf, 'application/pdf');
+assert.deepEqual(withoutLinks(await byToken(sessionToken, `/subscriptions/${flat}/invoices`, 'v2')), withoutLinks(bill));
+assert.equal((await ask('GET', `/subscriptions/${flat}`, { token: sessionToken, headers: { version: 'v2' } })).status, 403); // it is for nothing else
 await assert.rejects(salable.subscriptions.getPaymentMethod(flat), notFound); // there is none
 assert.equal(await salable.subscriptions.changePlan(flat, { planUuid: demo.plans.flatUpgrade, proration: 'none' }), undefined);
 const changed = await poll(() => salable.subscriptions.getOne(flat, { expand: ['plan'] }), (s) => s.planUuid === demo.plans.flatUpgrade);
@@ -132,7 +139,7 @@ console.log(JSON.stringify({
     'license.granted.v1': 4, 'license.ended.v1': 3, 'usage.recorded.v1': 2,
     'subscription.seats_added.v1': 1, 'subscription.seats_removed.v1': 1, 'subscription.seats_assigned.v1': newest ? 4 : 3,
     'subscription.plan_changed.v1': 1, 'subscription.cancellation_scheduled.v1': 1, 'subscription.reactivated.v1': 1,
-    'subscription.owner_changed.v1': 1,
-    ...(newest ? { 'subscription.started.v1': 1, 'customer.created.v1': 1, 'owner.billed.v1': 1, 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1 } : {}),
+    'subscription.owner_changed.v1': 1, 'account.accrued.v1': 2,
+    ...(newest ? { 'subscription.started.v1': 1, 'customer.created.v1': 1, 'owner.billed.v1': 1, 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1, ...issued(1) } : {}),
   },
 }));

@@ -1,7 +1,9 @@
 // Drives v3 of the API with @salable/node-sdk 5.0.0.
 import assert from 'node:assert/strict';
 import { createRequire } from 'node:module';
-import { ask, complete, coupon, demo, featured, flat, key, opens, pem, poll, pricingTable, seats, verifiedList, watch, who } from './contract.mjs';
+import {
+  ask, billed, byToken, complete, coupon, demo, featured, flat, issued, key, opens, pem, poll, pricingTable, seats, verifiedList, watch, who, withoutLinks,
+} from './contract.mjs';
 
 const sdk = createRequire(import.meta.url)('salable-5');
 const salable = sdk.initSalable(key, 'v3');
@@ -31,7 +33,7 @@ const { eventUuid } = await salable.subscriptions.updateSeatCount(seats, { incre
 const event = await poll(() => salable.events.getOne(eventUuid), (e) => ['success', 'failed'].includes(e.status));
 assert.deepEqual([event.type, event.status], ['Create seats', 'success']);
 assert.equal((await salable.subscriptions.getOne(seats)).quantity, 7);
-assert.deepEqual(await salable.subscriptions.getInvoices(flat), { first: null, last: null, hasMore: false, data: [] });
+billed(await salable.subscriptions.getInvoices(flat));
 await assert.rejects(salable.subscriptions.getPaymentMethod(flat), notFound); // there is none
 assert.equal(await salable.subscriptions.addCoupon(flat, { couponUuid: coupon }), undefined);
 assert.equal(await salable.subscriptions.removeCoupon(flat, { couponUuid: coupon }), undefined);
@@ -57,6 +59,11 @@ for (const link of ['getUpdatePaymentLink', 'getPortalLink', 'getCancelSubscript
 // A token for a widget in a browser stands for the key where it reads.
 const { sessionToken } = await salable.sessions.create({ scope: 'web-components:invoices', metadata: { subscriptionUuid: flat } });
 assert.ok(sessionToken.length > 20 && sessionToken !== key);
+const bill = billed(await salable.subscriptions.getInvoices(flat));
+assert.deepEqual(withoutLinks(await byToken(sessionToken, `/subscriptions/${flat}/invoices`, 'v3')), withoutLinks(bill));
+const part = withoutLinks(await byToken(sessionToken, `/subscriptions/${flat}/invoices?take=1`, 'v3'));
+assert.deepEqual(part, { first: bill.first, last: bill.first, hasMore: true, data: [withoutLinks(bill).data[0]] }); // the newest
+assert.equal((await ask('GET', `/subscriptions/${flat}`, { token: sessionToken, headers: { version: 'v3' } })).status, 403); // it is for nothing else
 
 // Usage.
 const use = { granteeId: `${who}-m`, planUuid: demo.plans.metered };
@@ -78,5 +85,6 @@ console.log(JSON.stringify({
     'subscription.started.v1': 2, 'customer.created.v1': 1, 'owner.billed.v1': 1, 'usage.recorded.v1': 1, 'subscription.owner_changed.v1': 1, 'subscription.seats_assigned.v1': 1,
     'subscription.seats_added.v1': 1, 'subscription.plan_changed.v1': 1, 'subscription.cancellation_scheduled.v1': 1,
     'subscription.reactivated.v1': 1, 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1,
+    'account.accrued.v1': 2, ...issued(2),
   },
 }));
