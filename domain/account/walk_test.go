@@ -1,4 +1,4 @@
-// The tests of package account are walks: some 200 random commands on subscriptions that cost something, in memory, and
+// The tests of package account are walks: random commands, a hundred as a rule and 200 at most, on subscriptions that cost something, in memory, and
 // after each of them everything that was billed is held against a reference. That keeps nothing but the facts (what was
 // bought when, at which price; what was paid; what was used) and works all else out again from the first of them, slowly,
 // in fractions: each invoice with its lines, discounts, taxes and totals, what waits, parts, credit notes, balances and the
@@ -37,7 +37,7 @@ import (
 	"github.com/subledger/subledger/internal/ledgertest"
 )
 
-// TestMain gives walks the steps to come to 200 commands: many of those drawn have nothing to do.
+// TestMain gives walks the steps to come to 200 commands, if rapid takes them all: many of those drawn have nothing to do.
 func TestMain(m *testing.M) {
 	flag.Parse()
 	for _, of := range []struct{ name, usual, ours string }{
