@@ -22,6 +22,7 @@ func (a *API) invoiceRoutes() []Route {
 		{Method: "GET", Path: "/invoices/lines.csv", Scope: read, Stream: true, Serve: a.linesCSV},
 		{Method: "GET", Path: "/invoices/{uuid}", Scope: read, Serve: a.readInvoice},
 		{Method: "GET", Path: "/invoices/{uuid}/pdf", Scope: read, Serve: a.invoicePDF},
+		{Method: "GET", Path: "/invoices/{uuid}/explain", Scope: read, Serve: a.explainInvoice},
 		{Method: "POST", Path: "/invoices/{uuid}/finalize", Scope: write, Serve: a.finalizeInvoice},
 		{Method: "POST", Path: "/invoices/{uuid}/void", Scope: write, Serve: a.voidInvoice},
 		{Method: "POST", Path: "/invoices/{uuid}/uncollectible", Scope: write, Serve: a.writeOffInvoice},

@@ -15,7 +15,9 @@ import (
 )
 
 type invoiceCommands struct {
-	PDF invoicePDF `cmd:"" name:"pdf" help:"Write an invoice as pages of A4, as it was issued."`
+	PDF     invoicePDF     `cmd:"" name:"pdf" help:"Write an invoice as pages of A4, as it was issued."`
+	Explain invoiceExplain `cmd:"" help:"Show how each amount of an invoice came about, worked out again from the log."`
+	Verify  invoiceVerify  `cmd:"" help:"Work invoices out again from the log and compare every line, discount, tax and total."`
 }
 
 type invoicePDF struct {

@@ -52,6 +52,11 @@ func TestTheTourOfUsage(t *testing.T) {
 	newCLI(t).serve("--no-demo").follow("../../docs/usage.md", 6)
 }
 
+func TestInvoicesExplainThemselves(t *testing.T) {
+	t.Parallel()
+	newCLI(t).serve("--no-demo").follow("../../docs/invoices.md", 2)
+}
+
 // follow runs a page's steps in one shell and wants each to print what stands below it.
 func (s *serving) follow(page string, least int) {
 	t := s.t

@@ -50,6 +50,8 @@ type Credited struct {
 	Amount int64     `json:"amount"`
 	Units  int64     `json:"units,omitzero"` // it has so many fewer from now on
 	All    bool      `json:"all,omitzero"`   // nothing of it runs any more
+	// Returned is what was given back of each of its discounts by now.
+	Returned []int64 `json:"returned,omitempty"`
 }
 
 // Usage is a metered price for a part of a period.

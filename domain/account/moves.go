@@ -275,12 +275,13 @@ func (e *entry) credit(r *Running, from, to time.Time, fewer int64) error {
 	if err != nil {
 		return err
 	}
-	back := Credited{LineID: r.LineID, Amount: -line.Amount, Units: fewer, All: to.IsZero() && (fewer == 0 || fewer == r.Units)}
+	back := Credited{LineID: r.LineID, Amount: -line.Amount, Units: fewer, All: to.IsZero() && (fewer == 0 || fewer == r.Units),
+		Returned: d.Returned}
 	e.accrued.Credited = append(e.accrued.Credited, back)
 	if !ok {
 		return nil
 	}
-	line.Description, line.Events = e.unused(&d), []int64{e.cause}
+	line.Description, line.Events, line.ReversesOn = e.unused(&d), []int64{e.cause}, r.InvoiceID
 	e.accrued.Pending = append(e.accrued.Pending, e.keep(line))
 	return nil
 }

@@ -65,6 +65,9 @@ func (s *State) accrue(e Accrued) {
 		}
 		r := &s.Running[i]
 		r.Credited, r.Units = r.Credited+c.Amount, r.Units-c.Units
+		if c.Returned != nil {
+			r.Returned = slices.Clone(c.Returned)
+		}
 		if c.All {
 			r.End, over = time.Time{}, true
 		}

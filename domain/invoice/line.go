@@ -42,6 +42,7 @@ type Line struct {
 	Share          period.Share     `json:"share"`  // of the price's own period
 	ProrationMode  string           `json:"proration_mode"`
 	Reverses       *uuid.UUID       `json:"reverses,omitzero"` // the line that a credit takes back a part of
+	ReversesOn     uuid.UUID        `json:"reverses_on,omitzero"` // the invoice that holds that one, where it is another than this
 	Units          *period.Share    `json:"units,omitempty"`   // of a credit of some units: so many of all that were paid for
 	Discounts      []Discount       `json:"discounts,omitzero"`
 	Taxes          []Tax            `json:"taxes,omitzero"`

@@ -150,7 +150,7 @@ func checkTimes(data []byte) error {
 }
 
 // CheckFolds complains of every stream whose state, as the decisions left it, differs from the fold of
-// its decoded events.
+// its decoded events, and of every invoice that they do not bear out.
 func (l *Ledger) CheckFolds() {
 	l.t.Helper()
 	fresh := &Ledger{t: l.t, log: l.log, streams: map[uuid.UUID]*stream{}, kinds: l.kinds, types: l.types}
@@ -171,4 +171,5 @@ func (l *Ledger) CheckFolds() {
 			l.t.Errorf("ledgertest: stream %s: its newest event (-) does not tell what all of them (+) do:\n%s", id, diff)
 		}
 	}
+	l.CheckInvoices()
 }

@@ -48,7 +48,7 @@ func (c Counter) Draft(ctx context.Context, ledger, draft uuid.UUID) (subscripti
 	return command, err
 }
 
-// Parts counts metered prices' parts of periods. The position is the lowest up to which any was counted.
+// Parts counts metered prices' parts of periods, all up to one position; 0 of none.
 func (c Counter) Parts(ctx context.Context, ledger, subscription uuid.UUID, parts []account.Usage) (counts []account.Count, position int64, err error) {
 	byMeter, meters := map[string][]account.Usage{}, []string{}
 	for _, p := range parts {
@@ -57,18 +57,20 @@ func (c Counter) Parts(ctx context.Context, ledger, subscription uuid.UUID, part
 		}
 		byMeter[p.Meter] = append(byMeter[p.Meter], p)
 	}
-	for i, meter := range meters {
+	if len(meters) > 0 {
+		if position, err = c.Reads.UsagePosition(ctx, ledger); err != nil {
+			return nil, 0, err
+		}
+	}
+	for _, meter := range meters {
 		of := byMeter[meter]
 		periods := make([]period.Period, len(of))
 		for n, p := range of {
 			periods[n] = p.Period
 		}
-		found, at, err := c.Count(ctx, ledger, subscription, meter, periods)
+		found, err := c.CountUpTo(ctx, ledger, subscription, meter, position, periods)
 		if err != nil {
 			return nil, 0, fmt.Errorf("count the usage of %s: %w", meter, err)
-		}
-		if i == 0 || at < position {
-			position = at
 		}
 		for n, f := range found {
 			counts = append(counts, account.Count{Usage: of[n], Quantity: f.Quantity.RatString(), Average: f.Aggregation == "weightedSum", Floored: f.Floored})

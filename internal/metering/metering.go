@@ -59,12 +59,17 @@ func (c Counter) Count(ctx context.Context, ledger, subscription uuid.UUID, mete
 	if err != nil {
 		return nil, 0, err
 	}
+	counts, err := c.CountUpTo(ctx, ledger, subscription, meter, position, in)
+	return counts, position, err
+}
+
+// CountUpTo is Count up to a position that the read models have reached.
+func (c Counter) CountUpTo(ctx context.Context, ledger, subscription uuid.UUID, meter string, position int64, in []period.Period) ([]Count, error) {
 	definitions, err := c.definitions(ctx, ledger, meter, position)
 	if err != nil {
-		return nil, 0, err
+		return nil, err
 	}
-	counts, err := c.count(ctx, ledger, subscription, meter, position, newScan(definitions, in))
-	return counts, position, err
+	return c.count(ctx, ledger, subscription, meter, position, newScan(definitions, in))
 }
 
 func (c Counter) count(ctx context.Context, ledger, subscription uuid.UUID, meter string, position int64, s *scan) ([]Count, error) {
