@@ -309,3 +309,23 @@ func (k *Book) Drafts() []uuid.UUID {
 	}
 	return slices.SortedFunc(maps.Keys(s.Counting), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
 }
+
+// Forget voids the invoices of what runs of which nothing was paid: they were for what never began.
+func (k *Book) Forget() error {
+	s, err := k.state()
+	if err != nil {
+		return err
+	}
+	for _, r := range slices.Clone(s.Running) {
+		state, err := k.l.Load(r.InvoiceID)
+		if err != nil {
+			return err
+		}
+		if of, ok := state.(*invoice.State); ok && of.Status == invoice.Open && of.AmountPaid == 0 && len(of.CreditNotes) == 0 {
+			if _, err := (invoice.Cancel{ID: r.InvoiceID}).Decide(k.l); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}

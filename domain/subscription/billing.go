@@ -179,7 +179,10 @@ func (k *biller) event(l domain.Ledger, before, after *Facts, d dated, cause int
 		}
 		return k.book.Resume(old, b, before.pause(), d.at, cause)
 	case Ended:
-		if before.Status == Incomplete || before.Later {
+		switch {
+		case before.Status == Incomplete:
+			return k.book.Forget()
+		case before.Later:
 			return nil // nothing was given
 		}
 		pause := before.pause()

@@ -164,9 +164,13 @@ func TestIncompleteUntilItsFirstInvoiceIsPaid(t *testing.T) {
 	require.Equal(t, "INCOMPLETE", l.status(failed))
 	ledgertest.Must[invoice.View](l.Ledger, subscription.VoidInvoice{ID: l.newest()})
 	require.Equal(t, "INCOMPLETE", l.status(failed), "nobody paid for it")
+	left := l.start(subscription.Start{PlanID: l.flat("1000"), Incomplete: true})
+	_, _, err := l.Execute(subscription.Cancel{ID: left, Now: true})
+	require.NoError(t, err)
+	require.Equal(t, "void", l.bill(l.newest()).Status, "who leaves before paying owes nothing")
 	nothing := l.start(subscription.Start{PlanID: l.flat("0"), Incomplete: true})
 	require.Equal(t, "ACTIVE", l.status(nothing), "there is nothing to pay")
-	_, _, err := l.Execute(subscription.PayInvoice{RecordPayment: invoice.RecordPayment{ID: uuid.New(), Amount: 1}})
+	_, _, err = l.Execute(subscription.PayInvoice{RecordPayment: invoice.RecordPayment{ID: uuid.New(), Amount: 1}})
 	require.ErrorIs(t, err, &domain.Error{Code: "no_invoice"})
 }
 
