@@ -41,9 +41,9 @@ type Line struct {
 	Period         period.Period    `json:"period"` // of the service
 	Share          period.Share     `json:"share"`  // of the price's own period
 	ProrationMode  string           `json:"proration_mode"`
-	Reverses       *uuid.UUID       `json:"reverses,omitzero"` // the line that a credit takes back a part of
+	Reverses       *uuid.UUID       `json:"reverses,omitzero"`    // the line that a credit takes back a part of
 	ReversesOn     uuid.UUID        `json:"reverses_on,omitzero"` // the invoice that holds that one, where it is another than this
-	Units          *period.Share    `json:"units,omitempty"`   // of a credit of some units: so many of all that were paid for
+	Units          *period.Share    `json:"units,omitempty"`      // of a credit of some units: so many of all that were paid for
 	Discounts      []Discount       `json:"discounts,omitzero"`
 	Taxes          []Tax            `json:"taxes,omitzero"`
 	Events         []int64          `json:"events,omitzero"` // positions of what it comes from

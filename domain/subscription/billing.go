@@ -277,7 +277,7 @@ func (f *Facts) bought(l domain.Ledger, id uuid.UUID) (account.Bought, error) {
 
 // extended is the time of a pause that extends its period.
 func (f *Facts) extended(at time.Time) time.Duration {
-	if f.PausedAt == nil || f.PauseCredit != account.Extend {
+	if f.PausedAt == nil || f.PauseCredit != account.Extend || f.Later { // before its start there is no time to give back
 		return 0
 	}
 	return at.Sub(*f.PausedAt)

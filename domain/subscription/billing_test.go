@@ -333,6 +333,23 @@ func TestCase100Pauses(t *testing.T) {
 		l.at(on(5, 16), id, subscription.Resume{ID: id})
 		require.Equal(t, "INV-000002 period 5.48: prorationCredit -10.00 period 15.48", l.bills()[1])
 	})
+	t.Run("one that was paused at its start begins when it resumes", func(t *testing.T) {
+		for _, credit := range []string{"prorate", "extend", "none"} {
+			l := openTill(t, april(1))
+			id := l.start(subscription.Start{PlanID: l.flat("3000"), StartAt: ptr(april(11))})
+			l.at(april(5), id, subscription.Pause{ID: id, Credit: credit})
+			l.at(april(21), id, subscription.Resume{ID: id})
+			require.Empty(t, l.pending(id))
+			l.at(april(21), id)
+			require.Equal(t, []string{"INV-000001 period 20.00: period 20.00"}, l.bills(), "20 days of 30, %s", credit)
+			l.CheckFolds()
+			early := l.start(subscription.Start{PlanID: l.flat("3000"), StartAt: ptr(on(5, 11))})
+			l.at(april(22), early, subscription.Pause{ID: early, Credit: credit})
+			l.at(april(25), early, subscription.Resume{ID: early})
+			l.at(on(5, 11), early)
+			require.Equal(t, "INV-000002 period 30.00: period 30.00", l.bills()[1])
+		}
+	})
 	t.Run("an end in a pause", func(t *testing.T) {
 		l := openTill(t, april(1))
 		id := l.start(subscription.Start{PlanID: l.flat("3000")})

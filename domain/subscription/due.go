@@ -45,8 +45,14 @@ func (f *Facts) next() (dated, bool) {
 	if f.is(Trialing) && f.TrialEnd != nil && (first.event == nil || f.TrialEnd.Before(first.at)) {
 		first = dated{*f.TrialEnd, f.trialOver()}
 	}
-	if f.Later && f.Status != Paused && (first.event == nil || !f.StartAt.After(first.at)) {
-		first = dated{f.StartAt, Begun{At: f.StartAt}}
+	if f.Later && f.Status != Paused {
+		at := f.StartAt
+		if f.Period.Start.After(at) { // it was paused then
+			at = f.Period.Start
+		}
+		if first.event == nil || !at.After(first.at) {
+			first = dated{at, Begun{At: at}}
+		}
 	}
 	if f.Scheduled != nil && f.Status != Paused && (first.event == nil || f.Period.End.Before(first.at)) {
 		return dated{f.Period.End, f.scheduled()}, true

@@ -29,7 +29,7 @@
 //	   A first period whose end was asked for is as long as that, and its end is the anchor.
 //	S11 News of payments is never refused: what changes nothing makes no event.
 //	S12 A paused subscription gives no access, does not renew and is not changed; its trial runs on. It
-//	   resumes in the status that it would have by then.
+//	   resumes in the status that it would have by then. One that was paused at its start begins when it resumes.
 //	S14 A change for the period's end is one at most, and settled when it is asked for; the provider is not asked. It comes
 //	   before the renewal and is dropped by a change of plan or quantity that comes first. A scheduled end comes before it.
 //	S13 A coupon is on a subscription at most once. It is put on and taken off until the subscription ends; putting on

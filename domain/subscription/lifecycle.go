@@ -54,6 +54,8 @@ func (c Resume) Decide(l domain.Ledger) (any, error) {
 		resumed := Resumed{At: now, Period: f.Period}
 		by := f.extended(now)
 		switch {
+		case f.Later && f.TrialEnd == nil && !now.Before(f.StartAt): // it was paused at its start: it begins now
+			resumed.Period = f.periodFrom(now)
 		case by > 0:
 			anchor := f.AnchorAt.Add(by)
 			resumed.Period.End, resumed.AnchorAt = f.Period.End.Add(by), &anchor

@@ -96,8 +96,14 @@ func (p *purchase) next() (what string, at time.Time) {
 	if p.status == "TRIALING" {
 		consider("trial", *p.trialEnd)
 	}
-	if p.pausedAt == nil && p.later && (what == "" || !p.start.After(at)) {
-		what, at = "begin", p.start
+	if p.pausedAt == nil && p.later {
+		begins := p.start
+		if p.period.from.After(begins) {
+			begins = p.period.from
+		}
+		if what == "" || !begins.After(at) {
+			what, at = "begin", begins
+		}
 	}
 	if p.pausedAt == nil {
 		consider("renewal", p.period.to)
@@ -443,7 +449,7 @@ func (r *reference) resume(i int) string {
 		}
 		p.pauses = append(p.pauses, span{*p.pausedAt, r.now})
 		p.pausedAt = nil
-		if !r.now.Before(p.period.to) {
+		if !r.now.Before(p.period.to) || p.later && p.trialEnd == nil && !r.now.Before(p.start) {
 			p.period = restFrom(p.anchor, p.terms.unit, p.terms.length, r.now)
 		}
 		return "", 1
