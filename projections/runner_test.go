@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"slices"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -125,35 +126,39 @@ func TestF71_CrashBetweenStepsCountsNothingTwice(t *testing.T) {
 	t.Parallel()
 	h := twoLedgers()
 	want := expected(t, h)
-	for call := 1; ; call++ {
-		db := pgtest.New(t)
-		owner, app := pgtest.Pool(t, db.URL), pgtest.Pool(t, db.AppURL)
-		h.publish(t, owner)
-		calls, at := 0, ""
-		first := NewRunner(Config{Log: small{h}, Pool: app, Projections: everything(), Applied: NewApplied()})
-		finished, cancel := context.WithCancel(t.Context())
-		first.hook = func(step string) error {
-			if calls++; calls == call {
-				at = step
-				return crash{step}
+	over := false
+	for call := 1; !over; call++ {
+		t.Run(strconv.Itoa(call), func(t *testing.T) { // what it opens ends with it
+			db := pgtest.New(t)
+			owner, app := pgtest.Pool(t, db.URL), pgtest.Pool(t, db.AppURL)
+			h.publish(t, owner)
+			calls, at := 0, ""
+			first := NewRunner(Config{Log: small{h}, Pool: app, Projections: everything(), Applied: NewApplied()})
+			finished, cancel := context.WithCancel(t.Context())
+			first.hook = func(step string) error {
+				if calls++; calls == call {
+					at = step
+					return crash{step}
+				}
+				if step == "told" && first.Applied.Position(id(900)) == 9 && first.Applied.Position(id(901)) == 9 {
+					cancel()
+				}
+				return nil
 			}
-			if step == "told" && first.Applied.Position(id(900)) == 9 && first.Applied.Position(id(901)) == 9 {
-				cancel()
+			err := first.Run(finished)
+			cancel()
+			if !isCrash(err) {
+				require.ErrorIs(t, err, context.Canceled)
+				require.Greater(t, call, 30, "there are more steps than that")
+				over = true
+				return
 			}
-			return nil
-		}
-		err := first.Run(finished)
-		cancel()
-		if !isCrash(err) {
-			require.ErrorIs(t, err, context.Canceled)
-			require.Greater(t, call, 30, "there are more steps than that")
-			return
-		}
-		applied := NewApplied()
-		running(t, Config{Log: small{h}, Pool: app, Applied: applied}, nil)
-		waitFor(t, applied, id(900), 9)
-		waitFor(t, applied, id(901), 9)
-		require.Equal(t, want, dump(t, owner), "crashed at call %d, after %s", call, at)
+			applied := NewApplied()
+			running(t, Config{Log: small{h}, Pool: app, Applied: applied}, nil)
+			waitFor(t, applied, id(900), 9)
+			waitFor(t, applied, id(901), 9)
+			require.Equal(t, want, dump(t, owner), "crashed at call %d, after %s", call, at)
+		})
 	}
 }
 
