@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -10,9 +11,9 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"github.com/google/uuid"
@@ -399,12 +400,38 @@ func (b *benched) bill(ctx context.Context, ledger uuid.UUID) (peak int64, err e
 			args = append(args, flag, value)
 		}
 	}
+	var out bytes.Buffer
 	run := exec.CommandContext(ctx, self, args...)
-	if out, err := run.CombinedOutput(); err != nil {
-		return 0, fmt.Errorf("%w: %s", err, out)
+	run.Stdout, run.Stderr = &out, &out
+	if err := run.Start(); err != nil {
+		return 0, err
 	}
-	if used, ok := run.ProcessState.SysUsage().(*syscall.Rusage); ok {
-		peak = used.Maxrss << 10
+	ended := make(chan error, 1)
+	go func() { ended <- run.Wait() }()
+	for {
+		select {
+		case err := <-ended:
+			if err != nil {
+				return 0, fmt.Errorf("%w: %s", err, out.Bytes())
+			}
+			return peak, nil
+		case <-time.After(20 * time.Millisecond): // what it was at most since its exec; its rusage has what this process had at the fork
+			peak = max(peak, highWater(run.Process.Pid))
+		}
 	}
-	return peak, nil
+}
+
+// highWater is the highest resident memory of a process, in bytes; 0 where the system does not say.
+func highWater(pid int) int64 {
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(text)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			kb, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return kb << 10
+		}
+	}
+	return 0
 }

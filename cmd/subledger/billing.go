@@ -33,7 +33,7 @@ func (c *billingRun) Help() string {
 func (c *billingRun) Validate() error { return errors.Join(c.contradiction(), c.validate()) }
 
 // runMemory is what the collector keeps a run to; what it really needs is some 100 MB, however many are due.
-const runMemory = 384 << 20
+const runMemory = 320 << 20
 
 // billed is what a run did.
 type billed struct {

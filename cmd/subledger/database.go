@@ -313,7 +313,8 @@ func (in *installation) store(ctx context.Context, key eventstore.MasterKey) (st
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err = eventstore.Open(ctx, pool, key, eventstore.Vocabularies(), eventstore.Config{Lanes: 1, Logger: slog.New(slog.DiscardHandler)})
+	store, err = eventstore.Open(ctx, pool, key, eventstore.Vocabularies(), eventstore.Config{Lanes: 1, Logger: slog.New(slog.DiscardHandler),
+		CacheBytes: 32 << 20, KeyBytes: 16 << 20}) // a subcommand goes through a ledger once: there is little to keep
 	if err != nil {
 		pool.Close()
 		return nil, nil, explainKey(err)

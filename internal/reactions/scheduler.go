@@ -223,15 +223,17 @@ func (s *scheduler) once(ctx context.Context, ledger uuid.UUID, until time.Time)
 	if own, err := s.ownClock(ctx, ledger); err != nil || own {
 		limit = 1
 	}
-	seen := map[uuid.UUID]bool{}
+	seen, counted := map[uuid.UUID]bool{}, false
 	for after := (projections.DueRow{}); ctx.Err() == nil; {
 		rows, err := projections.DueOf(ctx, s.cfg.Pool, ledger, until, after, duePage)
 		if err != nil {
 			s.fault(ctx, "list what is due", err)
 			break
 		}
-		if slices.ContainsFunc(rows, func(r projections.DueRow) bool { return r.Kind == projections.DueInvoice }) {
+		// Once a pass: each page moves the end of the ledger, and waiting for what the last one wrote counts nothing more.
+		if !counted && slices.ContainsFunc(rows, func(r projections.DueRow) bool { return r.Kind == projections.DueInvoice }) {
 			s.counted(ctx, ledger)
+			counted = true
 		}
 		var g errgroup.Group
 		g.SetLimit(limit)
