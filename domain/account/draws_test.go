@@ -87,32 +87,121 @@ func drawCoupon(t *rapid.T, i int) *coupon {
 	return c
 }
 
-func (w *walk) steps() map[string]func(*rapid.T) {
-	return map[string]func(*rapid.T){
-		"start": w.start, "start another": w.start, "customer": w.customer, "customer's rates": w.taxes, "payment method": w.method,
-		"time": w.time, "time goes on": w.time, "hours": w.hours, "quantity": w.quantity, "seats": w.seats, "plan": w.plan, "another plan": w.plan,
-		"quantity of it": w.quantity, "quantity again": w.quantity, "seats of it": w.seats, "seats again": w.seats, "its plan": w.plan,
-		"drop": w.drop, "pause": w.pause, "resume": w.resume, "cancel": w.cancel, "reactivate": w.reactivate, "coupon": w.coupon,
-		"pay": w.pay, "void": w.void, "note": w.note, "settings": w.settings, "finalize": w.finalize, "finalize again": w.finalize, "version": w.version, "use": w.use,
+// step is something that may be drawn: only where it can be done, so that none is drawn in vain and no walk ends early.
+type step struct {
+	name   string
+	weight int
+	can    func() bool // nil: always
+	do     func(*rapid.T)
+}
+
+func (w *walk) steps() []step {
+	bought := func() bool { return len(w.subs) > 0 }
+	known := func() bool { return len(w.customers) > 0 }
+	billed := func(good func(*bill) bool) func() bool { return func() bool { return len(w.bills(good)) > 0 } }
+	return []step{
+		{"start", 6, func() bool { return w.alive() < 3 }, w.start}, {"customer", 3, func() bool { return len(w.customers) < 2 }, w.customer},
+		{"taxes", 3, known, w.taxes}, {"method", 3, known, w.method},
+		{"time", 6, nil, w.time}, {"hours", 3, nil, w.hours}, {"quantity", 9, bought, w.quantity},
+		{"seats", 9, func() bool { return len(w.seated()) > 0 }, w.seats}, {"plan", 9, bought, w.plan}, {"drop", 3, bought, w.drop},
+		{"pause", 3, func() bool { return len(w.begun()) > 0 }, w.pause}, {"resume", 3, bought, w.resume}, {"cancel", 1, bought, w.cancel},
+		{"reactivate", 3, bought, w.reactivate}, {"coupon", 3, bought, w.coupon}, {"pay", 3, billed(payable), w.pay},
+		{"void", 1, func() bool { return len(w.bills(w.world.voidable)) > 0 }, w.void}, {"note", 3, billed(creditable), w.note},
+		{"settings", 3, nil, w.settings}, {"finalize", 6, billed(drafted), w.finalize},
+		{"version", 3, func() bool { return len(w.unchanged()) > 0 }, w.version}, {"use", 3, bought, w.use},
 	}
 }
 
-func (w *walk) customer(t *rapid.T) {
-	if len(w.customers) > 1 {
-		t.Skip("there are enough")
+// step draws one that can be done, some time after the last one, and does it.
+func (w *walk) step(t *rapid.T, done map[string]int) {
+	w.l.Pass(time.Duration(pick(t, "later", 0, 0, 1, 7, 24, 100, 500)) * time.Hour)
+	var possible []step
+	for _, s := range w.steps() {
+		if s.can == nil || s.can() {
+			for range s.weight {
+				possible = append(possible, s)
+			}
+		}
 	}
-	c := customer.Create{Patch: customer.Patch{Currency: &w.r.currency}}
-	w.customers = append(w.customers, ledgertest.Must[customer.View](w.l, c).ID)
-	w.rates = append(w.rates, nil)
-	w.r.facts = append(w.r.facts, fact{at: w.l.Now(), what: "customer"})
-	w.advance(0)
+	s := possible[upTo(t, "step", len(possible)-1)]
+	s.do(t)
+	done[s.name]++
+}
+
+// alive counts the subscriptions that have not ended.
+func (w *walk) alive() (n int) {
+	for _, s := range w.world.subs {
+		if !s.ended {
+			n++
+		}
+	}
+	return n
+}
+
+// living are the subscriptions that have not ended, the last one among them if all have.
+func (w *walk) living() (all []int) {
+	for i, s := range w.world.subs {
+		if !s.ended || len(all) == 0 && i == len(w.subs)-1 {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// seated are those of them that seats can be added to.
+func (w *walk) seated() (all []int) {
+	for _, i := range w.living() {
+		s := w.l.State(w.subs[i]).(*subscription.State)
+		if s.Terms.LicenseType == catalog.PerSeat && (s.Scheduled == nil || s.Period.End.After(w.l.Now())) && s.CancelAt == nil {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// begun are those of them whose start is past.
+func (w *walk) begun() (all []int) {
+	for _, i := range w.living() {
+		if s := w.world.subs[i]; !s.start.After(w.l.Now()) && !s.later {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// unchanged are the plans that still have their first prices.
+func (w *walk) unchanged() (all []int) {
+	for i := range w.plans {
+		if w.world.versions[i] == 0 {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// bills are the invoices of a kind.
+func (w *walk) bills(good func(*bill) bool) (all []int) {
+	for i, b := range w.world.invoices {
+		if good(b) {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+func payable(b *bill) bool { return b.due() > 0 }
+func drafted(b *bill) bool { return b.draft }
+func creditable(b *bill) bool {
+	most, _ := b.left()
+	return most > 0 && !b.draft && !b.voided
+}
+
+func (w *walk) customer(t *rapid.T) {
+	w.do(t, customer.Create{Patch: customer.Patch{Currency: &w.r.currency}}, fact{what: "customer"})
 }
 
 // taxes gives a customer another rate, changes one, or exempts it.
 func (w *walk) taxes(t *rapid.T) {
-	if len(w.customers) == 0 {
-		t.Skip("nobody is there")
-	}
 	i := upTo(t, "customer", len(w.customers)-1)
 	percent := pick(t, "percentage", "19", "8.875", "20", "0", "33.3333")
 	if n := len(w.rates[i]); n < 2 {
@@ -135,9 +224,6 @@ func (w *walk) taxes(t *rapid.T) {
 }
 
 func (w *walk) method(t *rapid.T) {
-	if len(w.customers) == 0 {
-		t.Skip("nobody is there")
-	}
 	i, outcome := upTo(t, "customer", len(w.customers)-1), pick(t, "outcome", "succeeds", "fails", "requiresAction", "")
 	var c domain.Command = customer.SetPaymentMethod{ID: w.customers[i], Method: customer.PaymentMethod{Provider: "manual", Outcome: outcome}}
 	if outcome == "" {
@@ -156,15 +242,6 @@ func (w *walk) moment(t *rapid.T, name string, before, after int) time.Time {
 }
 
 func (w *walk) start(t *rapid.T) {
-	alive := 0
-	for _, s := range w.world.subs {
-		if !s.ended {
-			alive++
-		}
-	}
-	if alive > 2 {
-		t.Skip("there are enough")
-	}
 	f := fact{what: "start", plan: upTo(t, "plan", len(w.plans)-1), coupon: -1, customer: -1, quantity: rapid.IntRange(1, 6).Draw(t, "quantity"),
 		mode: pick(t, "mode", "second", "day", "fixed30"), zone: pick(t, "zone", "UTC", "UTC", "America/New_York")}
 	c := subscription.Start{PlanID: w.plans[f.plan], ProrationMode: f.mode, TimeZone: f.zone, Quantity: &f.quantity, Currency: w.r.currency}
@@ -214,19 +291,9 @@ func (w *walk) nothing(t *rapid.T) {
 	w.do(t, subscription.Advance{ID: w.subs[0]}, fact{what: "advance"})
 }
 
-// sub is one to do something with; time may pass until then.
-func (w *walk) sub(t *rapid.T) (int, uuid.UUID) {
-	if len(w.subs) == 0 {
-		t.Skip("nothing is bought")
-	}
-	w.l.Pass(time.Duration(pick(t, "later", 0, 0, 1, 7, 24, 100, 500)) * time.Hour)
-	var alive []int
-	for i, s := range w.world.subs {
-		if !s.ended || len(alive) == 0 && i == len(w.subs)-1 {
-			alive = append(alive, i)
-		}
-	}
-	i := rapid.SampledFrom(alive).Draw(t, "subscription")
+// sub is one of some to do something with.
+func (w *walk) sub(t *rapid.T, of []int) (int, uuid.UUID) {
+	i := rapid.SampledFrom(of).Draw(t, "subscription")
 	return i, w.subs[i]
 }
 
@@ -235,17 +302,14 @@ func (w *walk) proration(t *rapid.T) string {
 }
 
 func (w *walk) quantity(t *rapid.T) {
-	i, id := w.sub(t)
+	i, id := w.sub(t, w.living())
 	f := fact{what: "change", sub: i, plan: -1, quantity: rapid.IntRange(1, 8).Draw(t, "quantity"), proration: w.proration(t), when: pick(t, "when", "", "now", "periodEnd")}
 	w.do(t, subscription.SetQuantity{ID: id, Quantity: f.quantity, Proration: f.proration, When: f.when}, f)
 }
 
 func (w *walk) seats(t *rapid.T) {
-	i, id := w.sub(t)
+	i, id := w.sub(t, w.seated())
 	s := w.l.State(id).(*subscription.State)
-	if s.Terms.LicenseType != catalog.PerSeat || s.Scheduled != nil && !s.Period.End.After(w.l.Now()) || s.CancelAt != nil {
-		t.Skip("it has none")
-	}
 	n := rapid.IntRange(1, 4).Draw(t, "seats")
 	f := fact{what: "change", sub: i, plan: -1, quantity: s.Quantity + n, proration: w.proration(t), when: pick(t, "when", "", "periodEnd")}
 	if s.Quantity >= n && rapid.Bool().Draw(t, "fewer") {
@@ -257,7 +321,7 @@ func (w *walk) seats(t *rapid.T) {
 }
 
 func (w *walk) plan(t *rapid.T) {
-	i, id := w.sub(t)
+	i, id := w.sub(t, w.living())
 	f := fact{what: "change", sub: i, plan: upTo(t, "plan", len(w.plans)-1), quantity: -1, proration: w.proration(t), when: pick(t, "when", "", "now", "periodEnd")}
 	c := subscription.ChangePlan{ID: id, PlanID: w.plans[f.plan], Proration: f.proration, When: f.when}
 	if rarely(t, "with a quantity", 3) {
@@ -268,40 +332,34 @@ func (w *walk) plan(t *rapid.T) {
 }
 
 func (w *walk) drop(t *rapid.T) {
-	i, id := w.sub(t)
+	i, id := w.sub(t, w.living())
 	w.do(t, subscription.DropScheduled{ID: id}, fact{what: "drop", sub: i})
 }
 
 func (w *walk) pause(t *rapid.T) {
-	i, id := w.sub(t)
-	if w.world.subs[i].start.After(w.l.Now()) || w.world.subs[i].later {
-		t.Skip("it has not begun")
-	}
+	i, id := w.sub(t, w.begun())
 	credit := pick(t, "credit", "prorate", "extend", "none")
 	w.do(t, subscription.Pause{ID: id, Credit: credit}, fact{what: "pause", sub: i, credit: credit})
 }
 
 func (w *walk) resume(t *rapid.T) {
-	i, id := w.sub(t)
+	i, id := w.sub(t, w.living())
 	w.do(t, subscription.Resume{ID: id}, fact{what: "resume", sub: i})
 }
 
 func (w *walk) cancel(t *rapid.T) {
-	if !rarely(t, "really", 3) {
-		t.Skip("it goes on")
-	}
-	i, id := w.sub(t)
+	i, id := w.sub(t, w.living())
 	f := fact{what: "cancel", sub: i, yes: rarely(t, "at once", 2), credit: pick(t, "credit", "prorate", "none")}
 	w.do(t, subscription.Cancel{ID: id, Now: f.yes, Credit: f.credit}, f)
 }
 
 func (w *walk) reactivate(t *rapid.T) {
-	i, id := w.sub(t)
+	i, id := w.sub(t, w.living())
 	w.do(t, subscription.Reactivate{ID: id}, fact{what: "reactivate", sub: i})
 }
 
 func (w *walk) coupon(t *rapid.T) {
-	i, id := w.sub(t)
+	i, id := w.sub(t, w.living())
 	f := fact{what: "coupon", sub: i, coupon: upTo(t, "coupon", len(w.coupons)-1)}
 	if rarely(t, "off", 3) {
 		f.what = "uncoupon"
@@ -311,23 +369,15 @@ func (w *walk) coupon(t *rapid.T) {
 	w.do(t, subscription.ApplyCoupon{ID: id, CouponID: w.coupons[f.coupon]}, f)
 }
 
-// bill is an invoice to do something with.
+// bill is one of the newest invoices of a kind.
 func (w *walk) bill(t *rapid.T, good func(*bill) bool) (int, *bill) {
-	var all []int
-	for i, b := range w.world.invoices {
-		if good(b) {
-			all = append(all, i)
-		}
-	}
-	if len(all) == 0 {
-		t.Skip("there is none")
-	}
-	i := all[len(all)-1-upTo(t, "invoice", min(4, len(all)-1))] // the newest ones
+	all := w.bills(good)
+	i := all[len(all)-1-upTo(t, "invoice", min(4, len(all)-1))]
 	return i, w.world.invoices[i]
 }
 
 func (w *walk) pay(t *rapid.T) {
-	i, b := w.bill(t, func(b *bill) bool { return b.due() > 0 })
+	i, b := w.bill(t, payable)
 	f := fact{what: "pay", invoice: i, amount: b.due()}
 	if rarely(t, "a part", 3) {
 		f.amount = int64(rapid.IntRange(1, int(b.due())).Draw(t, "amount"))
@@ -336,15 +386,12 @@ func (w *walk) pay(t *rapid.T) {
 }
 
 func (w *walk) void(t *rapid.T) {
-	if !rarely(t, "really", 4) {
-		t.Skip("it stays")
-	}
 	i, _ := w.bill(t, w.world.voidable)
 	w.do(t, subscription.VoidInvoice{ID: w.invoices[i]}, fact{what: "void", invoice: i})
 }
 
 func (w *walk) note(t *rapid.T) {
-	i, b := w.bill(t, func(b *bill) bool { most, _ := b.left(); return most > 0 && !b.draft && !b.voided })
+	i, b := w.bill(t, creditable)
 	most, lines := b.left()
 	f := fact{what: "note", invoice: i, line: -1}
 	c := invoice.IssueCreditNote{ID: w.invoices[i]}
@@ -369,26 +416,20 @@ func (w *walk) settings(t *rapid.T) {
 
 // version sells a plan at other prices from now on.
 func (w *walk) version(t *rapid.T) {
-	i := upTo(t, "plan", len(w.plans)-1)
-	if w.world.versions[i] > 0 {
-		t.Skip("it has the other prices")
-	}
+	i := rapid.SampledFrom(w.unchanged()).Draw(t, "plan")
 	w.do(t, catalog.AddPlanVersion{ID: w.plans[i], Prices: w.sellAll(w.r.plans[i].versions[1])}, fact{what: "version", plan: i})
 }
 
 // use is of a meter, some time before now.
 func (w *walk) use(t *rapid.T) {
-	i, _ := w.sub(t)
+	i, _ := w.sub(t, w.living())
 	f := fact{what: "used", sub: i, meter: pick(t, "meter", "calls", "bytes"), start: ptr(w.moment(t, "at", 30*24, 0)), amount: int64(rapid.IntRange(-5, 20).Draw(t, "quantity"))}
-	if f.start.After(w.l.Now()) {
-		t.Skip("it is yet to come")
-	}
 	w.do(t, subscription.Advance{ID: w.subs[i]}, f)
 }
 
 // finalize issues a draft, with what was used of what it waits for and of all that was billed before.
 func (w *walk) finalize(t *rapid.T) {
-	i, b := w.bill(t, func(b *bill) bool { return b.draft })
+	i, b := w.bill(t, drafted)
 	c := subscription.FinalizeInvoice{ID: w.invoices[i], Position: int64(len(w.l.Log()))}
 	a := w.l.State(account.ID(w.subs[b.sub.number])).(*account.State)
 	parts := a.Waiting(c.ID)

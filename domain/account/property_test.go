@@ -19,7 +19,7 @@ import (
 // unit, it is within one: what is given back is a share of what was really asked for, and what is asked for anew is one of
 // the price.
 func TestUpAndDownAgainIsNothing(t *testing.T) {
-	within(t, time.Second, func(t *rapid.T) {
+	within(t, time.Second, 100, func(t *rapid.T) {
 		l := ledgertest.New(t, time.Date(2025, 4, 1, 0, 0, 0, 0, time.UTC))
 		currency := pick(t, "currency", "JPY", "USD", "KWD")
 		product := l.Product(func(f *catalog.ProductFields) {
