@@ -24,6 +24,18 @@ func upTo(t *rapid.T, name string, most int) int { return rapid.IntRange(0, most
 // one of n, rarely true.
 func rarely(t *rapid.T, name string, n int) bool { return rapid.IntRange(1, n).Draw(t, name) == n }
 
+// evenly is one of n, each as likely as the others: rapid's own numbers are small ones as a rule.
+func evenly(t *rapid.T, name string, n int) int {
+	i := 0
+	for _, bit := range rapid.SliceOfN(rapid.Bool(), 12, 12).Draw(t, name) {
+		i *= 2
+		if bit {
+			i++
+		}
+	}
+	return i % n
+}
+
 func drawPlan(t *rapid.T) *plan {
 	p := &plan{unit: pick(t, "unit", "month", "month", "month", "week", "year", "day"), length: 1, perSeat: rapid.Bool().Draw(t, "perSeat")}
 	switch p.unit {
@@ -123,7 +135,7 @@ func (w *walk) step(t *rapid.T, done map[string]int) {
 			}
 		}
 	}
-	s := possible[upTo(t, "step", len(possible)-1)]
+	s := possible[evenly(t, "step", len(possible))]
 	s.do(t)
 	done[s.name]++
 }
