@@ -36,7 +36,8 @@ type sent struct {
 	told told
 }
 
-func walkOn(t *rapid.T, k keeper) {
+// walkOn walks on a keeper and counts what was done: a step without anything to do it with is drawn in vain.
+func walkOn(t *rapid.T, k keeper, done map[string]int) {
 	w := &walk{k: k, r: &reference{now: start, late: 72, used: map[string]string{}, totals: map[string]int{}, hashes: map[byte]bool{}, orgs: map[uuid.UUID]bool{k.organisation(): true}}}
 	w.open(t)
 	actions := map[string]func(*rapid.T){}
@@ -47,6 +48,13 @@ func walkOn(t *rapid.T, k keeper) {
 	actions["again"] = func(t *rapid.T) { w.again(t) }
 	actions["read"] = func(t *rapid.T) { w.r.process = k.process(); k.read(t, w.r) }
 	actions["pass"] = func(t *rapid.T) { k.pass(time.Duration(rapid.IntRange(1, 48).Draw(t, "hours")) * time.Hour) }
+	for name, do := range actions {
+		done[name] += 0
+		actions[name] = func(t *rapid.T) {
+			do(t)
+			done[name]++
+		}
+	}
 	actions[""] = func(t *rapid.T) {
 		w.r.process = k.process()
 		require.Empty(t, differs(t, k, w.r))
@@ -191,7 +199,19 @@ func batch(want []string, answer []byte) string {
 
 func TestReferenceAgreesWithMemory(t *testing.T) {
 	t.Parallel()
-	within(t, func(rt *rapid.T) { walkOn(rt, newMemory(rt)) })
+	done := map[string]int{}
+	within(t, func(rt *rapid.T) { walkOn(rt, newMemory(rt), done) })
+	allDone(t, done)
+}
+
+// allDone wants every step done in some walk: one that never is would hold of anything.
+func allDone(t *testing.T, done map[string]int) {
+	t.Helper()
+	t.Logf("done: %v", done)
+	require.NotEmpty(t, done)
+	for name, times := range done {
+		require.Positive(t, times, "no walk had the step %q in it", name)
+	}
 }
 
 // open fills the shelves: plans by the seat and flat, by months and days, with trials.
