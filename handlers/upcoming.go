@@ -8,7 +8,6 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/account"
-	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/eventstore"
 )
@@ -67,10 +66,8 @@ func (a *API) waitingParts(ctx context.Context, ledger, subscription uuid.UUID, 
 		books = &account.State{}
 	}
 	for _, w := range would {
-		switch w.Event.(type) {
-		case account.Accrued, account.Invoiced:
+		if w.Stream == account.ID(subscription) {
 			domain.Evolve(books, w.Event, w.Stream, books.Version+1, w.At, w.At)
-		case invoice.Drafted:
 		}
 	}
 	var parts []account.Usage

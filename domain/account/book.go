@@ -30,6 +30,7 @@ type Book struct {
 	method *customer.PaymentMethod // nil: none
 	Missed bool                    // a charge failed
 	Owed   int                     // invoices made that are not paid
+	Paid   bool                    // nothing is due any more of an invoice that was
 }
 
 // Fresh tells what is made in this decision. It is not looked for: what the log does not have is asked of the database, and
@@ -288,26 +289,31 @@ func OpenStatus(l domain.Ledger, subscription uuid.UUID) (*Book, error) {
 	return k, err
 }
 
-// Settle notes that nothing of an invoice is due any more whose charge had failed.
-func (k *Book) Settle(id uuid.UUID) {
-	if s, err := k.state(); err == nil && slices.Contains(s.Failed, id) {
+// Settle notes that nothing of an invoice is due any more.
+func (k *Book) Settle(id uuid.UUID) error {
+	s, err := k.state()
+	if err != nil {
+		return err
+	}
+	if k.Paid = true; slices.Contains(s.Failed, id) {
 		k.l.Append(k.stream, Settled{InvoiceID: id})
 	}
+	return nil
 }
 
 // Clear tells that no charge is left that failed.
-func (k *Book) Clear() bool {
+func (k *Book) Clear() (bool, error) {
 	s, err := k.state()
-	return err == nil && len(s.Failed) == 0
+	return err == nil && len(s.Failed) == 0, err
 }
 
 // Drafts are those that wait for usage, in order of their ids.
-func (k *Book) Drafts() []uuid.UUID {
+func (k *Book) Drafts() ([]uuid.UUID, error) {
 	s, err := k.state()
 	if err != nil {
-		return nil
+		return nil, err
 	}
-	return slices.SortedFunc(maps.Keys(s.Counting), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) })
+	return slices.SortedFunc(maps.Keys(s.Counting), func(a, b uuid.UUID) int { return bytes.Compare(a[:], b[:]) }), nil
 }
 
 // Forget voids the invoices of what runs of which nothing was paid: they were for what never began.
@@ -317,6 +323,9 @@ func (k *Book) Forget() error {
 		return err
 	}
 	for _, r := range slices.Clone(s.Running) {
+		if r.InvoiceID == uuid.Nil {
+			continue
+		}
 		state, err := k.l.Load(r.InvoiceID)
 		if err != nil {
 			return err

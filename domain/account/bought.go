@@ -2,7 +2,6 @@ package account
 
 import (
 	"math/big"
-	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -66,14 +65,6 @@ func (b *Bought) share(part period.Period) period.Share {
 	return b.Mode.Share(part, b.Whole, b.Zone)
 }
 
-// price is one by its key.
-func (b *Bought) price(key string) (catalog.Price, bool) {
-	if i := slices.IndexFunc(b.Prices, func(p catalog.Price) bool { return p.Key == key }); i >= 0 {
-		return b.Prices[i], true
-	}
-	return catalog.Price{}, false
-}
-
 // owner is whose balance pays.
 func (b *Bought) owner() uuid.UUID {
 	if b.CustomerID != nil {
@@ -87,9 +78,8 @@ func linear(p *catalog.Price) bool {
 	return (p.Kind == catalog.SeatPrice || p.Kind == catalog.PerUnit) && (p.FreeUnits == nil || p.FreeUnits.IsInteger()) && p.MinimumAmount == nil
 }
 
-// inAdvance, inArrears and metered tell the three ways in which a price is billed.
+// inAdvance and metered tell two of the ways in which a price is billed; in arrears is the third.
 func inAdvance(p *catalog.Price) bool { return p.Meter == "" && p.Billing != catalog.InArrears }
-func inArrears(p *catalog.Price) bool { return p.Meter == "" && p.Billing == catalog.InArrears }
 func metered(p *catalog.Price) bool   { return p.Meter != "" }
 
 // units is how many of a quantity are paid for, at a linear price.

@@ -183,7 +183,9 @@ func (u *usageLines) giveBack() error {
 			return err
 		}
 		if s, ok := state.(*invoice.State); ok && s.Status == invoice.Paid {
-			u.k.Settle(c.InvoiceID)
+			if err := u.k.Settle(c.InvoiceID); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -210,7 +212,7 @@ func (s *State) Overlapping(from, to time.Time) (all []Usage) {
 	return all
 }
 
-// Counted refuses counts that lack a part that a draft waits for: usage_not_counted.
+// Counted refuses counts that lack a part that a draft waits for, usage_not_counted, and loads what the others may credit.
 func (k *Book) Counted(draft uuid.UUID, counts []Count) error {
 	s, err := k.state()
 	if err != nil {
@@ -222,8 +224,12 @@ func (k *Book) Counted(draft uuid.UUID, counts []Count) error {
 				Detail: "its usage of " + u.Meter + " is not counted yet"}
 		}
 	}
-	for _, m := range s.Billed { // a credit note may be due on any of them
-		for _, l := range m.Lines {
+	for _, c := range counts { // a credit note may be due where it was billed before
+		i := s.billed(c.Usage)
+		if i < 0 {
+			continue
+		}
+		for _, l := range s.Billed[i].Lines {
 			if _, err := k.l.Load(l.InvoiceID); err != nil {
 				return err
 			}

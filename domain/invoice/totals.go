@@ -70,6 +70,7 @@ type Totals struct {
 // It refuses with amount_out_of_range totals that are no int64.
 func Settle(lines []Line, coupons []Coupon, rates []Rate) (Totals, error) {
 	for i := range lines {
+		lines[i].Taxes = slices.Clone(lines[i].Taxes) // a state's own, perhaps
 		if l := &lines[i]; !l.credit() {
 			l.Discounts = nil
 			if len(rates) > 0 {

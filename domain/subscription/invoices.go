@@ -67,7 +67,8 @@ func (c FinalizeInvoice) Decide(l domain.Ledger) (any, error) {
 	return settled(l, id, &facts, book, c.ID)
 }
 
-// settled records what an invoice's payments change about its subscription's status, and answers the invoice.
+// settled records what the charges and payments of a decision change about a subscription's status, and answers the
+// invoice.
 func settled(l domain.Ledger, id uuid.UUID, f *Facts, book *account.Book, of uuid.UUID) (any, error) {
 	switch {
 	case book.Missed && f.is(Active):
@@ -76,9 +77,14 @@ func settled(l domain.Ledger, id uuid.UUID, f *Facts, book *account.Book, of uui
 			return nil, err
 		}
 		l.Append(id, e)
-	case book.Missed:
-	case f.Status == Incomplete, f.is(PastDue) && book.Clear():
-		l.Append(id, PaymentSettled{})
+	case book.Paid && !book.Missed && (f.Status == Incomplete || f.is(PastDue)):
+		clear, err := book.Clear()
+		if err != nil {
+			return nil, err
+		}
+		if clear || f.Status == Incomplete {
+			l.Append(id, PaymentSettled{})
+		}
 	}
 	s, err := domain.LoadAs[*invoice.State](l, of, "no_invoice")
 	if err != nil {
@@ -146,7 +152,9 @@ func (PayInvoice) then(l domain.Ledger, id uuid.UUID, c domain.Command) (any, er
 	if after.Status != invoice.Paid && after.Status != invoice.Void {
 		return answer, nil
 	}
-	book.Settle(id)
+	if err := book.Settle(id); err != nil {
+		return nil, err
+	}
 	facts := s.Facts
 	if facts.Status == Incomplete && after.Status == invoice.Void {
 		return answer, nil // nobody paid for what was to begin with it
@@ -200,7 +208,11 @@ func (c Upcoming) count(l domain.Ledger) error {
 	if err != nil {
 		return err
 	}
-	for _, draft := range book.Drafts() {
+	drafts, err := book.Drafts()
+	if err != nil {
+		return err
+	}
+	for _, draft := range drafts {
 		if _, err := (FinalizeInvoice{ID: draft, Counts: c.Counts, Position: c.Position, Refresh: true}).Decide(l); err != nil {
 			return err
 		}

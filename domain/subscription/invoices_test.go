@@ -152,6 +152,22 @@ func TestGraceOfADraft(t *testing.T) {
 	l.CheckFolds()
 }
 
+// An invoice that is issued and not paid tells nothing of what was missed elsewhere.
+func TestAnInvoiceThatIsIssuedSettlesNothing(t *testing.T) {
+	l := openTill(t, april(1))
+	hours := 1
+	ledgertest.Must[settings.View](l.Ledger, settings.Change{Patch: settings.Patch{DraftHours: &hours}})
+	id := l.start(subscription.Start{PlanID: l.flat("1000")})
+	ledgertest.Must[subscription.View](l.Ledger, subscription.MissPayment{ID: id})
+	l.at(on(5, 1), id)
+	l.SetNow(on(5, 1, 1))
+	require.Equal(t, "open", ledgertest.Must[invoice.View](l.Ledger, subscription.FinalizeInvoice{ID: l.newest()}).Status)
+	require.Equal(t, "PAST_DUE", l.status(id))
+	l.pay(l.newest(), 1000)
+	require.Equal(t, "ACTIVE", l.status(id))
+	l.CheckFolds()
+}
+
 func TestIncompleteUntilItsFirstInvoiceIsPaid(t *testing.T) {
 	l := openTill(t, april(1))
 	id := l.start(subscription.Start{PlanID: l.flat("1000"), Incomplete: true})
