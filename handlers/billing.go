@@ -8,6 +8,13 @@ import (
 	"github.com/subledger/subledger/domain/task"
 )
 
+// accepted answers a task that is worked later.
+func accepted(w http.ResponseWriter, task uuid.UUID) error {
+	return JSON(w, http.StatusAccepted, struct {
+		EventUUID uuid.UUID `json:"eventUuid"`
+	}{task})
+}
+
 func (a *API) billingRoutes() []Route {
 	return []Route{{Method: "POST", Path: "/billing/run", Scope: ScopeInvoicesWrite, Serve: a.runBilling}}
 }
@@ -32,7 +39,5 @@ func (a *API) runBilling(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return JSON(w, http.StatusAccepted, struct {
-		EventUUID uuid.UUID `json:"eventUuid"`
-	}{v.ID})
+	return accepted(w, v.ID)
 }

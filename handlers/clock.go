@@ -115,7 +115,5 @@ func (a *API) advanceClock(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return JSON(w, http.StatusAccepted, struct {
-		EventUUID uuid.UUID `json:"eventUuid"`
-	}{v.ID})
+	return accepted(w, v.ID)
 }

@@ -82,6 +82,20 @@ func (a *API) part(q *Query, r *http.Request, after any) (limit int) {
 	return limit
 }
 
+// partOf begins the read of a list in order of positions that is narrowed by nothing else.
+func (a *API) partOf(w http.ResponseWriter, r *http.Request) (after int64, limit int, err error) {
+	q, err := ReadQuery(r)
+	if err != nil {
+		return 0, 0, err
+	}
+	limit = a.part(q, r, &after)
+	q.Strict()
+	if err := q.Err(); err != nil {
+		return 0, 0, err
+	}
+	return after, limit, a.at(w, r)
+}
+
 // listPage answers the first k.Limit of items, which were read with one more to know whether there are any.
 func listPage[T any](a *API, w http.ResponseWriter, r *http.Request, k projections.Keyset, items []T, id func(T) uuid.UUID, out func(T) any) error {
 	return listBy(a, w, r, k.Limit, items, id, out)

@@ -30,17 +30,8 @@ type movementBody struct {
 //	in   limit, cursor
 //	out  200 page of movements | 404 no_customer
 func (a *API) statement(w http.ResponseWriter, r *http.Request) error {
-	q, err := ReadQuery(r)
+	after, limit, err := a.partOf(w, r)
 	if err != nil {
-		return err
-	}
-	var after int64
-	limit := a.part(q, r, &after)
-	q.Strict()
-	if err := q.Err(); err != nil {
-		return err
-	}
-	if err := a.at(w, r); err != nil {
 		return err
 	}
 	customer, ledger := PathUUID(r, "uuid"), CallerOf(r).Ledger

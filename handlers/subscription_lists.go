@@ -15,17 +15,8 @@ import (
 //	in   limit, cursor
 //	out  200 page of events | 404 no_subscription
 func (a *API) subscriptionHistory(w http.ResponseWriter, r *http.Request) error {
-	q, err := ReadQuery(r)
+	after, limit, err := a.partOf(w, r)
 	if err != nil {
-		return err
-	}
-	var after int64
-	limit := a.part(q, r, &after)
-	q.Strict()
-	if err := q.Err(); err != nil {
-		return err
-	}
-	if err := a.at(w, r); err != nil {
 		return err
 	}
 	id, ledger := PathUUID(r, "uuid"), CallerOf(r).Ledger

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/subledger/subledger/domain/explain"
@@ -47,22 +48,10 @@ func (c *invoiceExplain) Run(ctx context.Context, p *process) error {
 
 // explainer opens what explaining a ledger's invoices needs: its log, and the read models that tell which licences have
 // usage.
-func (c Ledger) explainer(ctx context.Context, d Database, do func(*session, uuid.UUID, metering.Counter) error) (err error) {
-	s, err := d.session(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	ledger, err := c.find(ctx, s)
-	if err != nil {
-		return err
-	}
-	reader, err := s.installation.pool(ctx, s.reader)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
-	return do(s, ledger, metering.Counter{Store: s.store, Reads: projections.NewReads(reader, nil, nil)})
+func (c Ledger) explainer(ctx context.Context, d Database, do func(*session, uuid.UUID, metering.Counter) error) error {
+	return c.reading(ctx, d, func(s *session, ledger uuid.UUID, reader *pgxpool.Pool) error {
+		return do(s, ledger, metering.Counter{Store: s.store, Reads: projections.NewReads(reader, nil, nil)})
+	})
 }
 
 // explain explains one invoice.

@@ -116,6 +116,25 @@ func (c Ledger) find(ctx context.Context, s *session) (uuid.UUID, error) {
 	return org.Live, nil
 }
 
+// reading opens a session on the ledger that is meant, with a pool of the role that reads.
+func (c Ledger) reading(ctx context.Context, d Database, do func(s *session, ledger uuid.UUID, reader *pgxpool.Pool) error) (err error) {
+	s, err := d.session(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close(ctx)) }()
+	ledger, err := c.find(ctx, s)
+	if err != nil {
+		return err
+	}
+	reader, err := s.installation.pool(ctx, s.reader)
+	if err != nil {
+		return err
+	}
+	defer reader.Close()
+	return do(s, ledger, reader)
+}
+
 // known refuses ledgers that do not exist: nothing is wrong with them, and nothing was looked at.
 func known(ctx context.Context, owner *pgxpool.Pool, ledgers []uuid.UUID) error {
 	var unknown []uuid.UUID

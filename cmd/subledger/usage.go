@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"golang.org/x/sync/errgroup"
 
 	"github.com/subledger/subledger/domain"
@@ -64,7 +65,7 @@ type rejected struct {
 const mostRejects = 1000
 
 // Run may be interrupted at any moment and begun again.
-func (c *usageImport) Run(ctx context.Context, p *process) (err error) {
+func (c *usageImport) Run(ctx context.Context, p *process) error {
 	in, total := io.Reader(os.Stdin), int64(0)
 	if c.File != "-" {
 		file, err := os.Open(c.File)
@@ -81,25 +82,18 @@ func (c *usageImport) Run(ctx context.Context, p *process) (err error) {
 	if err != nil {
 		return &status{code: exitUsage, err: fmt.Errorf("%s: %w", c.File, err)}
 	}
-	s, err := c.session(ctx)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, s.close(ctx)) }()
-	ledger, err := c.find(ctx, s)
-	if err != nil {
-		return err
-	}
-	reader, err := s.installation.pool(ctx, s.reader)
-	if err != nil {
-		return err
-	}
-	defer reader.Close()
+	return c.reading(ctx, c.Database, func(s *session, ledger uuid.UUID, reader *pgxpool.Pool) error {
+		return c.record(ctx, p, s, ledger, reader, rows, total)
+	})
+}
+
+// record records the rows; total is how many bytes they are, 0 if nobody knows.
+func (c *usageImport) record(ctx context.Context, p *process, s *session, ledger uuid.UUID, reader *pgxpool.Pool, rows *usageFile, total int64) error {
 	list := &rejectsList{path: c.Rejects, stdout: p.stdout, silent: c.json()}
 	bar := p.progress("import")
 	out := imported{Ledger: ledger, Rejects: []rejected{}}
 	began := time.Now()
-	err = s.project(ctx, s.store, func(applied *projections.Applied) error {
+	err := s.project(ctx, s.store, func(applied *projections.Applied) error {
 		api := handlers.NewAPI(s.store, projections.NewReads(reader, applied, s.store.Acknowledged), time.Now, nil, nil)
 		return importUsage(ctx, api, ledger, rows, func(batch []usageRow, results []handlers.UsageResult, read int64) error {
 			bar.at(read, total)

@@ -33,6 +33,9 @@ func (c Counter) Draft(ctx context.Context, ledger, draft uuid.UUID) (subscripti
 		return command, nil
 	}
 	parts := books.Waiting(draft)
+	if len(parts) == 0 && len(books.Billed) == 0 {
+		return command, nil // it never was billed any usage
+	}
 	late, err := c.Reads.LateUsage(ctx, ledger, *s.SubscriptionID, s.CreatedAt, books.Position)
 	if err != nil {
 		return command, err

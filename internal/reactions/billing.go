@@ -2,7 +2,6 @@ package reactions
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -16,17 +15,9 @@ import (
 // bill is the built-in provider of billing runs: it does what is due by the instant that was asked for, with the scheduler or
 // before it. It keeps nothing: asked again, what is done is not due any more.
 func (s *scheduler) bill(ctx context.Context, c Call) (Answer, error) {
-	state, _, err := s.cfg.Store.Fold(ctx, c.Ledger, c.Task)
-	if err != nil {
-		return Answer{}, err
-	}
-	asked, ok := state.(*task.State)
-	if !ok {
-		return Answer{}, fmt.Errorf("%s is no task", c.Task)
-	}
 	var params task.BillingParams
-	if err := json.Unmarshal(asked.Params, &params); err != nil {
-		return Answer{}, fmt.Errorf("decode the params of task %s: %w", c.Task, err)
+	if err := s.asked(ctx, c, &params); err != nil {
+		return Answer{}, err
 	}
 	running, cancel := context.WithTimeout(ctx, s.cfg.CallTimeout/2)
 	defer cancel()

@@ -20,17 +20,9 @@ import (
 // it done before it goes on, and at last to where it was asked to. Where it stands is the clock itself, so it goes on
 // from there whoever asks again, and asked twice at once nothing happens twice.
 func (s *scheduler) clocks(ctx context.Context, c Call) (Answer, error) {
-	state, _, err := s.cfg.Store.Fold(ctx, c.Ledger, c.Task)
-	if err != nil {
-		return Answer{}, err
-	}
-	asked, ok := state.(*task.State)
-	if !ok {
-		return Answer{}, fmt.Errorf("%s is no task", c.Task)
-	}
 	var params task.ClockParams
-	if err := json.Unmarshal(asked.Params, &params); err != nil {
-		return Answer{}, fmt.Errorf("decode the params of task %s: %w", c.Task, err)
+	if err := s.asked(ctx, c, &params); err != nil {
+		return Answer{}, err
 	}
 	// A call has its time: a long way is gone in several.
 	end := time.Now().Add(s.cfg.CallTimeout / 2)
@@ -44,6 +36,22 @@ func (s *scheduler) clocks(ctx context.Context, c Call) (Answer, error) {
 		}
 	}
 	return Answer{Verdict: Wait, At: s.cfg.Now()}, nil
+}
+
+// asked reads what a task that the scheduler works itself is about.
+func (s *scheduler) asked(ctx context.Context, c Call, params any) error {
+	state, _, err := s.cfg.Store.Fold(ctx, c.Ledger, c.Task)
+	if err != nil {
+		return err
+	}
+	asked, ok := state.(*task.State)
+	if !ok {
+		return fmt.Errorf("%s is no task", c.Task)
+	}
+	if err := json.Unmarshal(asked.Params, params); err != nil {
+		return fmt.Errorf("decode the params of task %s: %w", c.Task, err)
+	}
+	return nil
 }
 
 // errStays is an attempt of which nothing came: it is made again.
