@@ -92,7 +92,10 @@ func (in *installation) builder(ctx context.Context, p *process) (owner *pgxpool
 		return nil, nil, err
 	}
 	done = func() {
-		_ = conn.Conn().Close(context.WithoutCancel(ctx)) // which lets go of the lock
+		// The session ends some time after it is closed, and a look at who holds locks would see ours.
+		closing := context.WithoutCancel(ctx)
+		_, _ = conn.Exec(closing, "select pg_advisory_unlock_all()")
+		_ = conn.Conn().Close(closing)
 		conn.Release()
 		owner.Close()
 	}
