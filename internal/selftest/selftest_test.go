@@ -19,7 +19,9 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/domain/usage"
@@ -86,6 +88,7 @@ func openShop(t *testing.T) *shop {
 		s.do(t, usage.Record{Ref: license.Ref{LicenseID: s.seats[0], SubscriptionID: &s.sub}, Key: fmt.Sprint("u", i), Quantity: decimal.NewFromInt(7)}, nil)
 	}
 	s.do(t, subscription.AddSeats{ID: s.sub, Count: 1}, nil) // asked of the provider, whom nobody calls
+	s.bill(t, product.ID)
 	runner := projections.NewRunner(projections.Config{Log: s.store, Pool: app, Projections: models(), Applied: projections.NewApplied()})
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan struct{})
@@ -94,6 +97,25 @@ func openShop(t *testing.T) *shop {
 	cancel()
 	<-ended
 	return s
+}
+
+// bill leaves an invoice that is partly paid, partly credited, and a credit for what was left of its month.
+func (s *shop) bill(t *testing.T, product uuid.UUID) {
+	t.Helper()
+	f := catalog.DefaultPlan()
+	f.ProductID, f.Name, f.DisplayName, f.LicenseType, f.PricingType = product, "paid", "Paid", catalog.Licensed, "paid"
+	f.Interval, f.Length = "month", 1
+	f.Currencies = []catalog.PlanCurrency{{Currency: "USD", Price: 1000}}
+	var plan, sub struct {
+		ID uuid.UUID `json:"id"`
+	}
+	s.do(t, catalog.CreatePlan{Fields: f}, &plan)
+	s.do(t, subscription.Start{PlanID: plan.ID, Owner: "eve"}, &sub)
+	var of uuid.UUID
+	require.NoError(t, s.owner.QueryRow(t.Context(), `select stream_id from events where ledger_id = $1 and type = 'invoice.drafted.v1'`, s.ledger).Scan(&of))
+	s.do(t, subscription.PayInvoice{RecordPayment: invoice.RecordPayment{ID: of, Amount: 950}}, nil)
+	s.do(t, subscription.CreditInvoice{IssueCreditNote: invoice.IssueCreditNote{ID: of, Amount: 100}}, nil)
+	s.do(t, subscription.Cancel{ID: sub.ID, Now: true, Credit: account.Prorate}, nil)
 }
 
 func models() (all []projections.Projection) {
@@ -218,6 +240,36 @@ func TestEachBreachIsTold(t *testing.T) {
 		"6 a row that is not what the log says": {6, func(t *testing.T, s *shop) {
 			s.sabotage(t, `update subscriptions set quantity = quantity + 1 where ledger_id = $1`, s.ledger)
 		}, "subscriptions"},
+		"7 a total that is not its lines'": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update events set data = regexp_replace(data::text, '"subtotal":1000', '"subtotal":1001')::json where ledger_id = $1 and type = 'invoice.drafted.v1'`, s.ledger)
+		}, `subtotal: the lines add up to 1000, the invoice says 1001`},
+		"7 a payment above what is due": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update events set data = regexp_replace(data::text, '"amount":950', '"amount":951')::json where ledger_id = $1 and type = 'invoice.payment_recorded.v1'`, s.ledger)
+		}, `invoices has it as paid`},
+		"7 a number that is missing": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update events set data = regexp_replace(data::text, '"number":2', '"number":3')::json where ledger_id = $1 and type = 'series.numbered.v1'`, s.ledger)
+		}, `number 3 of the series invoice follows 1`},
+		"7 a number that nobody gave": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update events set data = regexp_replace(data::text, 'INV-000002', 'INV-000009')::json where ledger_id = $1 and type = 'invoice.finalized.v1'`, s.ledger)
+		}, `nothing gave it the number INV-000009`},
+		"7 a credit note that is not its parts": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update events set data = regexp_replace(data::text, '"lowers_debt":50', '"lowers_debt":60')::json where ledger_id = $1 and type = 'invoice.credited.v1'`, s.ledger)
+		}, `lowers the debt by 60`},
+		"7 a balance out of nothing": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update events set data = regexp_replace(data::text, '"change":50', '"change":70')::json where ledger_id = $1 and type = 'balance.changed.v1'`, s.ledger)
+		}, `its changes add up to 70`},
+		"7 a credit above its source": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update events set data = regexp_replace(data::text, '"amount":-9([0-9]+)', '"amount":-9\19')::json where ledger_id = $1 and type = 'invoice.drafted.v1'`, s.ledger)
+		}, `credits take`},
+		"7 a row of finance that was changed": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update invoices set amount_paid = amount_paid + 1 where ledger_id = $1 and amount_paid > 0`, s.ledger)
+		}, "its events say"},
+		"7 what is owed is not what the invoices say": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update balances set owed = owed + 1 where ledger_id = $1`, s.ledger)
+		}, "USD as owed; the invoices say"},
+		"7 a line that is gone": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `delete from invoice_lines where ledger_id = $1 and amount = 1000`, s.ledger)
+		}, "invoice_lines has lines that come to 0; the total is 1000"},
 		"8 a quantity that is not the seats": {8, func(t *testing.T, s *shop) { s.sabotage(t, quantity, s.ledger) }, "the quantity is 4 and there are 3 seats"},
 		"8 more seats than the plan has": {8, func(t *testing.T, s *shop) {
 			s.sabotage(t, `update events set data = regexp_replace(data::text, '"max_seats":5', '"max_seats":2')::json where ledger_id = $1 and type = 'subscription.started.v1'`, s.ledger)
