@@ -17,6 +17,7 @@ const (
 	Forbidden       Kind = "forbidden"       // a valid key without the scope
 	NotFound        Kind = "not_found"       // unknown here, which is also what a foreign id is
 	Conflict        Kind = "conflict"        // possible in another state
+	Gone            Kind = "gone"            // known here, and not to be had any more
 	Stale           Kind = "stale"           // If-Match names another version
 	TooLarge        Kind = "too_large"
 	Unsupported     Kind = "unsupported" // media type

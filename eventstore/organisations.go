@@ -31,6 +31,18 @@ func (s *Store) Organisation(ctx context.Context, id uuid.UUID) (organisation.Vi
 	return found[0], nil
 }
 
+// OrganisationOf is the organisation that has a ledger, or refused with no_organisation.
+func (s *Store) OrganisationOf(ctx context.Context, ledger uuid.UUID) (organisation.View, error) {
+	found, err := s.organisations(ctx, organisationColumns+` where organisation_id = (select organisation_id from ledgers where ledger_id = $1)`, ledger)
+	if err == nil && len(found) == 0 {
+		err = domain.Refuse(domain.NotFound, "no_organisation", "%s is no organisation's ledger", ledger)
+	}
+	if err != nil {
+		return organisation.View{}, err
+	}
+	return found[0], nil
+}
+
 // SigningKeys are the public keys that an organisation's answers to checks are verified with, as uncompressed
 // points. They never change.
 func (s *Store) SigningKeys(ctx context.Context, organisation uuid.UUID) (secp256k1, p256 []byte, err error) {

@@ -15,6 +15,7 @@ import (
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/internal/cache"
+	"github.com/subledger/subledger/internal/invoicepdf"
 	"github.com/subledger/subledger/projections"
 )
 
@@ -26,6 +27,8 @@ type API struct {
 	Now func() time.Time
 	// Projections lists how far the read models of a ledger are.
 	Projections func(ctx context.Context, ledger uuid.UUID) ([]projections.Status, error)
+	// Template makes invoices' PDF files.
+	Template invoicepdf.Template
 
 	cursors  cursors
 	tails    *tails
@@ -36,7 +39,7 @@ type API struct {
 // NewAPI needs a store and its read models. Cursors are signed with secret: the same in all processes.
 func NewAPI(store *eventstore.Store, reads *projections.Reads, now func() time.Time, secret []byte,
 	status func(context.Context, uuid.UUID) ([]projections.Status, error)) *API {
-	a := &API{Store: store, Reads: reads, Now: now, Projections: status, cursors: cursors{secret}, tails: newTails(),
+	a := &API{Store: store, Reads: reads, Now: now, Projections: status, Template: invoicepdf.Today, cursors: cursors{secret}, tails: newTails(),
 		licenses: newLookups[uuid.UUID, *uuid.UUID](64), meterIDs: newLookups[string, uuid.UUID](128)}
 	store.Subscribe(a.tails.wake)
 	return a

@@ -35,10 +35,18 @@ type invoiceBody struct {
 	CreditNotes      []creditNoteBody `json:"creditNotes"`
 	Payments         []paymentBody    `json:"payments"`
 	TaxExempt        *exemption       `json:"taxExempt"`
+	Document         *documentBody    `json:"document"` // null: nobody asked for its PDF file yet
 	Version          int64            `json:"version"`  // of the stream; the ETag
 	Position         int64            `json:"position"` // of its last event
 	CreatedAt        time.Time        `json:"createdAt"`
 	UpdatedAt        time.Time        `json:"updatedAt"`
+}
+
+type documentBody struct {
+	SHA256     string    `json:"sha256"`
+	Template   int       `json:"template"`
+	RenderedAt time.Time `json:"renderedAt"`
+	Size       int64     `json:"size"`
 }
 
 type lineBody struct {
@@ -111,6 +119,9 @@ func invoiceOut(v invoice.View) invoiceBody {
 	}
 	if d.TaxExempt != "" {
 		out.TaxExempt = &exemption{d.TaxExempt}
+	}
+	if p := v.Document; p != nil {
+		out.Document = &documentBody{p.SHA256, p.Template, p.RenderedAt, p.Size}
 	}
 	return out
 }

@@ -1,64 +1,64 @@
 package handlers
 
 import (
-	"context"
+	"encoding/base64"
 	"net/http"
 	"strconv"
-	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/eventstore"
-	"github.com/subledger/subledger/internal/invoicepdf"
-	"github.com/subledger/subledger/projections"
+	"github.com/subledger/subledger/internal/originals"
 )
 
-// invoicePDF serves GET /invoices/{uuid}/pdf: the invoice as it was issued, to whom the customer is now.
+// invoicePDF serves GET /invoices/{uuid}/pdf: the invoice's original. Who asks first makes it: that is an event of the
+// system's own, not the caller's, so a key that may only read causes it too. With render=current it is the invoice by
+// today's template, to whom the customer is now, and nothing is kept of it.
 //
-//	out  200 application/pdf | 404 no_invoice
+//	in   render: current
+//	out  200 application/pdf, with Repr-Digest | 404 no_invoice | 410 original_erased, original_lost
 func (a *API) invoicePDF(w http.ResponseWriter, r *http.Request) error {
-	if err := noQuery(r); err != nil {
+	q, err := ReadQuery(r)
+	if err != nil {
+		return err
+	}
+	current := q.Enum("render", []string{"current"}) != ""
+	q.Strict()
+	if err := q.Err(); err != nil {
 		return err
 	}
 	if err := a.at(w, r); err != nil {
 		return err
 	}
-	caller := CallerOf(r)
-	row, err := a.Reads.Invoice(r.Context(), caller.Ledger, PathUUID(r, "uuid"))
+	ledger, id, shelf := CallerOf(r).Ledger, PathUUID(r, "uuid"), originals.Shelf{Store: a.Store, Template: a.Template}
+	if !current {
+		return WriteOriginal(w, r, shelf, ledger, id)
+	}
+	file, err := shelf.Current(r.Context(), ledger, id)
 	if err != nil {
 		return err
 	}
-	return WriteInvoicePDF(r.Context(), w, a.Store, a.Reads, caller.Organisation, row)
+	writePDF(w, file)
+	return nil
 }
 
-// WriteInvoicePDF answers an invoice of an organisation as a PDF file.
-func WriteInvoicePDF(ctx context.Context, w http.ResponseWriter, store *eventstore.Store, reads *projections.Reads, organisation uuid.UUID, row projections.Invoice) error {
-	seller, err := store.Organisation(ctx, organisation)
+// WriteOriginal answers an invoice's original.
+func WriteOriginal(w http.ResponseWriter, r *http.Request, shelf originals.Shelf, ledger, id uuid.UUID) error {
+	call := CallOf(r)
+	file, err := shelf.Original(r.Context(), ledger, id, eventstore.Meta{Actor: "originals", RequestID: call.ID, Dialect: call.dialect.Name})
 	if err != nil {
 		return err
 	}
-	d := invoicepdf.Document{Seller: seller.Name, Invoice: row.View(), Zone: time.UTC}
-	if row.CustomerID != nil {
-		c, err := reads.Customer(ctx, row.LedgerID, *row.CustomerID)
-		if err != nil {
-			return err
-		}
-		if err := d.Bill(orNothing(c.Name), c.Address, c.Fields.TimeZone); err != nil {
-			return err
-		}
-	}
-	file, err := invoicepdf.Render(d)
-	if err != nil {
-		return err
-	}
-	name := orNothing(row.Number)
-	if name == "" {
-		name = "draft"
-	}
+	writePDF(w, file)
+	return nil
+}
+
+// writePDF answers a file with its digest (RFC 9530).
+func writePDF(w http.ResponseWriter, file originals.File) {
 	h := w.Header()
 	h.Set("Content-Type", "application/pdf")
-	h.Set("Content-Disposition", `inline; filename="`+name+`.pdf"`)
-	h.Set("Content-Length", strconv.Itoa(len(file)))
-	_, _ = w.Write(file) // the client may be gone
-	return nil
+	h.Set("Content-Disposition", `inline; filename="`+file.Name+`"`)
+	h.Set("Content-Length", strconv.Itoa(len(file.Bytes)))
+	h.Set("Repr-Digest", "sha-256=:"+base64.StdEncoding.EncodeToString(file.SHA256[:])+":")
+	_, _ = w.Write(file.Bytes) // the client may be gone
 }

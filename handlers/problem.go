@@ -41,6 +41,8 @@ func problemStatus(kind domain.Kind) int {
 		return http.StatusNotFound
 	case domain.Conflict:
 		return http.StatusConflict
+	case domain.Gone:
+		return http.StatusGone
 	case domain.Stale:
 		return http.StatusPreconditionFailed
 	case domain.TooLarge:

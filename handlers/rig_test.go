@@ -220,7 +220,7 @@ func (r *result) text(path ...any) string {
 
 var (
 	anyUUID = regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`)
-	anyHash = regexp.MustCompile(`"hash":"[0-9a-f]{64}"`)
+	anyHash = regexp.MustCompile(`"(hash|sha256)":"[0-9a-f]{64}"`)
 	anyNext = regexp.MustCompile(`"nextCursor":"[^"]+"`)
 	anyKey  = regexp.MustCompile(`(test|live)_(?:[A-Za-z0-9_-]{43}|…[A-Za-z0-9_-]{4})`)
 )
@@ -235,7 +235,7 @@ func (r *result) golden(name string) *result {
 		}
 		return seen[id]
 	})
-	text = anyHash.ReplaceAllString(text, `"hash":"<64 hexadecimal digits>"`)
+	text = anyHash.ReplaceAllString(text, `"${1}":"<64 hexadecimal digits>"`)
 	text = anyNext.ReplaceAllString(text, `"nextCursor":"<opaque>"`)
 	text = anyKey.ReplaceAllString(text, "${1}_<key>")
 	var pretty bytes.Buffer

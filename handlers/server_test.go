@@ -96,7 +96,7 @@ func answer(status int) func(http.ResponseWriter, *http.Request) error {
 func TestRefusalsByKind(t *testing.T) {
 	for kind, status := range map[domain.Kind]int{
 		domain.Malformed: 400, domain.Invalid: 422, domain.Unauthenticated: 401, domain.Forbidden: 403, domain.NotFound: 404,
-		domain.Conflict: 409, domain.Stale: 412, domain.TooLarge: 413, domain.Unsupported: 415, domain.RateLimited: 429,
+		domain.Conflict: 409, domain.Gone: 410, domain.Stale: 412, domain.TooLarge: 413, domain.Unsupported: 415, domain.RateLimited: 429,
 		domain.Unavailable: 503,
 	} {
 		e := newEdge(t, 0, Route{Method: "GET", Path: "/x", Open: true, Serve: func(http.ResponseWriter, *http.Request) error {

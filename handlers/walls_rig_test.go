@@ -34,7 +34,7 @@ var named = map[string]string{
 var unnamed = strings.Fields(`active amount aggregation anchorAt appType at billing carriesOver city country credit currency default defaultValue delayMs description draftHours
 	displayName email environment enumOptions evalDays evaluation expiresAt failures from graceDaysPastDue includedSeats inclusive increment decrement interval invoiceDaysUntilDue isUnlimited
 	isUsage key kind lateUsageHours length licenseType line1 line2 logoUrl maxSeatAmount maxTotal maxUsage minUsage metadata method minTotal minimumAmount mode name now outcome overlap owner paid paidAt perSeatAmount
-	planType postalCode price percentOff amountOff duration durationPeriods title text theme featureOrder customTheme maxRedemptions redeemBy endsAt code prorationMode proration provider pricePerUnit quantity reason reference salablePlan scopes showUnlimited slug sortOrder startAt state status
+	planType postalCode price percentOff amountOff duration durationPeriods title text theme featureOrder customTheme maxRedemptions redeemBy endsAt code prorationMode proration provider pricePerUnit quantity reason reference render salablePlan scopes showUnlimited slug sortOrder startAt state status
 	timeZone to trialDays trialEnd trialEndsWithoutPayment type unitAmount flatAmount upTo packageSize percentage freeUnits value valueType variableName visibility when zeroInvoices
 	pricingType after limit cursor dryRun assigned`) // cursors, and ids in paths and headers, have tests of their own below
 

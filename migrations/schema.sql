@@ -202,6 +202,29 @@ COMMENT ON COLUMN public.customers.fields IS 'customer.Fields: what is not perso
 
 COMMENT ON COLUMN public.customers.version IS 'Of the stream; the ETag.';
 
+CREATE TABLE public.documents (
+    ledger_id uuid NOT NULL,
+    stream_id uuid NOT NULL,
+    sha256 bytea NOT NULL,
+    key_id uuid,
+    bytes bytea NOT NULL,
+    stored_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT documents_sha256_check CHECK ((length(sha256) = 32))
+);
+ALTER TABLE ONLY public.documents ALTER COLUMN bytes SET STORAGE EXTERNAL;
+
+ALTER TABLE ONLY public.documents FORCE ROW LEVEL SECURITY;
+
+COMMENT ON TABLE public.documents IS 'Files that an event has the SHA-256 of, such as invoice.documented. They cannot be made again from events: a backup needs them.';
+
+COMMENT ON COLUMN public.documents.stream_id IS 'Of the event: invoices.id.';
+
+COMMENT ON COLUMN public.documents.sha256 IS 'Of the file in plain.';
+
+COMMENT ON COLUMN public.documents.key_id IS 'Of subject_keys, the key that it is encrypted with; null: it is about nobody, and is as it is.';
+
+COMMENT ON COLUMN public.documents.bytes IS 'The file, encrypted or not. Compressed already.';
+
 CREATE TABLE public.due (
     ledger_id uuid NOT NULL,
     stream_id uuid NOT NULL,
@@ -374,6 +397,7 @@ CREATE TABLE public.invoices (
     created_at timestamp with time zone NOT NULL,
     updated_at timestamp with time zone NOT NULL,
     finalize_at timestamp with time zone,
+    document jsonb,
     CONSTRAINT invoices_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'open'::text, 'paid'::text, 'void'::text, 'uncollectible'::text])))
 );
 
@@ -428,6 +452,8 @@ COMMENT ON COLUMN public.invoices.drafted_position IS 'Of the event that made it
 COMMENT ON COLUMN public.invoices.version IS 'Of the stream; the ETag.';
 
 COMMENT ON COLUMN public.invoices.finalize_at IS 'When a draft is finalised by itself; null when it is not, and once it is no draft.';
+
+COMMENT ON COLUMN public.invoices.document IS 'sha256, template, size and rendered_at of the PDF file as it was first given out; null: nobody asked for it yet.';
 
 CREATE TABLE public.ledgers (
     ledger_id uuid NOT NULL,
@@ -1176,6 +1202,9 @@ ALTER TABLE ONLY public.credit_notes
 ALTER TABLE ONLY public.customers
     ADD CONSTRAINT customers_pkey PRIMARY KEY (ledger_id, id);
 
+ALTER TABLE ONLY public.documents
+    ADD CONSTRAINT documents_pkey PRIMARY KEY (ledger_id, stream_id, sha256);
+
 ALTER TABLE ONLY public.due
     ADD CONSTRAINT due_pkey PRIMARY KEY (ledger_id, stream_id, kind);
 
@@ -1369,6 +1398,9 @@ ALTER TABLE ONLY public.api_keys
 ALTER TABLE ONLY public.checkpoints
     ADD CONSTRAINT checkpoints_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
 
+ALTER TABLE ONLY public.documents
+    ADD CONSTRAINT documents_ledger_id_fkey FOREIGN KEY (ledger_id) REFERENCES public.ledgers(ledger_id);
+
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_system_ledger_id_fkey FOREIGN KEY (system_ledger_id) REFERENCES public.ledgers(ledger_id);
 
@@ -1396,6 +1428,8 @@ CREATE POLICY app ON public.coupons TO subledger_app USING (true) WITH CHECK (tr
 CREATE POLICY app ON public.credit_notes TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.customers TO subledger_app USING (true) WITH CHECK (true);
+
+CREATE POLICY app ON public.documents TO subledger_app USING (true) WITH CHECK (true);
 
 CREATE POLICY app ON public.due TO subledger_app USING (true) WITH CHECK (true);
 
@@ -1459,6 +1493,8 @@ ALTER TABLE public.credit_notes ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.customers ENABLE ROW LEVEL SECURITY;
 
+ALTER TABLE public.documents ENABLE ROW LEVEL SECURITY;
+
 ALTER TABLE public.due ENABLE ROW LEVEL SECURITY;
 
 ALTER TABLE public.features ENABLE ROW LEVEL SECURITY;
@@ -1482,6 +1518,8 @@ CREATE POLICY owner ON public.coupons TO subledger USING ((ledger_id = COALESCE(
 CREATE POLICY owner ON public.credit_notes TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.customers TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
+
+CREATE POLICY owner ON public.documents TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
 CREATE POLICY owner ON public.due TO subledger USING ((ledger_id = COALESCE((NULLIF(current_setting('subledger.ledger_id'::text, true), ''::text))::uuid, ledger_id)));
 
@@ -1661,6 +1699,8 @@ GRANT SELECT ON TABLE public.credit_notes TO subledger_reader;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.customers TO subledger_app;
 GRANT SELECT ON TABLE public.customers TO subledger_reader;
+
+GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.documents TO subledger_app;
 
 GRANT SELECT,INSERT,DELETE,UPDATE ON TABLE public.due TO subledger_app;
 GRANT SELECT ON TABLE public.due TO subledger_reader;

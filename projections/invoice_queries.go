@@ -22,7 +22,7 @@ type Invoice struct {
 // View shows the row as the fold shows itself.
 func (i *Invoice) View() invoice.View {
 	v := invoice.View{ID: i.ID, Status: i.Status, IssuedAt: i.IssuedAt, DueAt: i.DueAt, BalanceApplied: i.BalanceApplied, AmountPaid: i.AmountPaid, AmountDue: i.AmountDue,
-		Payments: i.Payments, CreditNotes: i.CreditNotes, Version: i.Version, CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt,
+		Payments: i.Payments, CreditNotes: i.CreditNotes, Document: i.Document, Version: i.Version, CreatedAt: i.CreatedAt, UpdatedAt: i.UpdatedAt,
 		Drafted: invoice.Drafted{CustomerID: i.CustomerID, SubscriptionID: i.SubscriptionID, Currency: i.Currency, Reason: i.Reason, Lines: i.Lines,
 			Totals: invoice.Totals{Subtotal: i.Subtotal, DiscountTotal: i.DiscountTotal, TaxTotal: i.TaxTotal, Total: i.Total}}}
 	if i.Number != nil {

@@ -14,29 +14,30 @@ import (
 // InvoiceRow is an invoice without its lines, notes and payments. Amounts are minor units of its currency.
 type InvoiceRow struct {
 	ItemKey
-	Number          *string    `db:"number"` // nil for drafts and what was discarded
-	Status          string     `db:"status"`
-	CustomerID      *uuid.UUID `db:"customer_id"`
-	SubscriptionID  *uuid.UUID `db:"subscription_id"`
-	Currency        string     `db:"currency"`
-	Reason          string     `db:"reason"`
-	PeriodStart     *time.Time `db:"period_start"`
-	PeriodEnd       *time.Time `db:"period_end"`
-	TaxExempt       *string    `db:"tax_exempt"`
-	IssuedAt        *time.Time `db:"issued_at"`
-	DueAt           *time.Time `db:"due_at"`
-	DatedAt         time.Time  `db:"dated_at"`    // IssuedAt, or when it was drafted
-	FinalizeAt      *time.Time `db:"finalize_at"` // of a draft: when it is issued by itself
-	LineCount       int        `db:"line_count"`
-	Subtotal        int64      `db:"subtotal"`
-	DiscountTotal   int64      `db:"discount_total"`
-	TaxTotal        int64      `db:"tax_total"`
-	Total           int64      `db:"total"`
-	BalanceApplied  int64      `db:"balance_applied"`
-	AmountPaid      int64      `db:"amount_paid"`
-	Credited        int64      `db:"credited"` // what notes lower the debt by
-	AmountDue       int64      `db:"amount_due"`
-	DraftedPosition int64      `db:"drafted_position"`
+	Number          *string           `db:"number"` // nil for drafts and what was discarded
+	Status          string            `db:"status"`
+	CustomerID      *uuid.UUID        `db:"customer_id"`
+	SubscriptionID  *uuid.UUID        `db:"subscription_id"`
+	Currency        string            `db:"currency"`
+	Reason          string            `db:"reason"`
+	PeriodStart     *time.Time        `db:"period_start"`
+	PeriodEnd       *time.Time        `db:"period_end"`
+	TaxExempt       *string           `db:"tax_exempt"`
+	IssuedAt        *time.Time        `db:"issued_at"`
+	DueAt           *time.Time        `db:"due_at"`
+	DatedAt         time.Time         `db:"dated_at"`    // IssuedAt, or when it was drafted
+	FinalizeAt      *time.Time        `db:"finalize_at"` // of a draft: when it is issued by itself
+	LineCount       int               `db:"line_count"`
+	Subtotal        int64             `db:"subtotal"`
+	DiscountTotal   int64             `db:"discount_total"`
+	TaxTotal        int64             `db:"tax_total"`
+	Total           int64             `db:"total"`
+	BalanceApplied  int64             `db:"balance_applied"`
+	AmountPaid      int64             `db:"amount_paid"`
+	Credited        int64             `db:"credited"` // what notes lower the debt by
+	AmountDue       int64             `db:"amount_due"`
+	DraftedPosition int64             `db:"drafted_position"`
+	Document        *invoice.Document `db:"document"` // nil: nobody asked for its pages yet
 	Touched
 }
 
@@ -189,6 +190,9 @@ func (i *InvoiceRow) apply(e *eventstore.Recorded) {
 	}
 	if d, ok := e.Event.(invoice.Finalized); ok {
 		i.Number, i.IssuedAt, i.DueAt, i.DatedAt = &d.Number, &d.IssuedAt, &d.DueAt, d.IssuedAt
+	}
+	if d, ok := e.Event.(invoice.Documented); ok {
+		i.Document = &invoice.Document{Documented: d, RenderedAt: e.RecordedAt}
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/handlers"
 	"github.com/subledger/subledger/internal/metering"
+	"github.com/subledger/subledger/internal/originals"
 	"github.com/subledger/subledger/projections"
 )
 
@@ -128,7 +129,8 @@ type invoiceVerify struct {
 }
 
 func (c *invoiceVerify) Help() string {
-	return "Every amount is worked out from the events alone, by other code than that which billed it. What differs is listed, and makes the exit status 5.\n" +
+	return "Every amount is worked out from the events alone, by other code than that which billed it, and the original PDF file, if there is one, is held against\n" +
+		"its hash in the log. What differs is listed, and makes the exit status 5.\n" +
 		"Drafts and void invoices are verified too. subledger verify looks whether the events themselves were changed."
 }
 
@@ -146,16 +148,19 @@ type verified struct {
 	Lines    int64        `json:"lines"`
 	Agree    int64        `json:"agree"`     // invoices
 	Uncount  int64        `json:"uncounted"` // lines of usage that could not be counted again
+	Original int64        `json:"originals"` // PDF files that are what the log says
+	Erased   int64        `json:"erased"`    // PDF files that went with their customers
 	Seconds  float64      `json:"seconds"`
 	Faults   []wrongSteps `json:"faults"`
 }
 
-// wrongSteps are the steps of an invoice that do not agree.
+// wrongSteps are the steps of an invoice that do not agree, and what is wrong with its original.
 type wrongSteps struct {
 	position int64       // of its draft
 	Invoice  uuid.UUID   `json:"invoiceUuid"`
 	Number   string      `json:"number,omitzero"`
 	Steps    []wrongStep `json:"steps"`
+	Original string      `json:"original,omitzero"`
 }
 
 type wrongStep struct {
@@ -172,11 +177,11 @@ func (c *invoiceVerify) Run(ctx context.Context, p *process) error {
 		out := verified{Ledger: ledger, Faults: []wrongSteps{}}
 		began := time.Now()
 		if c.Invoice != nil {
-			got, _, err := c.explain(ctx, counter, ledger, *c.Invoice)
+			got, original, err := c.check(ctx, counter, ledger, *c.Invoice)
 			if err != nil {
 				return err
 			}
-			out.take(got, 0)
+			out.take(got, original, 0)
 		} else if err := c.every(ctx, p, counter, ledger, &out); err != nil {
 			return err
 		}
@@ -222,29 +227,59 @@ func (c *invoiceVerify) every(ctx context.Context, p *process, counter metering.
 }
 
 func (c *invoiceVerify) one(ctx context.Context, counter metering.Counter, ledger uuid.UUID, drafted *eventstore.Recorded, mu *sync.Mutex, out *verified) error {
-	got, _, err := c.explain(ctx, counter, ledger, drafted.Stream)
+	got, original, err := c.check(ctx, counter, ledger, drafted.Stream)
 	if err != nil {
-		return fmt.Errorf("explain invoice %s: %w", drafted.Stream, err)
+		return fmt.Errorf("verify invoice %s: %w", drafted.Stream, err)
 	}
 	mu.Lock()
 	defer mu.Unlock()
-	out.take(got, drafted.Position)
+	out.take(got, original, drafted.Position)
 	return nil
 }
 
+// original is what became of an invoice's PDF file.
+type original struct {
+	there bool
+	wrong error // nil: it is what the log says
+}
+
+// check explains an invoice and looks at its original.
+func (c *invoiceVerify) check(ctx context.Context, counter metering.Counter, ledger, id uuid.UUID) (explain.Explanation, original, error) {
+	got, of, err := c.explain(ctx, counter, ledger, id)
+	if err != nil {
+		return got, original{}, err
+	}
+	found := original{there: of.Document != nil, wrong: originals.Shelf{Store: counter.Store}.Verify(ctx, ledger, of)}
+	if w := found.wrong; w != nil && !errors.Is(w, eventstore.ErrNoDocument) && !errors.Is(w, eventstore.ErrDocumentErased) && !errors.Is(w, eventstore.ErrDocumentDamaged) {
+		return got, original{}, w
+	}
+	return got, found, nil
+}
+
 // take counts an explanation.
-func (v *verified) take(e explain.Explanation, position int64) {
+func (v *verified) take(e explain.Explanation, o original, position int64) {
 	v.Invoices, v.Lines = v.Invoices+1, v.Lines+int64(len(e.Lines))
 	for i := range e.Lines {
 		if slices.Contains(e.Lines[i].Amount.Notes, explain.NotCounted) {
 			v.Uncount++
 		}
 	}
+	wrong := wrongSteps{position: position, Invoice: e.InvoiceID, Number: e.Number, Steps: []wrongStep{}}
+	switch {
+	case !o.there:
+	case o.wrong == nil:
+		v.Original++
+	case errors.Is(o.wrong, eventstore.ErrDocumentErased):
+		v.Erased++
+	default:
+		wrong.Original = o.wrong.Error()
+	}
 	if e.Agrees {
 		v.Agree++
+	}
+	if e.Agrees && wrong.Original == "" {
 		return
 	}
-	wrong := wrongSteps{position: position, Invoice: e.InvoiceID, Number: e.Number}
 	for _, f := range e.Faults() {
 		step := wrongStep{Name: f.Step.Name, Result: f.Step.Result, Recorded: f.Step.Recorded, Notes: f.Step.Notes}
 		if f.Line >= 0 {
@@ -262,6 +297,9 @@ func (c *invoiceVerify) tell(p *process, out verified) error {
 		}
 	} else {
 		for _, f := range out.Faults {
+			if f.Original != "" {
+				fmt.Fprintf(p.stdout, "%s %s, the PDF file: %s\n", f.Invoice, f.Number, f.Original)
+			}
 			for _, s := range f.Steps {
 				of := "the invoice"
 				if s.Line != nil {
@@ -271,6 +309,12 @@ func (c *invoiceVerify) tell(p *process, out verified) error {
 			}
 		}
 		fmt.Fprintf(p.stdout, "%s with %s verified, %d agree\n", count(out.Invoices, "invoice"), count(out.Lines, "line"), out.Agree)
+		if out.Original > 0 {
+			fmt.Fprintf(p.stdout, "%s as the log has the hash of\n", count(out.Original, "PDF file"))
+		}
+		if out.Erased > 0 {
+			fmt.Fprintf(p.stdout, "%s went with customers who were erased\n", count(out.Erased, "PDF file"))
+		}
 		if out.Uncount > 0 {
 			fmt.Fprintf(p.stdout, "of %s the usage could not be counted again: the read models are not there yet\n", count(out.Uncount, "line"))
 		}

@@ -3,6 +3,7 @@ package main_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -66,6 +67,29 @@ func TestInvoicesAreVerified(t *testing.T) {
 		change(-1)
 	}
 	c.ok("invoice", "verify", id, "--mode", "test")
+
+	// Case 127: whoever changes the PDF file that was given out, or takes it away, is found out.
+	var customer string
+	require.NoError(t, conn.QueryRow(t.Context(), `select data->>'customer_id' from events where stream_id = $1 and version = 1`, id).Scan(&customer))
+	c.ok("invoice", "pdf", id, "--mode", "test", "--file", "-")
+	require.Contains(t, c.ok("invoice", "verify", "--all", "--mode", "test"), "1 PDF file as the log has the hash of")
+	for _, of := range []struct{ problem, sql string }{
+		{"the document is not what was stored", `update documents set bytes = set_byte(bytes, 100, get_byte(bytes, 100) # 1) where stream_id = $1`},
+		{"the document is not there", `delete from documents where stream_id = $1`},
+	} {
+		_, err := conn.Exec(t.Context(), of.sql, id)
+		require.NoError(t, err)
+		res := c.fails(5, "invoice", "verify", "--all", "--mode", "test")
+		require.Contains(t, res.stdout, "the PDF file: "+of.problem)
+		require.Contains(t, res.stdout, fmt.Sprintf("%d agree", all.Agree), "its amounts do")
+		require.Contains(t, res.stderr, "1 invoice wrong")
+		require.Contains(t, c.fails(5, "invoice", "verify", id, "--mode", "test", "-o", "json").stdout, `"original":"`+of.problem)
+	}
+	require.NotEmpty(t, c.ok("invoice", "pdf", id, "--mode", "test", "--file", "-"), "it can be made again")
+	require.Contains(t, c.ok("invoice", "verify", id, "--mode", "test", "-o", "json"), `"originals":1`)
+	c.ok("erase", "--mode", "test", "--subject", "customer:"+customer, "--yes")
+	require.Contains(t, c.ok("invoice", "verify", id, "--mode", "test"), "1 PDF file went with customers who were erased")
+
 	require.Contains(t, c.fails(4, "invoice", "explain", id).stderr, "the live ledger has no invoice "+id)
 	require.Contains(t, c.fails(2, "invoice", "verify").stderr, "want either the uuid of an invoice or --all")
 }

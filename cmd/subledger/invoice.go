@@ -3,19 +3,18 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"os"
-	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/subledger/subledger/domain/customer"
-	"github.com/subledger/subledger/domain/invoice"
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/internal/invoicepdf"
+	"github.com/subledger/subledger/internal/originals"
 )
 
 type invoiceCommands struct {
-	PDF     invoicePDF     `cmd:"" name:"pdf" help:"Write an invoice as pages of A4, as it was issued."`
+	PDF     invoicePDF     `cmd:"" name:"pdf" help:"Write an invoice as pages of A4: its original, which is kept."`
 	Explain invoiceExplain `cmd:"" help:"Show how each amount of an invoice came about, worked out again from the log."`
 	Verify  invoiceVerify  `cmd:"" help:"Work invoices out again from the log and compare every line, discount, tax and total."`
 }
@@ -24,12 +23,13 @@ type invoicePDF struct {
 	Database
 	Ledger  `embed:""`
 	Invoice uuid.UUID `arg:"" help:"Its uuid."`
+	Current bool      `help:"Render it anew by today's template, to whom the customer is now. Nothing is kept of it."`
 	File    string    `placeholder:"FILE" help:"Where to. Default: its number and .pdf, here; - is the standard output."`
 }
 
 func (c *invoicePDF) Validate() error { return errors.Join(c.contradiction(), c.validate()) }
 
-// Run reads the log alone: the read models may be behind, or not there.
+// Run needs no read model: they may be behind, or not there.
 func (c *invoicePDF) Run(ctx context.Context, p *process) (err error) {
 	s, err := c.session(ctx)
 	if err != nil {
@@ -40,44 +40,31 @@ func (c *invoicePDF) Run(ctx context.Context, p *process) (err error) {
 	if err != nil {
 		return err
 	}
-	state, _, err := s.store.Fold(ctx, ledger, c.Invoice)
-	if err != nil {
-		return err
+	shelf := originals.Shelf{Store: s.store, Template: invoicepdf.Today}
+	var file originals.File
+	if c.Current {
+		file, err = shelf.Current(ctx, ledger, c.Invoice)
+	} else {
+		file, err = shelf.Original(ctx, ledger, c.Invoice, eventstore.Meta{Actor: "originals"})
 	}
-	of, ok := state.(*invoice.State)
-	if !ok {
+	switch refusal, _ := domain.AsRefusal(err); {
+	case err == nil:
+	case refusal != nil && refusal.Kind == domain.NotFound:
 		name, other := c.name()
 		return refused(other, "%s has no invoice %s", name, c.Invoice)
-	}
-	d := invoicepdf.Document{Invoice: of.View(), Zone: time.UTC}
-	if err := s.pool.QueryRow(ctx, `select name from organisations where $1 in (live_ledger_id, test_ledger_id)`, ledger).Scan(&d.Seller); err != nil {
-		return fmt.Errorf("find whose ledger %s is: %w", ledger, err)
-	}
-	if of.CustomerID != nil {
-		state, _, err := s.store.Fold(ctx, ledger, *of.CustomerID)
-		if err != nil {
-			return err
-		}
-		if payer, ok := state.(*customer.Customer); ok {
-			if err := d.Bill(payer.Contact.Name.Text, payer.Contact.Address.Plain(), payer.Fields.TimeZone); err != nil {
-				return err
-			}
-		}
-	}
-	file, err := invoicepdf.Render(d)
-	if err != nil {
+	case refusal != nil && refusal.Kind == domain.Gone:
+		return refused("To see it by today's template: --current", "%s: %s", refusal.Code, refusal.Detail)
+	default:
 		return err
 	}
 	switch c.File {
 	case "-":
-		_, err := p.stdout.Write(file)
+		_, err := p.stdout.Write(file.Bytes)
 		return err
 	case "":
-		if c.File = of.Number + ".pdf"; of.Number == "" {
-			c.File = "draft.pdf"
-		}
+		c.File = file.Name
 	}
-	if err := os.WriteFile(c.File, file, 0o600); err != nil {
+	if err := os.WriteFile(c.File, file.Bytes, 0o600); err != nil {
 		return err
 	}
 	p.say("%s written", c.File)

@@ -16,6 +16,7 @@ import (
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/period"
 	"github.com/subledger/subledger/eventstore"
+	"github.com/subledger/subledger/internal/invoicepdf/pdftest"
 	"github.com/subledger/subledger/internal/pgtest"
 )
 
@@ -64,7 +65,31 @@ func TestAnInvoiceAsPDF(t *testing.T) {
 	file, err := os.ReadFile(path)
 	require.NoError(t, err)
 	require.True(t, strings.HasPrefix(string(file), "%PDF-"))
-	require.Equal(t, string(file), c.ok("invoice", "pdf", of.String(), "--mode", "test", "--file", "-"), "the same invoice is the same bytes")
+	// Case 127: what was given out first is the original.
+	write := func(args ...string) []byte {
+		t.Helper()
+		return []byte(c.ok(append([]string{"invoice", "pdf", of.String(), "--mode", "test", "--file", "-"}, args...)...))
+	}
+	other := "Ada King GmbH"
+	do(customer.Change{ID: payer, Patch: customer.Patch{Name: &other}})
+	require.Equal(t, file, write())
+	current := write("--current")
+	require.Contains(t, strings.Join(pdftest.Pages(t, current), ""), other)
+	require.Equal(t, pdftest.Amounts(t, file), pdftest.Amounts(t, current))
 	require.Contains(t, c.fails(4, "invoice", "pdf", of.String()).stderr, "the live ledger has no invoice "+of.String())
 	require.Contains(t, c.fails(4, "invoice", "pdf", payer.String(), "--mode", "test").stderr, "no invoice")
+
+	_, err = pool.Exec(t.Context(), `delete from documents where stream_id = $1`, of)
+	require.NoError(t, err)
+	res := c.fails(4, "invoice", "pdf", of.String(), "--mode", "test")
+	require.Contains(t, res.stderr, "original_lost")
+	require.Contains(t, res.stderr, "--current")
+	do(customer.Change{ID: payer, Patch: customer.Patch{Name: &name}})
+	require.Equal(t, file, write(), "it can be made again")
+
+	c.ok("erase", "--mode", "test", "--subject", customer.Subject(payer), "--yes")
+	require.Contains(t, c.fails(4, "invoice", "pdf", of.String(), "--mode", "test").stderr, "original_erased")
+	current = write("--current")
+	require.Equal(t, pdftest.Amounts(t, file), pdftest.Amounts(t, current))
+	require.NotContains(t, strings.Join(pdftest.Pages(t, current), ""), "Ada")
 }

@@ -95,6 +95,13 @@ type CreditedLine struct {
 	Tax    int64     `json:"tax,omitzero"`
 }
 
+// Documented is the invoice's pages as they were first given out: later ones may look otherwise.
+type Documented struct {
+	SHA256   string `json:"sha256"`   // of the file, in hex
+	Template int    `json:"template"` // the version of what made it
+	Size     int64  `json:"size"`     // in bytes
+}
+
 // Numbered gives the next number of a series: 1, 2, 3, without a gap.
 type Numbered struct {
 	Series string    `json:"series"` // invoice, credit_note
@@ -120,6 +127,7 @@ func (PaymentRecorded) EventType() string { return "invoice.payment_recorded.v1"
 func (Voided) EventType() string          { return "invoice.voided.v1" }
 func (WrittenOff) EventType() string      { return "invoice.written_off.v1" }
 func (Credited) EventType() string        { return "invoice.credited.v1" }
+func (Documented) EventType() string      { return "invoice.documented.v1" }
 func (Numbered) EventType() string        { return "series.numbered.v1" }
 func (BalanceChanged) EventType() string  { return "balance.changed.v1" }
 
@@ -128,7 +136,7 @@ func Vocabularies() []domain.Vocabulary {
 	return []domain.Vocabulary{
 		{Kind: "invoice", New: func() domain.State { return &State{} }, Events: []domain.EventType{
 			domain.Named[Drafted](), domain.Named[Redrafted](), domain.Named[Discarded](), domain.Named[Finalized](), domain.Named[PaymentRecorded](),
-			domain.Named[Voided](), domain.Named[WrittenOff](), domain.Named[Credited]()}},
+			domain.Named[Voided](), domain.Named[WrittenOff](), domain.Named[Credited](), domain.Named[Documented]()}},
 		{Kind: "series", Latest: true, New: func() domain.State { return &Series{} }, Events: []domain.EventType{domain.Named[Numbered]()}},
 		{Kind: "balance", Latest: true, New: func() domain.State { return &Balance{} }, Events: []domain.EventType{domain.Named[BalanceChanged]()}},
 	}

@@ -103,6 +103,26 @@ func TestAnInvoicesLife(t *testing.T) {
 	b.CheckFolds()
 }
 
+// Case 127. What is recorded first is the original, for ever; what has no number has none.
+func TestAnInvoiceHasOneOriginal(t *testing.T) {
+	b := newBook(t)
+	id := b.draft("USD", false, 10000)
+	first, later := invoice.Documented{SHA256: "aa", Template: 1, Size: 10}, invoice.Documented{SHA256: "bb", Template: 2, Size: 11}
+	b.refuses(invoice.RecordDocument{ID: id, Documented: first}, "not_finalized")
+	b.refuses(invoice.RecordDocument{ID: uuid.New(), Documented: first}, "no_invoice")
+	require.Nil(t, b.do(invoice.Finalize{ID: id}).Document)
+	require.Equal(t, &invoice.Document{Documented: first, RenderedAt: now}, b.do(invoice.RecordDocument{ID: id, Documented: first}).Document)
+	events := len(b.Log())
+	require.Equal(t, first, b.do(invoice.RecordDocument{ID: id, Documented: later}).Document.Documented)
+	require.Len(t, b.Log(), events)
+	v := b.do(invoice.Cancel{ID: id})
+	require.Equal(t, []any{"void", first}, []any{v.Status, v.Document.Documented})
+	gone := b.draft("USD", false, 100)
+	b.do(invoice.Discard{ID: gone})
+	b.refuses(invoice.RecordDocument{ID: gone, Documented: first}, "not_finalized")
+	b.CheckFolds()
+}
+
 // Case 119 but for its races, which the log's one writer takes care of; case 121.
 func TestCase121NumbersHaveNoGap(t *testing.T) {
 	b := newBook(t)

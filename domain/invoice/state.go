@@ -25,6 +25,7 @@ type State struct {
 	Unissued       bool  // it came to nothing, and its ledger does not issue those
 	Payments       []PaymentRecorded
 	CreditNotes    []CreditNote
+	Document       *Document // nil: nobody asked for its pages yet
 }
 
 // CreditNote is a credit note and when it was issued.
@@ -55,6 +56,8 @@ func (s *State) Apply(e domain.Event) {
 	case Credited:
 		s.LowersDebt, s.CreditNotes = s.LowersDebt+e.LowersDebt, append(s.CreditNotes, CreditNote{e, s.UpdatedAt})
 		s.settle()
+	case Documented:
+		s.Document = &Document{e, s.UpdatedAt}
 	}
 }
 
@@ -164,6 +167,7 @@ type View struct {
 	AmountDue      int64             `json:"amount_due"`
 	Payments       []PaymentRecorded `json:"payments"`
 	CreditNotes    []CreditNote      `json:"credit_notes"`
+	Document       *Document         `json:"document,omitempty"`
 	Version        int64             `json:"version"`
 	CreatedAt      time.Time         `json:"created_at"` // when it was drafted
 	UpdatedAt      time.Time         `json:"updated_at"`
@@ -178,6 +182,10 @@ func (s *State) View() View {
 	if s.Status == Draft && s.FinalizeAt != nil {
 		at := *s.FinalizeAt
 		v.Drafted.FinalizeAt = &at
+	}
+	if s.Document != nil {
+		document := *s.Document
+		v.Document = &document
 	}
 	if s.Number != "" {
 		issued, due := s.IssuedAt, s.DueAt

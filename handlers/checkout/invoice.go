@@ -7,6 +7,8 @@ import (
 
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/handlers"
+	"github.com/subledger/subledger/internal/invoicepdf"
+	"github.com/subledger/subledger/internal/originals"
 	"github.com/subledger/subledger/projections"
 )
 
@@ -61,12 +63,13 @@ func (p *Pages) invoice(w http.ResponseWriter, r *http.Request) error {
 
 // invoicePDF serves GET /checkout/invoice/{token}/pdf.
 func (p *Pages) invoicePDF(w http.ResponseWriter, r *http.Request) error {
-	of, row, err := p.ofInvoice(r)
+	var of ofInvoice
+	ledger, err := p.open(r, forInvoice, &of)
 	if err != nil {
 		return err
 	}
 	w.Header().Set("Referrer-Policy", "no-referrer")
-	return handlers.WriteInvoicePDF(r.Context(), w, p.store, p.reads, of.Organisation, row)
+	return handlers.WriteOriginal(w, r, originals.Shelf{Store: p.store, Template: invoicepdf.Today}, ledger, of.Invoice)
 }
 
 // ofInvoice finds the invoice that a link is of.

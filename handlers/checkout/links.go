@@ -55,9 +55,8 @@ type about struct {
 
 // ofInvoice is the content of the links to an invoice.
 type ofInvoice struct {
-	Invoice      uuid.UUID `json:"invoice"`
-	Organisation uuid.UUID `json:"organisation"` // who asks for it
-	Test         bool      `json:"test,omitzero"`
+	Invoice uuid.UUID `json:"invoice"`
+	Test    bool      `json:"test,omitzero"`
 }
 
 // Links makes links to the pages.
@@ -84,8 +83,8 @@ func (l *Links) Subscription(base, page string, ledger, subscription uuid.UUID, 
 }
 
 // Invoice gives the links to an invoice's page and to its PDF. Both only show.
-func (l *Links) Invoice(base string, ledger, organisation, invoice uuid.UUID, test bool, ends time.Time) (page, pdf string, err error) {
-	token, err := l.sealer.Seal(forInvoice, ledger, ends, ofInvoice{invoice, organisation, test})
+func (l *Links) Invoice(base string, ledger, invoice uuid.UUID, test bool, ends time.Time) (page, pdf string, err error) {
+	token, err := l.sealer.Seal(forInvoice, ledger, ends, ofInvoice{invoice, test})
 	page = base + "/checkout/invoice/" + token
 	return page, page + "/pdf", err
 }

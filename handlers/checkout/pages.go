@@ -122,7 +122,7 @@ func render(w http.ResponseWriter, status int, name string, data page, back stri
 }
 
 var statuses = map[domain.Kind]int{
-	domain.Malformed: http.StatusBadRequest, domain.Invalid: http.StatusBadRequest, domain.NotFound: http.StatusNotFound, domain.Conflict: http.StatusConflict,
+	domain.Malformed: http.StatusBadRequest, domain.Invalid: http.StatusBadRequest, domain.NotFound: http.StatusNotFound, domain.Conflict: http.StatusConflict, domain.Gone: http.StatusGone,
 	domain.TooLarge: http.StatusRequestEntityTooLarge, domain.Unsupported: http.StatusUnsupportedMediaType, domain.RateLimited: http.StatusTooManyRequests,
 	domain.Unavailable: http.StatusServiceUnavailable, handlers.MethodNotAllowed: http.StatusMethodNotAllowed, handlers.HeadersTooLarge: http.StatusRequestHeaderFieldsTooLarge,
 }
@@ -139,6 +139,8 @@ func refuse(w http.ResponseWriter, r *http.Request, e *domain.Error) {
 		if e.Code != "link_expired" && e.Code != "no_link" {
 			text = "There is nothing here."
 		}
+	case domain.Gone:
+		text = "This file is not there any more."
 	case domain.Unavailable, domain.RateLimited:
 		text = "Please try again in a moment."
 	case handlers.Fault:

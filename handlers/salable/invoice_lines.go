@@ -162,7 +162,7 @@ func (x related) invoice(row *projections.Invoice, of *projections.Subscription,
 		out.Lines.Data = append(out.Lines.Data, line)
 	}
 	var err error
-	out.HostedInvoiceURL, out.InvoicePDF, err = x.links.Invoice(x.base, x.caller.Ledger, x.caller.Organisation, row.ID, x.caller.Test(), x.now().Add(linkTime))
+	out.HostedInvoiceURL, out.InvoicePDF, err = x.links.Invoice(x.base, x.caller.Ledger, row.ID, x.caller.Test(), x.now().Add(linkTime))
 	return out, err
 }
 

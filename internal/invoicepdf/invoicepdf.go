@@ -23,6 +23,16 @@ import (
 	"github.com/subledger/subledger/domain/period"
 )
 
+// Template is a way to show an invoice. Its version is kept with what it made, and is another one as soon as it makes
+// other bytes of the same document.
+type Template struct {
+	Version int
+	Render  func(Document) ([]byte, error)
+}
+
+// Today is the template of this version of the product; testdata/templates.txt has what each version made.
+var Today = Template{Version: 1, Render: Render}
+
 // Document is an invoice with who asks and who pays.
 type Document struct {
 	Seller  string

@@ -2,14 +2,13 @@ package invoicepdf
 
 import (
 	"bytes"
-	"compress/zlib"
+	"crypto/sha256"
+	"flag"
 	"fmt"
-	"io"
-	"regexp"
+	"os"
 	"strings"
 	"testing"
 	"time"
-	"unicode/utf16"
 
 	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
@@ -17,6 +16,7 @@ import (
 
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/period"
+	"github.com/subledger/subledger/internal/invoicepdf/pdftest"
 )
 
 var issued = time.Date(2026, 4, 1, 9, 0, 0, 0, time.UTC)
@@ -48,44 +48,13 @@ func document(t *testing.T, lines int) Document {
 	return d
 }
 
-var (
-	streams = regexp.MustCompile(`(?s)stream\n(.*?)\nendstream`)
-	texts   = regexp.MustCompile(`(?s)\(((?:\\.|[^\\)])*)\) ?Tj`)
-)
-
-// pages is what is written on each page: texts stand in the file in UTF-16.
-func pages(t *testing.T, file []byte) (all []string) {
-	t.Helper()
-	for _, m := range streams.FindAllSubmatch(file, -1) {
-		z, err := zlib.NewReader(bytes.NewReader(m[1]))
-		if err != nil {
-			continue // not compressed
-		}
-		content, err := io.ReadAll(z)
-		require.NoError(t, err)
-		var page strings.Builder
-		for _, text := range texts.FindAllSubmatch(content, -1) {
-			raw := strings.NewReplacer(`\\`, `\`, `\(`, "(", `\)`, ")", `\r`, "\r").Replace(string(text[1]))
-			var units []uint16
-			for i := 0; i+1 < len(raw); i += 2 {
-				units = append(units, uint16(raw[i])<<8|uint16(raw[i+1]))
-			}
-			page.WriteString(string(utf16.Decode(units)) + "\n")
-		}
-		if page.Len() > 0 {
-			all = append(all, page.String())
-		}
-	}
-	return all
-}
-
 // Pages have their table's head again, each its number, and nothing of the moment in them.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	d := document(t, 70)
 	file, err := Render(d)
 	require.NoError(t, err)
-	all := pages(t, file)
+	all := pdftest.Pages(t, file)
 	require.Greater(t, len(all), 3)
 	text := strings.Join(all, "")
 	for i, page := range all {
@@ -115,6 +84,42 @@ func TestPages(t *testing.T) {
 	require.True(t, bytes.Equal(file, paid), "what was issued stays")
 }
 
+var update = flag.Bool("update", false, "note what a new version of the template makes")
+
+// What a template makes is kept by others under its version, and may have to be made again: other bytes are another version.
+// Each version ever released has a line, for ever.
+func TestOtherBytesAreAnotherVersion(t *testing.T) {
+	t.Parallel()
+	sum := sha256.New()
+	for _, change := range []func(*Document){
+		func(*Document) {},
+		func(d *Document) { d.Invoice.Status = invoice.Void },
+		func(d *Document) {
+			d.Invoice.Status, d.Invoice.Number, d.Invoice.IssuedAt, d.Invoice.DueAt = invoice.Draft, "", nil, nil
+		},
+		func(d *Document) {
+			d.Invoice.Drafted.Currency, d.Invoice.Drafted.TaxExempt, d.Buyer = "JPY", "reverse charge", nil
+		},
+	} {
+		d := document(t, 40)
+		change(&d)
+		file, err := Today.Render(d)
+		require.NoError(t, err)
+		sum.Write(file)
+	}
+	const path = "testdata/templates.txt"
+	now := fmt.Sprintf("%d:%x", Today.Version, sum.Sum(nil))
+	stored, err := os.ReadFile(path)
+	require.NoError(t, err)
+	lines := strings.Fields(string(stored))
+	if *update && len(lines) == Today.Version-1 {
+		lines = append(lines, now)
+		require.NoError(t, os.WriteFile(path, []byte(strings.Join(lines, "\n")+"\n"), 0o644))
+	}
+	require.Len(t, lines, Today.Version, "a new version needs its line: go test ./internal/invoicepdf -update")
+	require.Equal(t, lines[Today.Version-1], now, "the template makes other bytes than it did: give it another version in invoicepdf.go")
+}
+
 func TestAmountsHaveTheirCurrencysDigits(t *testing.T) {
 	t.Parallel()
 	for code, want := range map[string]string{"JPY": "1250\n19 %\n1250\n", "KWD": "1.250\n19 %\n1.250\n"} {
@@ -122,7 +127,7 @@ func TestAmountsHaveTheirCurrencysDigits(t *testing.T) {
 		d.Invoice.Drafted.Currency = code
 		file, err := Render(d)
 		require.NoError(t, err)
-		require.Contains(t, strings.Join(pages(t, file), ""), want)
+		require.Contains(t, strings.Join(pdftest.Pages(t, file), ""), want)
 	}
 }
 
@@ -138,7 +143,7 @@ func TestWhatIsNoIssuedInvoiceSaysSo(t *testing.T) {
 		change(&of.Invoice)
 		file, err := Render(of)
 		require.NoError(t, err)
-		text := strings.Join(pages(t, file), "")
+		text := strings.Join(pdftest.Pages(t, file), "")
 		require.Contains(t, text, title+"\n")
 		require.NotContains(t, text, "Amount due")
 	}
@@ -154,6 +159,6 @@ func TestOddTexts(t *testing.T) {
 		d.Invoice.Drafted.Lines[0].Discounts = []invoice.Discount{{Code: odd, Amount: 1}}
 		file, err := Render(d)
 		require.NoError(t, err, "%q", odd)
-		require.Contains(t, strings.Join(pages(t, file), ""), "Total\n2.98\n")
+		require.Contains(t, strings.Join(pdftest.Pages(t, file), ""), "Total\n2.98\n")
 	}
 }
