@@ -186,3 +186,16 @@ func TestAnOriginalGoesWithWhomItIsAbout(t *testing.T) {
 		require.Equal(t, pdftest.Amounts(t, original), pdftest.Amounts(t, file), path)
 	}
 }
+
+// An erasure that this process has not heard of yet is one all the same: who asks first does not write down again what
+// another process erased.
+func TestAnOriginalIsNotMadeOfWhatWasErasedElsewhere(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	ada := g.call(t, g.test, "POST", "/customers", `{"currency":"EUR","name":"Ada Lovelace"}`).want(201).text("uuid")
+	b := g.open(t, g.test, ada, "EUR", 100)
+	require.Contains(t, strings.Join(pdftest.Pages(t, g.call(t, g.test, "GET", b.path("/pdf?render=current"), "").want(200).body), ""), "Ada Lovelace")
+	_, err := g.pool.Exec(t.Context(), `update subject_keys set wrapped_key = null, destroyed_at = now()`)
+	require.NoError(t, err)
+	require.NotContains(t, strings.Join(pdftest.Pages(t, g.call(t, g.test, "GET", b.path("/pdf"), "").want(200).body), ""), "Ada")
+}

@@ -3,6 +3,7 @@ package projections
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -268,7 +269,7 @@ func (d *drawn) invoice() {
 	} else {
 		of, amount := d.bills[d.pick("invoice", len(d.bills))], int64(1+d.pick("amount", 5000))
 		s := d.book.State(of).(*invoice.State)
-		switch d.pick("what", 8) {
+		switch d.pick("what", 9) {
 		case 0, 1, 2:
 			c = invoice.Finalize{ID: of, DaysUntilDue: 14}
 		case 3:
@@ -280,6 +281,8 @@ func (d *drawn) invoice() {
 		case 6:
 			c = invoice.WriteOff{ID: of}
 		case 7:
+			c = invoice.RecordDocument{ID: of, Documented: invoice.Documented{SHA256: strings.Repeat("a", 64), Template: 1, Size: amount}}
+		case 8:
 			if s.Status != invoice.Draft {
 				return
 			}

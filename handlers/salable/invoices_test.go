@@ -93,6 +93,7 @@ func TestInvoicesAsStripeShowsThem(t *testing.T) {
 		w := httptest.NewRecorder()
 		g.server.ServeHTTP(w, httptest.NewRequest("GET", u.EscapedPath(), nil))
 		require.Equal(t, []any{200, "application/pdf", "%PDF-"}, []any{w.Code, w.Header().Get("Content-Type"), w.Body.String()[:5]})
+		require.Equal(t, string(g.call(t, g.test, "GET", "/ledger/v1/invoices/"+i.ID+"/pdf", "").want(200).body), w.Body.String(), "the buyer's is the original")
 	}
 	i := g.invoices(t, g.test, sub, "").Data[0]
 	g.call(t, g.test, "POST", "/ledger/v1/invoices/"+i.ID+"/payments", `{"amount":1000}`).want(200)

@@ -86,6 +86,9 @@ func (s Shelf) load(ctx context.Context, ledger, id uuid.UUID) (*invoice.State, 
 
 // first makes the original, unless somebody was quicker.
 func (s Shelf) first(ctx context.Context, ledger uuid.UUID, of *invoice.State, meta eventstore.Meta) (File, error) {
+	if err := s.hearOfErasures(ctx, ledger, of); err != nil {
+		return File{}, err
+	}
 	file, err := s.render(ctx, ledger, of)
 	if err != nil {
 		return File{}, err
@@ -109,6 +112,18 @@ func (s Shelf) first(ctx context.Context, ledger uuid.UUID, of *invoice.State, m
 		return File{}, err
 	}
 	return s.stored(ctx, ledger, of)
+}
+
+// hearOfErasures keeps what another process erased, and this one has in memory still, from being written down again.
+func (s Shelf) hearOfErasures(ctx context.Context, ledger uuid.UUID, of *invoice.State) error {
+	if of.CustomerID == nil {
+		return nil
+	}
+	_, destroyed, err := s.Store.SubjectKeys(ctx, ledger, subject(of))
+	if err != nil || destroyed == 0 {
+		return err
+	}
+	return s.Store.Forget(ctx, ledger)
 }
 
 // stored gives out what is kept. What is lost, as after the log alone was restored, comes back where it can be made again.
