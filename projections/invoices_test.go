@@ -21,19 +21,22 @@ func TestInvoiceRowsAreWhatInvoicesSay(t *testing.T) {
 	t.Parallel()
 	db, ledger := pgtest.New(t), id(900)
 	pool, reads := productPool(t, db.AppURL), NewReads(productPool(t, db.ReaderURL), nil, nil)
-	d := rapid.Custom(func(t *rapid.T) *drawn { return drawBills(t, ledger, 120) }).Example(1)
+	d := rapid.Custom(func(t *rapid.T) *drawn { return drawBills(t, ledger, 120) }).Example(2)
 	for page := range slices.Chunk(d.h.events[ledger], 7) {
 		apply(t, pool, []*Model{Invoices()}, page)
 	}
 	require.Greater(t, len(d.bills), 15)
 	statuses, payers, due := map[string]int{}, map[uuid.UUID]bool{}, map[balanceKey]int64{}
-	positions := map[uuid.UUID]int64{}
+	positions, documents := map[uuid.UUID]int64{}, 0
 	for _, e := range d.h.events[ledger] {
 		positions[e.Stream] = e.Position
 	}
 	for _, of := range d.bills {
 		s := d.book.State(of).(*invoice.State)
 		statuses[s.Status]++
+		if s.Document != nil {
+			documents++
+		}
 		row, err := reads.Invoice(t.Context(), ledger, of)
 		require.NoError(t, err)
 		require.Empty(t, gocmp.Diff(s.View(), row.View(), cmpopts.EquateEmpty()), "%s", of)
@@ -50,6 +53,7 @@ func TestInvoiceRowsAreWhatInvoicesSay(t *testing.T) {
 		require.Equal(t, s.Total, gross)
 	}
 	require.Len(t, statuses, 5, "%v", statuses)
+	require.Positive(t, documents)
 
 	for payer := range payers {
 		last := map[string]Movement{}
