@@ -15,7 +15,7 @@ import (
 
 // exempt tables are global look-ups that nobody joins with a ledger's rows; watermill's are named by
 // their topics.
-var exempt = []string{"installation", "organisations", "api_keys", "schema_migrations"}
+var exempt = []string{"installation", "zone_release", "organisations", "api_keys", "schema_migrations"}
 
 // exemptIndex finds an organisation's ledgers.
 const exemptIndex = "ledgers_by_organisation"

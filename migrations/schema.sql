@@ -233,7 +233,7 @@ CREATE TABLE public.due (
     asleep text COLLATE pg_catalog."C",
     "position" bigint NOT NULL,
     CONSTRAINT due_asleep_check CHECK ((asleep = ANY (ARRAY['incomplete'::text, 'paused'::text]))),
-    CONSTRAINT due_kind_check CHECK ((kind = ANY (ARRAY['trial_end'::text, 'period_end'::text, 'expiry'::text, 'license_end'::text, 'start'::text, 'invoice'::text])))
+    CONSTRAINT due_kind_check CHECK ((kind = ANY (ARRAY['trial_end'::text, 'period_end'::text, 'expiry'::text, 'license_end'::text, 'start'::text, 'invoice'::text, 'zone'::text])))
 )
 WITH (fillfactor='80');
 
@@ -1057,7 +1057,9 @@ CREATE TABLE public.usage_record_schedules (
     length integer NOT NULL,
     time_zone text NOT NULL COLLATE pg_catalog."C",
     number integer NOT NULL,
-    since timestamp with time zone NOT NULL
+    since timestamp with time zone NOT NULL,
+    moved_start timestamp with time zone DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
+    moved_end timestamp with time zone DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone NOT NULL
 );
 
 ALTER TABLE ONLY public.usage_record_schedules FORCE ROW LEVEL SECURITY;
@@ -1067,6 +1069,10 @@ COMMENT ON TABLE public.usage_record_schedules IS 'How to find the period of an 
 COMMENT ON COLUMN public.usage_record_schedules.number IS 'Counts the subscription''s schedules; periods of earlier ones are over.';
 
 COMMENT ON COLUMN public.usage_record_schedules.since IS 'When it took the place of the one before.';
+
+COMMENT ON COLUMN public.usage_record_schedules.moved_start IS 'As in usage_schedules.';
+
+COMMENT ON COLUMN public.usage_record_schedules.moved_end IS 'As in usage_schedules.';
 
 CREATE TABLE public.usage_records (
     ledger_id uuid NOT NULL,
@@ -1101,12 +1107,18 @@ CREATE TABLE public.usage_schedules (
     anchor_at timestamp with time zone NOT NULL,
     "interval" text NOT NULL COLLATE pg_catalog."C",
     length integer NOT NULL,
-    time_zone text NOT NULL COLLATE pg_catalog."C"
+    time_zone text NOT NULL COLLATE pg_catalog."C",
+    moved_start timestamp with time zone DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone NOT NULL,
+    moved_end timestamp with time zone DEFAULT '1970-01-01 00:00:00+00'::timestamp with time zone NOT NULL
 );
 
 ALTER TABLE ONLY public.usage_schedules FORCE ROW LEVEL SECURITY;
 
 COMMENT ON TABLE public.usage_schedules IS 'How to find the period of an instant of a subscription; for the fold of usage_periods alone.';
+
+COMMENT ON COLUMN public.usage_schedules.moved_start IS 'The period that was under way when the calendar became another one keeps its start: it is from here,';
+
+COMMENT ON COLUMN public.usage_schedules.moved_end IS 'to here. Both 1970: there is none.';
 
 CREATE TABLE public.usage_totals (
     ledger_id uuid NOT NULL,
@@ -1171,6 +1183,17 @@ WITH (fillfactor='50');
 COMMENT ON TABLE public.watermill_topics IS 'One row a topic. Who publishes moves it first and holds it until the commit: one publishing transaction a topic at a time, so serials are commit order and have no holes.';
 
 COMMENT ON COLUMN public.watermill_topics.serial IS 'Serial of the topic''s last message.';
+
+CREATE TABLE public.zone_release (
+    only_row boolean DEFAULT true NOT NULL,
+    release text NOT NULL,
+    checked_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT zone_release_only_row_check CHECK (only_row)
+);
+
+COMMENT ON TABLE public.zone_release IS 'One row: the release of the time zone database by which all periods under way end where they should.';
+
+COMMENT ON COLUMN public.zone_release.release IS 'As IANA names it, such as 2025c.';
 
 ALTER TABLE ONLY public.api_keys
     ADD CONSTRAINT api_keys_key_id_key UNIQUE (key_id);
@@ -1315,6 +1338,9 @@ ALTER TABLE ONLY public.watermill_offsets
 
 ALTER TABLE ONLY public.watermill_topics
     ADD CONSTRAINT watermill_topics_pkey PRIMARY KEY (topic);
+
+ALTER TABLE ONLY public.zone_release
+    ADD CONSTRAINT zone_release_pkey PRIMARY KEY (only_row);
 
 CREATE INDEX api_keys_by_organisation ON public.api_keys USING btree (organisation_id, created_at);
 
@@ -1818,4 +1844,6 @@ GRANT UPDATE(acked) ON TABLE public.watermill_offsets TO subledger_app;
 GRANT SELECT ON TABLE public.watermill_topics TO subledger_app;
 
 GRANT UPDATE(serial) ON TABLE public.watermill_topics TO subledger_app;
+
+GRANT SELECT,INSERT,UPDATE ON TABLE public.zone_release TO subledger_app;
 

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/subscription"
@@ -22,6 +23,7 @@ const (
 	DueLicenseEnd = "license_end" // the end of an ad hoc licence
 	DueStart      = "start"       // of a subscription that was to begin later
 	DueInvoice    = "invoice"     // the issue of a draft that waits
+	DueZone       = "zone"        // a customer's subscriptions follow it into another time zone
 )
 
 // DueRow is something that happens by time.
@@ -102,6 +104,19 @@ func Due() *Model {
 			}
 		case subscription.Ended:
 			drop(p, e, DueTrialEnd, DuePeriodEnd, DueExpiry, DueStart)
+		case subscription.Rezoned:
+			if period, ok := rows.Get(p, dueKey{e.Ledger, e.Stream, DuePeriodEnd}); ok {
+				set(p, e, DuePeriodEnd, d.Period.End, period.Asleep)
+			}
+			if d.CancelAt != nil {
+				set(p, e, DueExpiry, *d.CancelAt, nil)
+			}
+		case customer.Changed:
+			if d.LeftZone != "" {
+				set(p, e, DueZone, e.EffectiveAt, nil)
+			}
+		case customer.Moved:
+			drop(p, e, DueZone)
 		case invoice.Drafted:
 			if d.FinalizeAt != nil {
 				set(p, e, DueInvoice, *d.FinalizeAt, nil)

@@ -173,6 +173,14 @@ func (d *drawn) step() {
 	case 9:
 		s.period = subscription.Period{Start: s.period.End, End: s.period.End.AddDate(0, 1, 0)}
 		d.add(s.id, subscription.Renewed{Period: s.period})
+		if d.pick("moves", 3) == 0 {
+			s.period.End = s.period.End.Add(7 * time.Hour)
+			e := subscription.Rezoned{TimeZone: "America/Los_Angeles", AnchorAt: s.period.Start.Add(7 * time.Hour), Period: s.period}
+			if s.cancel {
+				e.CancelAt = &s.period.End
+			}
+			d.add(s.id, e)
+		}
 	case 10:
 		grace := d.now.AddDate(0, 0, d.pick("grace", 10))
 		d.add(s.id, []domain.Event{subscription.PaymentMissed{}, subscription.PaymentMissed{GraceUntil: &grace}, subscription.PaymentSettled{}}[d.pick("payment", 3)])
@@ -207,7 +215,7 @@ func (d *drawn) bill() {
 	of := d.buyers[d.pick("customer", len(d.buyers))]
 	switch what {
 	case 1:
-		d.add(of, customer.Changed{Fields: fields})
+		d.add(of, []domain.Event{customer.Changed{Fields: fields}, customer.Changed{Fields: fields, LeftZone: "Asia/Tokyo"}, customer.Moved{}}[d.pick("moved", 3)])
 	case 2:
 		d.add(of, customer.ContactChanged{Contact: contact(of)})
 	case 4:

@@ -2,10 +2,12 @@ package projections
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
@@ -158,6 +160,11 @@ func (s *Subscription) apply(e *eventstore.Recorded) {
 				s.Status = subscription.Trialing
 			}
 		}
+	case subscription.Rezoned:
+		s.TimeZone, s.AnchorAt, s.PeriodEnd = d.TimeZone, d.AnchorAt, d.Period.End
+		if d.CancelAt != nil {
+			s.CancelAt = d.CancelAt
+		}
 	case subscription.OwnerChanged:
 		s.Owner = text(d.Owner)
 	case subscription.CouponApplied:
@@ -248,4 +255,15 @@ func (r *Reads) Subscriptions(ctx context.Context, ledger uuid.UUID, f Subscript
 		w.with("status", f.Status, subscriptionStatus+" = @status")
 	}
 	return query[Subscription](ctx, r, ledger, "select s.* from subscriptions s where "+w.String()+k.tail("s"), w.args)
+}
+
+// Zoned lists subscriptions of all ledgers that have not ended and go by the clocks of a zone with rules, in order of ledger
+// and id, after one of them (zero: from the beginning). Pool is the application's, which sees all ledgers.
+func Zoned(ctx context.Context, pool *pgxpool.Pool, ledger, id uuid.UUID, limit int) ([]Subscription, error) {
+	rows, err := pool.Query(ctx, `select * from subscriptions where (ledger_id, id) > ($1, $2) and ended_at is null and time_zone <> 'UTC'
+		order by ledger_id, id limit $3`, ledger, id, limit)
+	if err != nil {
+		return nil, fmt.Errorf("list subscriptions with a zone: %w", err)
+	}
+	return collect[Subscription](rows)
 }

@@ -76,6 +76,9 @@ type usageSchedule struct {
 	Interval string    `db:"interval"`
 	Length   int       `db:"length"`
 	TimeZone string    `db:"time_zone"`
+	// The period that was under way when the calendar became another one; both 1970 for none.
+	MovedStart time.Time `db:"moved_start"`
+	MovedEnd   time.Time `db:"moved_end"`
 }
 
 type scheduleKey struct {
@@ -87,7 +90,8 @@ type scheduleKey struct {
 func (k scheduleKey) Key() scheduleKey { return k }
 
 func scheduleOf(e *eventstore.Recorded, d subscription.Started) usageSchedule {
-	return usageSchedule{scheduleKey{e.Ledger, e.Stream}, d.AnchorAt, d.Terms.Interval, d.Terms.Length, d.TimeZone}
+	none := time.Unix(0, 0).UTC()
+	return usageSchedule{scheduleKey{e.Ledger, e.Stream}, d.AnchorAt, d.Terms.Interval, d.Terms.Length, d.TimeZone, none, none}
 }
 
 func (s usageSchedule) after(d subscription.PlanChanged) usageSchedule {
@@ -101,8 +105,17 @@ func (s usageSchedule) moved(anchor time.Time) usageSchedule {
 	return s
 }
 
+// rezoned is the schedule on another calendar: the period under way keeps its start.
+func (s usageSchedule) rezoned(d subscription.Rezoned) usageSchedule {
+	s.TimeZone, s.AnchorAt, s.MovedStart, s.MovedEnd = d.TimeZone, d.AnchorAt, d.Period.Start, d.Period.End
+	return s
+}
+
 // at is the period of an instant; the zero schedule's are calendar months.
 func (s usageSchedule) at(t time.Time) (p period.Period, err error) {
+	if !t.Before(s.MovedStart) && t.Before(s.MovedEnd) {
+		return period.Period{Start: s.MovedStart, End: s.MovedEnd}, nil
+	}
 	in := period.Schedule{Interval: period.Interval{Unit: period.Month, Count: 1}}
 	if s != (usageSchedule{}) {
 		in, err = period.New(s.AnchorAt, period.Interval{Unit: period.Unit(s.Interval), Count: s.Length}, s.TimeZone)
@@ -167,6 +180,8 @@ func Usage() *Model {
 			if d.AnchorAt != nil {
 				schedules.Put(p, schedules.Must(p, scheduleKey{e.Ledger, e.Stream}).moved(*d.AnchorAt))
 			}
+		case subscription.Rezoned:
+			schedules.Put(p, schedules.Must(p, scheduleKey{e.Ledger, e.Stream}).rezoned(d))
 		case usage.Recorded:
 			record(p, e, d)
 		}

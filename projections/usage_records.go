@@ -62,6 +62,10 @@ func UsageRecords() *Model {
 				old := schedules.Must(p, scheduleKey{e.Ledger, e.Stream})
 				schedules.Put(p, recordSchedule{old.moved(*d.AnchorAt), old.Number + 1, e.EffectiveAt})
 			}
+		case subscription.Rezoned:
+			old := schedules.Must(p, scheduleKey{e.Ledger, e.Stream})
+			old.usageSchedule = old.rezoned(d) // the period under way is still the same
+			schedules.Put(p, old)
 		case usage.Recorded:
 			var schedule recordSchedule
 			if d.SubscriptionID != nil {

@@ -278,6 +278,7 @@ func (e *entry) debited(r *Running) (d invoice.Debited, ok bool, err error) {
 			d, ok = s.Debited(r.LineID)
 		}
 	}
+	d.Period.End = r.End.Add(-time.Duration(r.Moved) * time.Microsecond) // another one than on its invoice since the calendar changed
 	d.Credited, d.Returned = r.Credited, slices.Clone(r.Returned)
 	return d, ok, nil
 }

@@ -113,7 +113,7 @@ func (w *walk) steps() []step {
 	billed := func(good func(*bill) bool) func() bool { return func() bool { return len(w.bills(good)) > 0 } }
 	return []step{
 		{"start", 6, func() bool { return w.alive() < 3 }, w.start}, {"customer", 3, func() bool { return len(w.customers) < 2 }, w.customer},
-		{"taxes", 3, known, w.taxes}, {"method", 3, known, w.method},
+		{"taxes", 3, known, w.taxes}, {"zone", 3, known, w.zone}, {"method", 3, known, w.method},
 		{"time", 6, nil, w.time}, {"hours", 3, nil, w.hours}, {"quantity", 9, bought, w.quantity},
 		{"seats", 9, func() bool { return len(w.seated()) > 0 }, w.seats}, {"plan", 9, bought, w.plan}, {"drop", 3, bought, w.drop},
 		{"pause", 3, func() bool { return len(w.begun()) > 0 }, w.pause}, {"resume", 3, bought, w.resume}, {"cancel", 1, bought, w.cancel},
@@ -242,6 +242,17 @@ func (w *walk) method(t *rapid.T) {
 		c = customer.RemovePaymentMethod{ID: w.customers[i]}
 	}
 	w.do(t, c, fact{what: "method", customer: i, credit: outcome})
+}
+
+// zone moves a customer, and its subscriptions along.
+func (w *walk) zone(t *rapid.T) {
+	i := upTo(t, "customer", len(w.customers)-1)
+	zone := pick(t, "zone", "UTC", "America/New_York", "Pacific/Auckland", "Asia/Kolkata")
+	v := ledgertest.Must[customer.View](w.l, customer.Change{ID: w.customers[i], Patch: customer.Patch{TimeZone: &zone}})
+	for _, id := range w.subs {
+		ledgertest.Must[subscription.View](w.l, subscription.Rezone{ID: id})
+	}
+	w.do(t, customer.Arrive{ID: v.ID, Version: v.Version}, fact{what: "zone", customer: i, zone: zone})
 }
 
 // moment is an instant some time from now, before it or after.

@@ -21,6 +21,8 @@
 //	   less usage a credit note on the one that billed it.
 //	B7 A pause that is credited takes back its time when it ends; one that extends the period moves it, and the line with
 //	   it.
+//	B9 When the period under way ends elsewhere on another calendar, so do the lines that run to its end, and a coupon's
+//	   time with it: what is not used of a line is a part of its time as that is then.
 package account
 
 import (
@@ -101,6 +103,12 @@ type Extended struct {
 	By int64 `json:"by"` // microseconds
 }
 
+// Rezoned moves the end of the period under way, and what ends with it.
+type Rezoned struct {
+	Was time.Time `json:"was"`
+	End time.Time `json:"end"`
+}
+
 // UsageBilled is what a price came to for the usage of a part, all that was billed of it so far.
 type UsageBilled struct {
 	InvoiceID uuid.UUID `json:"invoice_id"`
@@ -136,6 +144,7 @@ type Settled struct {
 func (Accrued) EventType() string      { return "account.accrued.v1" }
 func (Invoiced) EventType() string     { return "account.invoiced.v1" }
 func (Extended) EventType() string     { return "account.extended.v1" }
+func (Rezoned) EventType() string      { return "account.rezoned.v1" }
 func (UsageBilled) EventType() string  { return "account.usage_billed.v1" }
 func (ChargeFailed) EventType() string { return "account.charge_failed.v1" }
 func (Settled) EventType() string      { return "account.settled.v1" }
@@ -144,7 +153,7 @@ func (Settled) EventType() string      { return "account.settled.v1" }
 func Vocabulary() domain.Vocabulary {
 	return domain.Vocabulary{Kind: "account", New: func() domain.State { return &State{} }, Events: []domain.EventType{
 		domain.Named[Accrued](), domain.Named[Invoiced](), domain.Named[Extended](), domain.Named[UsageBilled](), domain.Named[ChargeFailed](),
-		domain.Named[Settled]()}}
+		domain.Named[Settled](), domain.Named[Rezoned]()}}
 }
 
 // ids is the name space of account streams.

@@ -298,6 +298,18 @@ func (e *entry) unused(d *invoice.Debited) string {
 	return name + describe(invoice.KindCredit, &Bought{}, &catalog.Price{})
 }
 
+// Rezone moves the end of the period under way (rule B9).
+func (k *Book) Rezone(was, end, at time.Time) error {
+	s, err := k.state()
+	if err != nil || was.Equal(end) {
+		return err
+	}
+	if len(s.Running) > 0 || len(s.Counted) > 0 {
+		k.l.AppendAt(k.stream, at, Rezoned{Was: was, End: end})
+	}
+	return nil
+}
+
 // Credit of a cancellation or a pause.
 const (
 	Prorate  = "prorate" // unused time is taken back

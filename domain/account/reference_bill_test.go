@@ -107,7 +107,10 @@ func (l *line) runs(after time.Time) bool { return l.paidFor && l.end.After(afte
 // would have been.
 func (w *world) part(s *sub, t span) *big.Rat {
 	p := w.plans[s.plan]
-	all := holding(s.anchor.Add(-s.shifted), p.unit, p.length, s.zone, s.period.from)
+	all := s.whole
+	if all.empty() {
+		all = holding(s.anchor.Add(-s.shifted), p.unit, p.length, s.zone, s.period.from)
+	}
 	return share(s.mode, t.moved(-s.shifted), all, s.zone)
 }
 

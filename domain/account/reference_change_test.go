@@ -26,7 +26,7 @@ func (w *world) pass(s *sub) {
 			w.change(s, at, f.plan, f.version, f.quantity, "none")
 		case "renew":
 			w.cut(s, at, at)
-			s.period, s.shifted = w.rest(s, at), 0
+			s.period, s.shifted, s.whole = w.rest(s, at), 0, span{}
 			w.newPeriod(s, at, "period")
 		}
 	}
@@ -138,6 +138,9 @@ func (w *world) change(s *sub, at time.Time, to, version, quantity int, proratio
 	if to >= 0 {
 		old, p := w.plans[s.plan], w.plans[to]
 		s.plan, s.version, s.prices = to, version, p.versions[version]
+		if old.unit != p.unit || old.length != p.length {
+			s.whole = span{}
+		}
 		if (old.unit != p.unit || old.length != p.length) && !s.trialing() {
 			switch {
 			case s.later:
@@ -206,7 +209,7 @@ func (w *world) resume(s *sub, at time.Time) {
 		return
 	}
 	w.cut(s, s.period.to, at)
-	s.period, s.shifted = w.rest(s, at), 0
+	s.period, s.shifted, s.whole = w.rest(s, at), 0, span{}
 	w.newPeriod(s, at, "period")
 }
 

@@ -74,6 +74,7 @@ type world struct {
 }
 
 type payer struct {
+	zone   string
 	taxes  []tax
 	exempt bool
 	method string // "": none
@@ -99,6 +100,7 @@ type sub struct {
 	trial              time.Time // its end; zero: none
 	period             span
 	shifted            time.Duration // by pauses that extended the period under way
+	whole              span          // what prices are for in it, since it moved to another zone's calendar
 	later, tried       bool          // not begun; its trial is over
 	pausedAt, cancelAt time.Time
 	pause              string
@@ -141,7 +143,7 @@ func (w *world) happens(f *fact) {
 	w.now = f.at
 	switch f.what {
 	case "customer":
-		w.customers = append(w.customers, &payer{})
+		w.customers = append(w.customers, &payer{zone: "UTC"})
 	case "taxes":
 		c := w.customers[f.customer]
 		c.exempt = f.exempt
@@ -150,6 +152,8 @@ func (w *world) happens(f *fact) {
 		w.customers[f.customer].taxes[f.quantity].percent = f.percent
 	case "exempt":
 		w.customers[f.customer].exempt = f.yes
+	case "zone":
+		w.move(f.customer, f.zone)
 	case "method":
 		w.customers[f.customer].method = f.credit
 	case "settings":

@@ -39,6 +39,8 @@ func (s *State) Apply(e domain.Event) {
 			r := &s.Running[i]
 			r.End, r.Moved = r.End.Add(time.Duration(e.By)*time.Microsecond), r.Moved+e.By
 		}
+	case Rezoned:
+		s.rezone(e)
 	case UsageBilled:
 		delete(s.Counting, e.InvoiceID)
 		s.Position = e.Position
@@ -80,6 +82,20 @@ func (s *State) accrue(e Accrued) {
 	s.Lines += len(e.Pending) + len(e.Parts)
 	if e.Since != nil {
 		s.Since = *e.Since
+	}
+}
+
+func (s *State) rezone(e Rezoned) {
+	for i := range s.Running {
+		if r := &s.Running[i]; r.End.Equal(e.Was) {
+			r.End = e.End
+		}
+	}
+	for id, c := range s.Counted {
+		if c.Until != nil && c.Until.Equal(e.Was) {
+			c.Until = &e.End
+			s.Counted[id] = c
+		}
 	}
 }
 

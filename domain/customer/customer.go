@@ -16,6 +16,8 @@ type Customer struct {
 	Fields        Fields
 	Contact       Contact
 	PaymentMethod *PaymentMethod // nil: none
+	Leaving       []string       // zones from which subscriptions have still to follow (rule K8)
+	LeftAt        int64          // version as it left the last of them
 	Trials        []TrialBegan   // that still ran when the last one began
 }
 
@@ -25,7 +27,11 @@ func (c *Customer) Apply(e domain.Event) {
 	case Created:
 		c.Fields, c.Contact = e.Fields, e.Contact
 	case Changed:
-		c.Fields = e.Fields
+		if c.Fields = e.Fields; e.LeftZone != "" {
+			c.Leaving, c.LeftAt = append(slices.Clip(c.Leaving), e.LeftZone), c.Version
+		}
+	case Moved:
+		c.Leaving = nil
 	case ContactChanged:
 		c.Contact = e.Contact
 	case PaymentMethodSet:
@@ -124,7 +130,11 @@ func (c Change) Decide(l domain.Ledger) (any, error) {
 	}
 	var events []domain.Event
 	if !f.same(old.Fields) {
-		events = append(events, Changed{f})
+		changed := Changed{Fields: f}
+		if f.TimeZone != old.Fields.TimeZone {
+			changed.LeftZone = old.Fields.TimeZone
+		}
+		events = append(events, changed)
 	}
 	subject := Subject(c.ID)
 	if contact := c.Patch.contact(old.Contact, subject); contact != old.Contact {
@@ -135,6 +145,25 @@ func (c Change) Decide(l domain.Ledger) (any, error) {
 	}
 	if len(events) > 0 {
 		l.Append(c.ID, events...)
+	}
+	return show(l, c.ID)
+}
+
+// Arrive tells that all subscriptions have followed a customer who left a time zone by a version of its stream. Who left
+// another one since makes no event. It answers View. NotFound: no_customer.
+type Arrive struct {
+	ID      uuid.UUID
+	Version int64
+}
+
+// Decide implements domain.Command.
+func (c Arrive) Decide(l domain.Ledger) (any, error) {
+	s, err := domain.LoadAs[*Customer](l, c.ID, "no_customer")
+	if err != nil {
+		return nil, err
+	}
+	if len(s.Leaving) > 0 && s.LeftAt <= c.Version {
+		l.Append(c.ID, Moved{})
 	}
 	return show(l, c.ID)
 }

@@ -14,6 +14,8 @@
 //	K6 An owner's purchases that name no customer are one customer's a currency: whom the first of them made.
 //	K7 Of trials whose end depends on whether there is a payment method, a customer knows those that still run: setting and
 //	   removing one tells them (subscription rule S16).
+//	K8 Who moves to another time zone takes along the subscriptions that were in the zone left behind, one after the other
+//	   (subscription rule S17). Until all have followed, the customer knows which zones were left.
 package customer
 
 import (
@@ -62,9 +64,15 @@ type (
 		Fields
 		Contact
 	}
-	Changed        struct{ Fields }
+	Changed struct {
+		Fields
+		LeftZone string `json:"left_zone,omitzero"` // the time zone before, where it is another one now
+	}
 	ContactChanged struct{ Contact }
 )
+
+// Moved tells that all subscriptions have followed their customer into another time zone.
+type Moved struct{}
 
 // PaymentMethodSet is how the customer pays from now on, PaymentMethodRemoved that there is no way any more.
 type (
@@ -83,6 +91,7 @@ type TrialBegan struct {
 func (Created) EventType() string        { return "customer.created.v1" }
 func (Changed) EventType() string        { return "customer.changed.v1" }
 func (ContactChanged) EventType() string { return "customer.contact_changed.v1" }
+func (Moved) EventType() string          { return "customer.moved.v1" }
 
 func (PaymentMethodSet) EventType() string     { return "customer.payment_method_set.v1" }
 func (PaymentMethodRemoved) EventType() string { return "customer.payment_method_removed.v1" }
@@ -92,7 +101,7 @@ func (TrialBegan) EventType() string           { return "customer.trial_began.v1
 func Vocabulary() domain.Vocabulary {
 	return domain.Vocabulary{Kind: "customer", New: func() domain.State { return &Customer{} }, Events: []domain.EventType{
 		domain.Named[Created](), domain.Named[Changed](), domain.Named[ContactChanged](),
-		domain.Named[PaymentMethodSet](), domain.Named[PaymentMethodRemoved](), domain.Named[TrialBegan]()}}
+		domain.Named[PaymentMethodSet](), domain.Named[PaymentMethodRemoved](), domain.Named[TrialBegan](), domain.Named[Moved]()}}
 }
 
 // Subject is whom a customer's personal fields are about, for erasure.

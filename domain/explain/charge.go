@@ -54,12 +54,12 @@ func unexplained(s *Step, l *invoice.Line, why string) Step {
 // charge is a price for a part of a period: in advance as the period begins or something changes, in arrears as the part
 // ends.
 func (x *explainer) charge(s *Step, l *invoice.Line, p *catalog.Price, m *instant) Step {
-	f, moved := &m.after, m.extended()
+	f, of, moved := &m.after, m.next, m.extended()
 	kind, part := invoice.KindPeriod, period.Period(f.Period)
 	quantity, before := f.Quantity, 0
 	switch {
 	case p.Billing == catalog.InArrears:
-		f, moved = &m.before, m.moved
+		f, of, moved = &m.before, m.whole, m.moved
 		part, quantity = m.partOver(), f.Quantity
 	case m.changes():
 		kind, part.Start = invoice.KindDebit, m.At
@@ -78,7 +78,7 @@ func (x *explainer) charge(s *Step, l *invoice.Line, p *catalog.Price, m *instan
 	}
 	s.want("the plan", l.PlanID.String(), f.Terms.PlanID.String())
 	s.want("the plan's version", strconv.Itoa(l.PlanVersion), strconv.Itoa(f.Terms.PlanVersion))
-	share := s.share(l, f, part, anchored(f, moved), moved)
+	share := s.share(l, f, part, of, moved)
 	if l.Kind != invoice.KindMinimum {
 		s.unit(l, p)
 		return s.priced(p, whole(int64(quantity)), whole(int64(before)), share, l.Amount)

@@ -63,7 +63,9 @@ func (x *explainer) credit(s *Step, l *invoice.Line, p *catalog.Price, life *lif
 	s.in("debited", digits(r.Amount))
 	by, pauses := life.movedBetween(r.Events[0], m.Position)
 	s.Events = append(s.Events, pauses...)
-	end := r.Period.End.Add(by)
+	owned, moves := life.own(r, r.Events[0], m.Position) // the line's time, as its credits are a part of it
+	s.Events = append(s.Events, moves...)
+	end := owned.End.Add(by)
 	part := period.Period{Start: m.At, End: end}
 	f := &m.before
 	if f.PausedAt != nil && (f.PauseCredit == account.Prorate || f.PauseCredit == account.Extend) {
@@ -80,10 +82,10 @@ func (x *explainer) credit(s *Step, l *invoice.Line, p *catalog.Price, life *lif
 	if own.Start.Before(r.Period.Start) {
 		own.Start = r.Period.Start
 	}
-	share := period.Mode(f.ProrationMode).Share(own, r.Period, zoneOf(f))
+	share := period.Mode(f.ProrationMode).Share(own, owned, zoneOf(f))
 	s.want("its share", fraction(l.Share), fraction(share))
 	s.want("its proration mode", l.ProrationMode, f.ProrationMode)
-	s.calendar(f, share, part, r.Period)
+	s.calendar(f, share, part, owned)
 	if by > 0 {
 		s.in("movedByPauses", by.String())
 	}

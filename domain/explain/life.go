@@ -1,6 +1,7 @@
 package explain
 
 import (
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -19,6 +20,7 @@ type instant struct {
 	before, after subscription.Facts
 	partFrom      time.Time     // from when the part of the period ran that ends here
 	moved, by     time.Duration // by which pauses had moved the period before; by which this event does
+	whole, next   period.Period // what prices are for in the period before and after
 }
 
 // extended is by how much pauses have moved the period as it is after the event.
@@ -31,6 +33,9 @@ func (m *instant) extended() time.Duration {
 
 // begins tells that a period begins with the event.
 func (m *instant) begins() bool {
+	if _, ok := m.Event.(subscription.Rezoned); ok {
+		return false
+	}
 	return !m.after.Period.Start.Equal(m.before.Period.Start) || m.by == 0 && !m.after.Period.End.Equal(m.before.Period.End)
 }
 
@@ -65,11 +70,12 @@ func (x *explainer) life(id uuid.UUID) (*life, error) {
 	state := &subscription.State{}
 	var moved time.Duration
 	var cut time.Time
+	var rezoned *period.Period // the whole of the period under way, since it moved to another calendar
 	for e, err := range x.src.Stream(id) {
 		if err != nil {
 			return nil, err
 		}
-		m := &instant{Past: e, before: state.Facts, moved: moved}
+		m := &instant{Past: e, before: state.Facts, moved: moved, whole: anchored(&state.Facts, moved, rezoned)}
 		domain.Evolve(state, e.Event, id, int64(len(l.instants))+1, e.At, e.At)
 		m.after = state.Facts
 		m.partFrom = m.before.Period.Start
@@ -77,6 +83,10 @@ func (x *explainer) life(id uuid.UUID) (*life, error) {
 			m.partFrom = cut
 		}
 		switch d := e.Event.(type) {
+		case subscription.Rezoned:
+			of := m.whole
+			of.End = m.after.Period.End.Add(-moved)
+			rezoned = &of
 		case subscription.Resumed:
 			if d.AnchorAt != nil {
 				m.by = d.AnchorAt.Sub(m.before.AnchorAt)
@@ -88,14 +98,18 @@ func (x *explainer) life(id uuid.UUID) (*life, error) {
 			// Seats that go with the plan are removed right before: the change is from what was before both.
 			if n := len(l.instants); n > 0 {
 				if r, ok := l.instants[n-1].Event.(subscription.SeatsRemoved); ok && r.TaskID == d.TaskID {
-					m.before, m.partFrom = l.instants[n-1].before, l.instants[n-1].partFrom
+					m.before, m.partFrom, m.whole = l.instants[n-1].before, l.instants[n-1].partFrom, l.instants[n-1].whole
 				}
 			}
 			cut = m.cuts(cut)
 		case subscription.SeatsAdded, subscription.SeatsRemoved, subscription.QuantityChanged:
 			cut = m.cuts(cut)
 		}
+		if was, is := &m.before.Terms, &m.after.Terms; m.begins() || was.Interval != is.Interval || was.Length != is.Length {
+			rezoned = nil
+		}
 		moved = m.extended()
+		m.next = anchored(&m.after, moved, rezoned)
 		l.instants = append(l.instants, m)
 	}
 	return l, x.books(l, id)
@@ -152,7 +166,7 @@ func (l *life) at(position int64) *instant {
 
 // ended is the event with which a part of a period ended at a plan; nil: there was no such part.
 func (l *life) ended(of *invoice.Line) *instant {
-	for _, m := range l.instants {
+	for _, m := range slices.Backward(l.instants) { // what came before it in the same moment ended nothing
 		if t := &m.before.Terms; t.PlanID == of.PlanID && t.PlanVersion == of.PlanVersion && same(m.partOver(), of.Period) {
 			return m
 		}
@@ -170,9 +184,30 @@ func (l *life) movedBetween(after, before int64) (by time.Duration, events []int
 	return by, events
 }
 
+// own is a line's time as it was between two events: until its period ended elsewhere on another calendar, it was that of
+// the line.
+func (l *life) own(of *invoice.Line, after, before int64) (p period.Period, events []int64) {
+	p = of.Period
+	var moved time.Duration // by pauses since it was made
+	for _, m := range l.instants {
+		if m.Position <= after || m.Position >= before {
+			continue
+		}
+		moved += m.by
+		if _, ok := m.Event.(subscription.Rezoned); ok && p.End.Add(moved).Equal(m.before.Period.End) {
+			p.End, events = m.after.Period.End.Add(-moved), append(events, m.Position)
+		}
+	}
+	return p, events
+}
+
 // anchored is the whole period that a price is for, the one from the anchor that holds the period under way. A pause that
-// extends the period moves the anchor and makes no period longer that is paid for: it is the one from before.
-func anchored(f *subscription.Facts, moved time.Duration) period.Period {
+// extends the period moves the anchor and makes no period longer that is paid for: it is the one from before. Of a period
+// that moved to another calendar it is given.
+func anchored(f *subscription.Facts, moved time.Duration, rezoned *period.Period) period.Period {
+	if rezoned != nil {
+		return *rezoned
+	}
 	every := period.Interval{Unit: period.Unit(f.Terms.Interval), Count: f.Terms.Length}
 	if every.Check() != nil { // before it began
 		return period.Period{}

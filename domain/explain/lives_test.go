@@ -174,7 +174,7 @@ func (w *world) step(id uuid.UUID) {
 	t := w.t
 	proration := rapid.SampledFrom([]string{"", "", "none", "always_invoice"}).Draw(t, "proration")
 	when := rapid.SampledFrom([]string{"", "", "", "periodEnd"}).Draw(t, "when")
-	switch rapid.IntRange(0, 17).Draw(t, "step") {
+	switch rapid.IntRange(0, 19).Draw(t, "step") {
 	case 0:
 		w.try(subscription.AddSeats{ID: id, Count: rapid.IntRange(1, 4).Draw(t, "more"), Proration: proration, When: when})
 	case 1:
@@ -215,6 +215,12 @@ func (w *world) step(id uuid.UUID) {
 			if rapid.IntRange(0, 4).Draw(t, "void") == 0 {
 				w.try(subscription.VoidInvoice{ID: on})
 			}
+		}
+	case 14:
+		if w.payer != nil {
+			zone := rapid.SampledFrom([]string{"UTC", "America/New_York", "Pacific/Auckland", "Asia/Kolkata"}).Draw(t, "zone")
+			w.try(customer.Change{ID: *w.payer, Patch: customer.Patch{TimeZone: &zone}})
+			w.try(subscription.Rezone{ID: id})
 		}
 	default:
 		w.pass(id)

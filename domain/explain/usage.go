@@ -20,7 +20,7 @@ func (x *explainer) usage(s *Step, l *invoice.Line, p *catalog.Price, life *life
 	}
 	s.Events = append([]int64{m.Position}, s.Events...)
 	f := &m.before
-	of := anchored(f, m.moved)
+	of := m.whole
 	own := shareOf(f, l.Period, of, m.moved)
 	s.want("its proration mode", l.ProrationMode, f.ProrationMode)
 	s.in("meter", p.Meter)

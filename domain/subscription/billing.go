@@ -135,7 +135,7 @@ func (f *Facts) open(l domain.Ledger, id uuid.UUID, events []dated, fresh accoun
 // billed tells events that may ask for something.
 func billed(e domain.Event) bool {
 	switch e.(type) {
-	case Started, Begun, Renewed, SeatsAdded, SeatsRemoved, QuantityChanged, PlanChanged, Resumed, Ended:
+	case Started, Begun, Renewed, SeatsAdded, SeatsRemoved, QuantityChanged, PlanChanged, Resumed, Rezoned, Ended:
 		return true
 	}
 	return false
@@ -178,6 +178,8 @@ func (k *biller) event(l domain.Ledger, before, after *Facts, d dated, cause int
 			return nil
 		}
 		return k.book.Resume(old, b, before.pause(), d.at, cause)
+	case Rezoned:
+		return k.book.Rezone(old.Period.End, b.Period.End, d.at)
 	case Ended:
 		switch {
 		case before.Status == Incomplete:
@@ -248,15 +250,15 @@ func (f *Facts) bought(l domain.Ledger, id uuid.UUID) (account.Bought, error) {
 	zone, _ := period.Zone(f.TimeZone) // nil is UTC; an unknown name was never recorded
 	b := account.Bought{ID: id, CustomerID: copied(f.CustomerID), PlanID: f.Terms.PlanID, PlanVersion: f.Terms.PlanVersion, ProductID: f.Terms.ProductID,
 		Currency: f.Currency, Quantity: f.Quantity, Mode: period.Mode(f.ProrationMode), Zone: zone, Period: period.Period(f.Period), Coupons: f.Coupons}
-	if f.TrialEnd != nil && f.Period.Start.Before(*f.TrialEnd) {
+	if f.trialing() {
 		return b, nil
 	}
-	schedule := f.schedule()
-	schedule.Anchor, b.Shifted = schedule.Anchor.Add(-f.shifted), f.shifted
+	b.Whole, b.Shifted = f.whole(), f.shifted
 	if mutant.Active == mutant.DriftingCharge {
-		schedule.Anchor = f.Period.Start
+		drifting := *f
+		drifting.AnchorAt, drifting.shifted = f.Period.Start, 0
+		b.Whole = drifting.whole()
 	}
-	_, b.Whole = schedule.At(f.Period.Start)
 	state, err := l.Load(f.Terms.PlanID)
 	if err != nil {
 		return b, err

@@ -42,6 +42,10 @@
 //	   is set or removed while the trial runs tells the customer's trials (customer rule K7). A subscription that is
 //	   paused by then stays paused. One that was paused by its trial's end gives access again when it is resumed, and is
 //	   billed from there on; a payment method alone does not resume it.
+//	S17 A customer who moves to another zone takes along the subscriptions that were in the zone left behind: anchors keep
+//	   what local clocks show, and the period under way, whose start stays, ends where the new calendar has its end; a trial
+//	   ends when it was to. The same happens, in one zone, when an update of the time zone database moves an end that is
+//	   still to come. What is over stays. Prices are for the period as it is then.
 package subscription
 
 import (
@@ -273,6 +277,6 @@ func Vocabulary() domain.Vocabulary {
 		domain.Named[Ended](), domain.Named[Renewed]().Scanned(scanRenewed), domain.Named[TrialEnded](), domain.Named[PauseBegan](),
 		domain.Named[Resumed](), domain.Named[PaymentMissed](), domain.Named[PaymentSettled](), domain.Named[OwnerChanged](),
 		domain.Named[QuantityChanged]().Scanned(scanQuantityChanged), domain.Named[CouponApplied](), domain.Named[CouponRemoved](), domain.Named[Begun](), domain.Named[ChangeScheduled](), domain.Named[ScheduleDropped](),
-		domain.Named[TrialOutcomeChanged](),
+		domain.Named[TrialOutcomeChanged](), domain.Named[Rezoned](),
 	}}
 }

@@ -40,6 +40,7 @@ type Facts struct {
 	Coupons       []Coupon         // in order of their being applied
 
 	shifted   time.Duration // the period under way, by pauses that extended it
+	rezoned   *Period       // what prices are for in the period under way, since it moved to another calendar
 	resumesAs string        // a paused subscription's status once it resumes
 	unpaid    bool          // it ended INCOMPLETE: it never gave access
 }
@@ -158,6 +159,9 @@ func (f *Facts) apply(e domain.Event) {
 	case PlanChanged:
 		f.step(e.TaskID, false)
 		f.enter(e.Period)
+		if e.Terms.Interval != f.Terms.Interval || e.Terms.Length != f.Terms.Length {
+			f.rezoned = nil // its prices are for another time
+		}
 		f.Terms, f.Quantity, f.AnchorAt = e.Terms, e.Quantity, e.AnchorAt
 		if e.Currency != "" {
 			f.Currency = e.Currency
@@ -201,6 +205,11 @@ func (f *Facts) apply(e domain.Event) {
 				f.Status = Trialing
 			}
 		}
+	case Rezoned:
+		f.TimeZone, f.AnchorAt, f.Period, f.rezoned = e.TimeZone, e.AnchorAt, e.Period, e.Whole
+		if e.CancelAt != nil {
+			f.CancelAt = e.CancelAt
+		}
 	case OwnerChanged:
 		f.Owner = e.Owner
 	case CouponApplied:
@@ -213,7 +222,7 @@ func (f *Facts) apply(e domain.Event) {
 // enter is the period from now on: another one, or the same with another end.
 func (f *Facts) enter(p Period) {
 	if !p.Start.Equal(f.Period.Start) {
-		f.shifted = 0
+		f.shifted, f.rezoned = 0, nil
 	}
 	f.Period = p
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/eventstore"
 	"github.com/subledger/subledger/projections"
 )
@@ -36,11 +37,22 @@ func (*relay) Name() string { return "relay" }
 // Skip implements projections.Skipper: most events publish nothing.
 func (r *relay) Skip(events []*eventstore.Recorded) bool {
 	for _, e := range events {
-		if _, moved := e.Event.(domain.ClockMoved); moved || isErrand(e) {
+		if atOnceDue(e) || isErrand(e) {
 			return false
 		}
 	}
 	return true
+}
+
+// atOnceDue tells events that make something due now.
+func atOnceDue(e *eventstore.Recorded) bool {
+	switch d := e.Event.(type) {
+	case domain.ClockMoved:
+		return true
+	case customer.Changed:
+		return d.LeftZone != ""
+	}
+	return false
 }
 
 // Apply implements projections.Projection.
@@ -48,7 +60,7 @@ func (r *relay) Apply(ctx context.Context, tx pgx.Tx, events []*eventstore.Recor
 	var errands []*message.Message
 	r.sent, r.moved = false, map[uuid.UUID]int64{}
 	for _, e := range events {
-		if _, ok := e.Event.(domain.ClockMoved); ok {
+		if atOnceDue(e) {
 			r.moved[e.Ledger] = e.Position
 		}
 		m, err := errandOf(e)

@@ -44,6 +44,7 @@ type scheduler struct {
 	moved   map[uuid.UUID]int64 // ledgers to look at now, once the read models are there: their clock moved
 	failing map[dueKey]failure
 	seen    overdue
+	heads   map[uuid.UUID]int64 // of ledgers, before the rules of zones were looked over; that goroutine's own
 }
 
 // overdue is what a look at all ledgers found due by the system's clock.
@@ -75,7 +76,15 @@ func (s *scheduler) lookAt(ledger uuid.UUID, position int64) {
 // run works until ctx ends; a pass that is under way is finished, but for what did not begin.
 func (s *scheduler) run(ctx context.Context) error {
 	full := time.Time{} // when the next look at all ledgers is due
+	looked := false
 	for ctx.Err() == nil {
+		if !looked { // before anything that is due by rules of zones that hold no more
+			if err := s.rules(ctx); err != nil {
+				s.fault(ctx, "look over the periods under way", err)
+			} else {
+				looked = true
+			}
+		}
 		s.followClocks(ctx)
 		if !s.cfg.Now().Before(full) {
 			full = s.pass(ctx)
@@ -341,6 +350,8 @@ func (s *scheduler) commandFor(ctx context.Context, row projections.DueRow) (dom
 		return license.Expire{LicenseID: row.StreamID}, nil
 	case projections.DueInvoice:
 		return s.counter.Draft(ctx, row.LedgerID, row.StreamID)
+	case projections.DueZone:
+		return s.follow(ctx, row)
 	}
 	return nil, fmt.Errorf("nobody knows what to do with a row of kind %s", row.Kind)
 }
