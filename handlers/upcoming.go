@@ -29,14 +29,10 @@ func (a *API) upcomingInvoice(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	parts, err := a.waitingParts(r.Context(), ledger, id, would)
-	if err != nil {
+	if command.Counts, command.Position, err = a.usedSoFar(r.Context(), ledger, id, would); err != nil {
 		return err
 	}
-	if len(parts) > 0 {
-		if command.Counts, command.Position, err = a.counter().Parts(r.Context(), ledger, id, parts); err != nil {
-			return err
-		}
+	if len(command.Counts) > 0 {
 		if would, err = a.try(r.Context(), ledger, command); err != nil {
 			return err
 		}
@@ -54,16 +50,19 @@ func (a *API) try(ctx context.Context, ledger uuid.UUID, c domain.Command) ([]ev
 	return res.Would, err
 }
 
-// waitingParts are those whose usage the last draft of a dry run waits for: what the account has of the period already, and
-// what the run cut.
-func (a *API) waitingParts(ctx context.Context, ledger, subscription uuid.UUID, would []eventstore.Would) ([]account.Usage, error) {
+// usedSoFar counts what the drafts of a dry run would wait for: what the account has of the period already, what the run cut
+// and, unless an earlier draft takes it, late usage of what was billed.
+func (a *API) usedSoFar(ctx context.Context, ledger, subscription uuid.UUID, would []eventstore.Would) (counts []account.Count, position int64, err error) {
 	state, _, err := a.Store.Fold(ctx, ledger, account.ID(subscription))
 	if err != nil {
-		return nil, err
+		return nil, 0, err
 	}
 	books, ok := state.(*account.State)
 	if !ok {
 		books = &account.State{}
+	}
+	if len(books.Counting) > 0 {
+		books.Billed = nil
 	}
 	for _, w := range would {
 		if w.Stream == account.ID(subscription) {
@@ -74,5 +73,5 @@ func (a *API) waitingParts(ctx context.Context, ledger, subscription uuid.UUID, 
 	for draft := range books.Counting {
 		parts = append(parts, books.Waiting(draft)...)
 	}
-	return parts, nil
+	return a.counter().Parts(ctx, ledger, subscription, books, parts)
 }

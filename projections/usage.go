@@ -343,10 +343,10 @@ type LateUse struct {
 	End   time.Time `db:"period_end"`
 }
 
-// LateUsage lists the periods that were over by an instant and for which a subscription's usage came after a position, by
-// meter and in order.
-func (r *Reads) LateUsage(ctx context.Context, ledger, subscription uuid.UUID, by time.Time, position int64) ([]LateUse, error) {
+// LateUsage lists the periods, the one under way among them, for which a subscription's usage came after a position, by meter
+// and in order. They are those of when it came: a part of one may have been billed before it is over.
+func (r *Reads) LateUsage(ctx context.Context, ledger, subscription uuid.UUID, position int64) ([]LateUse, error) {
 	return query[LateUse](ctx, r, ledger, `select distinct meter, period_start, period_end from usage_periods
-		where ledger_id = @ledger and subscription_id = @subscription and period_end <= @by and position > @position
-		order by meter, period_start, period_end`, pgx.NamedArgs{"ledger": ledger, "subscription": subscription, "by": by, "position": position})
+		where ledger_id = @ledger and subscription_id = @subscription and position > @position
+		order by meter, period_start, period_end`, pgx.NamedArgs{"ledger": ledger, "subscription": subscription, "position": position})
 }

@@ -18,7 +18,8 @@
 //	   An amount is taken off once a period; what credits give back of it may be taken again.
 //	B6 A line has the tax rates of when it was made; a customer that was exempt then has none on it.
 //	B8 Usage is billed as the difference to what was billed of its part: later usage is an adjustment on the next invoice,
-//	   less usage a credit note on the one that billed it.
+//	   less usage a credit note on the one that billed it. Once usage was billed, each period's invoice waits for it, also
+//	   at a plan without meters.
 //	B7 A pause that is credited takes back its time when it ends; one that extends the period moves it, and the line with
 //	   it.
 //	B9 When the period under way ends elsewhere on another calendar, so do the lines that run to its end, and a coupon's
@@ -75,7 +76,7 @@ type Invoiced struct {
 	Lines     []Running      `json:"lines,omitempty"`  // of it, those whose time is not over
 	Made      int            `json:"made,omitzero"`    // lines made for it
 	Coupons   []Counted      `json:"coupons,omitempty"`
-	Counting  bool           `json:"counting,omitzero"` // the usage of the period is yet to be counted
+	Counting  bool           `json:"counting,omitzero"` // usage is yet to be counted: of the period, or late
 }
 
 // Running is a line whose time is not over.
@@ -112,7 +113,7 @@ type Rezoned struct {
 // UsageBilled is what a price came to for the usage of a part, all that was billed of it so far.
 type UsageBilled struct {
 	InvoiceID uuid.UUID `json:"invoice_id"`
-	Usage     []Metered `json:"usage"`
+	Usage     []Metered `json:"usage,omitempty"`
 	Position  int64     `json:"position"` // what the log had up to here was counted
 }
 

@@ -20,12 +20,13 @@ func (e *entry) invoice(reason string, ended bool) error {
 		lines, usage = append(slices.Clone(e.s.Parts), lines...), e.s.Usage
 	}
 	lines = append(lines, e.lines...)
-	if len(lines) == 0 && len(usage) == 0 {
+	late := ended && e.s.metered() // usage of earlier periods may come until it is issued
+	if len(lines) == 0 && len(usage) == 0 && (!late || reason == invoice.ForCancel) {
 		return nil
 	}
 	l, b := e.k.l, &e.b
 	draft := invoice.Drafted{CustomerID: copied(b.CustomerID), SubscriptionID: &b.ID, Currency: b.Currency, Reason: reason, TaxExempt: e.k.exempt}
-	moved := Invoiced{Reason: reason, Ended: ended, Made: len(e.lines), Counting: len(usage) > 0}
+	moved := Invoiced{Reason: reason, Ended: ended, Made: len(e.lines), Counting: len(usage) > 0 || late}
 	if reason == invoice.ForPeriod {
 		p := b.Period
 		draft.Period, moved.Period = &p, &p
@@ -41,7 +42,7 @@ func (e *entry) invoice(reason string, ended bool) error {
 	draft.Coupons, draft.Lines, draft.Totals, moved.Coupons = coupons, lines, totals, counted
 	moved.Lines = e.stillRunning(moved.InvoiceID, lines)
 	renewal := reason == invoice.ForPeriod && e.s.Invoices > 0
-	if waits := len(usage) > 0 || renewal && e.k.policy.DraftHours > 0; waits {
+	if waits := moved.Counting || renewal && e.k.policy.DraftHours > 0; waits {
 		at := e.at.Add(time.Duration(e.k.policy.DraftHours) * time.Hour)
 		draft.FinalizeAt = &at
 	}

@@ -14,7 +14,8 @@ func (w *world) invoice(s *sub, at time.Time, reason string, ended bool, own []*
 		b.lines, b.waits = append(b.lines, s.parts...), s.uses
 	}
 	b.lines = slices.Concat(b.lines, s.pending, own)
-	if len(b.lines) == 0 && len(b.waits) == 0 {
+	late := ended && slices.ContainsFunc(w.invoices, func(o *bill) bool { return o.sub == s && len(o.waits) > 0 })
+	if len(b.lines) == 0 && len(b.waits) == 0 && (!late || reason == "cancel") {
 		return
 	}
 	first := !slices.ContainsFunc(w.invoices, func(o *bill) bool { return o.sub == s })
@@ -31,7 +32,7 @@ func (w *world) invoice(s *sub, at time.Time, reason string, ended bool, own []*
 	b.base, b.coupons = len(b.lines), w.coupons(s, b)
 	w.settle(b)
 	w.invoices = append(w.invoices, b)
-	if len(b.waits) > 0 || reason == "period" && !first && w.draftHours > 0 {
+	if len(b.waits) > 0 || late || reason == "period" && !first && w.draftHours > 0 {
 		b.draft, b.finalizeAt = true, at.Add(time.Duration(w.draftHours)*time.Hour)
 		return
 	}

@@ -13,8 +13,8 @@ func (w *world) finalize(b *bill) {
 	}
 	var more []*line
 	type less struct {
-		of     *useLine
-		amount int64
+		of             *useLine
+		before, amount int64
 	}
 	var back []less
 	known := slices.Clone(b.sub.billed)
@@ -48,8 +48,8 @@ func (w *world) finalize(b *bill) {
 		}
 		for _, l := range slices.Backward(u.lines) {
 			if n := min(l.left, -difference); n > 0 {
+				back = append(back, less{l, l.amount - l.left, n})
 				l.left, difference = l.left-n, difference+n
-				back = append(back, less{l, n})
 			}
 		}
 		u.quantity, u.amount = used, charged+missing
@@ -70,7 +70,8 @@ func (w *world) finalize(b *bill) {
 			continue
 		}
 		most, left := of.left()
-		gross := rounded(times(big.NewRat(x.amount, x.of.amount), whole(x.of.gross())))
+		asked := func(amount int64) int64 { return rounded(times(big.NewRat(amount, x.of.amount), whole(x.of.gross()))) }
+		gross := asked(x.before+x.amount) - asked(x.before)
 		if gross = min(gross, most, left[slices.Index(of.lines, x.of.line)]); gross > 0 {
 			w.issueNote(of, []notePart{{of: x.of.line, amount: gross}})
 		}

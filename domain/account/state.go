@@ -17,7 +17,7 @@ type State struct {
 	Pending  []invoice.Line
 	Parts    []invoice.Line
 	Usage    []Usage               // of the period under way and of those that are not counted yet
-	Counting map[uuid.UUID][]Usage // by the draft that waits for it
+	Counting map[uuid.UUID][]Usage // by the draft that waits for it; none of a draft that waits for late usage alone
 	Billed   []Metered             // usage, in order
 	Counted  map[uuid.UUID]Counted // by coupon
 	Since    time.Time             // from when the part under way runs, if later than its period

@@ -51,7 +51,7 @@ func (k *Book) Finalize(draft *invoice.State, plans map[uuid.UUID]*catalog.Plan,
 		of.PlanID, of.PlanVersion, of.PlanName, of.Prices = c.PlanID, c.PlanVersion, plan.Fields.DisplayName, prices
 		if slices.Contains(waiting, c.Usage) {
 			err = u.first(&of, &prices[i], c)
-		} else if j := e.s.billed(c.Usage); j >= 0 {
+		} else if j := e.s.billed(c.Usage); j >= 0 && position >= e.s.Position { // else it was counted before the last bill
 			err = u.again(&of, &prices[i], c, e.s.Billed[j])
 		}
 		if err != nil {
@@ -59,8 +59,12 @@ func (k *Book) Finalize(draft *invoice.State, plans map[uuid.UUID]*catalog.Plan,
 		}
 	}
 	lines := slices.Concat(draft.Lines[:draft.Base], u.lines)
+	_, counting := e.s.Counting[draft.ID]
+	counting = counting || len(counts) > 0
 	if len(lines) == 0 && !refresh {
-		e.k.l.AppendAt(k.stream, now, u.billed)
+		if counting {
+			e.k.l.AppendAt(k.stream, now, u.billed)
+		}
 		e.k.l.AppendAt(draft.ID, issued, invoice.Discarded{})
 		return u.giveBack()
 	}
@@ -74,7 +78,7 @@ func (k *Book) Finalize(draft *invoice.State, plans map[uuid.UUID]*catalog.Plan,
 	if refresh {
 		return nil
 	}
-	if len(counts) > 0 {
+	if counting {
 		k.l.AppendAt(k.stream, now, u.billed)
 	}
 	if err := k.issue(draft.ID, issued); err != nil {
@@ -89,7 +93,13 @@ type usageLines struct {
 	draft  *invoice.State
 	lines  []invoice.Line
 	billed UsageBilled
-	back   []MeteredLine // what is credited, on earlier invoices
+	back   []lessUsed
+}
+
+// lessUsed is what is credited of a line of an earlier invoice, and what that leaves of it.
+type lessUsed struct {
+	MeteredLine
+	leaves int64
 }
 
 // amounts are what a count comes to: of the usage itself, and what is missing to the price's minimum.
@@ -157,7 +167,7 @@ func (u *usageLines) again(b *Bought, p *catalog.Price, c Count, before Metered)
 			l := &m.Lines[i]
 			if back := min(l.Amount, -difference); back > 0 {
 				l.Amount, difference = l.Amount-back, difference+back
-				u.back = append(u.back, MeteredLine{l.InvoiceID, l.LineID, back})
+				u.back = append(u.back, lessUsed{MeteredLine{l.InvoiceID, l.LineID, back}, l.Amount})
 			}
 		}
 	}
@@ -175,7 +185,7 @@ func (u *usageLines) add(l invoice.Line) MeteredLine {
 // giveBack issues the credit notes. An invoice of which nothing is due any more then is settled.
 func (u *usageLines) giveBack() error {
 	for _, c := range u.back {
-		if err := invoice.CreditNet(u.k.l, c.InvoiceID, c.LineID, c.Amount, "less was used than was billed"); err != nil {
+		if err := invoice.CreditNet(u.k.l, c.InvoiceID, c.LineID, c.Amount, c.leaves, "less was used than was billed"); err != nil {
 			return err
 		}
 		state, err := u.k.l.Load(c.InvoiceID)
@@ -199,13 +209,16 @@ func same(a, b []invoice.Line) bool {
 	})
 }
 
+// metered tells an account of which usage was billed, or is to be.
+func (s *State) metered() bool { return len(s.Billed) > 0 || len(s.Counting) > 0 }
+
 // Waiting are the parts whose usage a draft waits for.
 func (s *State) Waiting(draft uuid.UUID) []Usage { return slices.Clone(s.Counting[draft]) }
 
-// Overlapping are the parts that were billed and overlap a time.
-func (s *State) Overlapping(from, to time.Time) (all []Usage) {
+// Overlapping are the parts that were billed and overlap a time; with after, those after it too.
+func (s *State) Overlapping(from, to time.Time, after bool) (all []Usage) {
 	for _, m := range s.Billed {
-		if m.Period.Start.Before(to) && from.Before(m.Period.End) {
+		if (after || m.Period.Start.Before(to)) && from.Before(m.Period.End) {
 			all = append(all, m.Usage)
 		}
 	}

@@ -50,9 +50,10 @@ func (c IssueCreditNote) Decide(l domain.Ledger) (any, error) {
 	return show(l, c.ID)
 }
 
-// CreditNet issues a credit note of a part of a line, given without its discounts and taxes; it takes off at most what is
-// left of the line. Nothing of a draft, a void invoice or a line that is not there.
-func CreditNet(l domain.Ledger, id, line uuid.UUID, amount int64, reason string) error {
+// CreditNet issues a credit note of a part of a line, given without its discounts and taxes, that leaves so much of the line
+// after it and those like it before. What all of them come to is rounded, not each: of a line that is all gone nothing is owed.
+// It takes off at most what is left of the line. Nothing of a draft, a void invoice or a line that is not there.
+func CreditNet(l domain.Ledger, id, line uuid.UUID, amount, leaves int64, reason string) error {
 	s, err := load(l, id)
 	if err != nil {
 		return err
@@ -61,11 +62,17 @@ func CreditNet(l domain.Ledger, id, line uuid.UUID, amount int64, reason string)
 	if of == nil || s.Status == Draft || s.Status == Void || of.Amount <= 0 {
 		return nil
 	}
-	gross, err := money.RoundRat(period.Share{Part: amount, Whole: of.Amount}.Of(decimalOf(of.gross())))
+	asks := decimalOf(of.gross())
+	all, err := money.RoundRat(period.Share{Part: of.Amount - leaves, Whole: of.Amount}.Of(asks))
 	if err != nil {
 		return err
 	}
-	if gross = min(gross, s.Left(line), s.Total-s.credited()); gross <= 0 {
+	before, err := money.RoundRat(period.Share{Part: of.Amount - leaves - amount, Whole: of.Amount}.Of(asks))
+	if err != nil {
+		return err
+	}
+	gross := min(all-before, s.Left(line), s.Total-s.credited())
+	if gross <= 0 {
 		return nil
 	}
 	return issueNote(l, s, []LineAmount{{line, gross}}, reason)

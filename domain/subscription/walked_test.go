@@ -6,7 +6,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
-	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/subscription"
@@ -94,31 +93,6 @@ func TestSeatsOfAVoidInvoiceGoFirst(t *testing.T) {
 	require.Empty(t, l.pending(id), "nobody was asked for them")
 	l.at(april(21), id, subscription.RemoveSeats{ID: id, Count: 1})
 	require.Equal(t, "prorationCredit -3.33", l.pending(id), "the next one was paid for")
-	l.CheckFolds()
-}
-
-func TestLessUsagePaysADebt(t *testing.T) {
-	l := openTill(t, april(1))
-	plan := l.priced([]catalog.Price{{Key: "calls", Kind: catalog.PerUnit, Currency: "USD", UnitAmount: dec("100"), Meter: "calls"}})
-	id := l.start(subscription.Start{PlanID: plan, CustomerID: l.payer("fails")})
-	finalize := func(counts ...string) {
-		books := l.State(account.ID(id)).(*account.State)
-		c := subscription.FinalizeInvoice{ID: l.newest(), Position: int64(len(l.Log()))}
-		parts := books.Waiting(c.ID)
-		for _, m := range books.Billed {
-			parts = append(parts, m.Usage)
-		}
-		for i, u := range parts {
-			c.Counts = append(c.Counts, account.Count{Usage: u, Quantity: counts[i]})
-		}
-		ledgertest.Must[invoice.View](l.Ledger, c)
-	}
-	l.at(on(5, 1), id)
-	finalize("10")
-	require.Equal(t, "PAST_DUE", l.status(id))
-	l.at(on(6, 1), id)
-	finalize("0", "0")
-	require.Equal(t, "ACTIVE", l.status(id), "a credit note took all of it off")
 	l.CheckFolds()
 }
 

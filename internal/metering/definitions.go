@@ -2,6 +2,7 @@ package metering
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -32,6 +33,11 @@ func (d definition) carriesOver(at time.Time) bool {
 		}
 	}
 	return over
+}
+
+// carriesEver tells that a value carries over into some part.
+func (d definition) carriesEver() bool {
+	return (d.how == "last" || d.how == "weightedSum") && slices.ContainsFunc(d.carries, func(c carrying) bool { return c.over })
 }
 
 // definitions are those of a meter up to a position, the oldest first. The default meter is a sum.

@@ -32,38 +32,32 @@ func (c Counter) Draft(ctx context.Context, ledger, draft uuid.UUID) (subscripti
 	if !ok {
 		return command, nil
 	}
-	parts := books.Waiting(draft)
-	if len(parts) == 0 && len(books.Billed) == 0 {
-		return command, nil // it never was billed any usage
-	}
-	late, err := c.Reads.LateUsage(ctx, ledger, *s.SubscriptionID, s.CreatedAt, books.Position)
-	if err != nil {
-		return command, err
-	}
-	for _, l := range late {
-		for _, u := range books.Overlapping(l.Start, l.End) {
-			if u.Meter == l.Meter && !slices.Contains(parts, u) {
-				parts = append(parts, u)
-			}
-		}
-	}
-	command.Counts, command.Position, err = c.Parts(ctx, ledger, *s.SubscriptionID, parts)
+	command.Counts, command.Position, err = c.Parts(ctx, ledger, *s.SubscriptionID, books, books.Waiting(draft))
 	return command, err
 }
 
-// Parts counts metered prices' parts of periods, all up to one position; 0 of none.
-func (c Counter) Parts(ctx context.Context, ledger, subscription uuid.UUID, parts []account.Usage) (counts []account.Count, position int64, err error) {
+// Parts counts parts of periods that an account waits for, and those that it was billed for which usage came since, all up to
+// one position.
+func (c Counter) Parts(ctx context.Context, ledger, subscription uuid.UUID, books *account.State, parts []account.Usage) (counts []account.Count, position int64, err error) {
+	if len(books.Counting) == 0 && len(books.Billed) == 0 {
+		return nil, 0, nil // it never was billed any usage
+	}
+	if position, err = c.Reads.UsagePosition(ctx, ledger); err != nil {
+		return nil, 0, err
+	}
+	if len(books.Billed) > 0 {
+		late, err := c.late(ctx, ledger, subscription, books, position)
+		if err != nil {
+			return nil, 0, err
+		}
+		parts = slices.Concat(parts, late)
+	}
 	byMeter, meters := map[string][]account.Usage{}, []string{}
 	for _, p := range parts {
 		if byMeter[p.Meter] == nil {
 			meters = append(meters, p.Meter)
 		}
 		byMeter[p.Meter] = append(byMeter[p.Meter], p)
-	}
-	if len(meters) > 0 {
-		if position, err = c.Reads.UsagePosition(ctx, ledger); err != nil {
-			return nil, 0, err
-		}
 	}
 	for _, meter := range meters {
 		of := byMeter[meter]
@@ -80,4 +74,31 @@ func (c Counter) Parts(ctx context.Context, ledger, subscription uuid.UUID, part
 		}
 	}
 	return counts, position, nil
+}
+
+// late are the parts that were billed and may come to something else since: those at whose time usage came and, of a meter
+// that carries over, all after it.
+func (c Counter) late(ctx context.Context, ledger, subscription uuid.UUID, books *account.State, position int64) (parts []account.Usage, err error) {
+	late, err := c.Reads.LateUsage(ctx, ledger, subscription, books.Position)
+	if err != nil {
+		return nil, err
+	}
+	over := map[string]bool{}
+	for _, l := range late {
+		carries, known := over[l.Meter]
+		if !known {
+			definitions, err := c.definitions(ctx, ledger, l.Meter, position)
+			if err != nil {
+				return nil, err
+			}
+			carries = slices.ContainsFunc(definitions, definition.carriesEver)
+			over[l.Meter] = carries
+		}
+		for _, u := range books.Overlapping(l.Start, l.End, carries) {
+			if u.Meter == l.Meter && !slices.Contains(parts, u) {
+				parts = append(parts, u)
+			}
+		}
+	}
+	return parts, nil
 }
