@@ -6,6 +6,7 @@ import (
 	"encoding/csv"
 	"errors"
 	"net/http"
+	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -107,9 +108,11 @@ func idOrNothing(id *uuid.UUID) string {
 	return id.String()
 }
 
-// plainText keeps a cell from being taken for a formula when the file is opened in a spreadsheet.
-func plainText(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+var aNumber = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]+)?$`)
+
+// PlainText keeps a cell from being taken for a formula when the file is opened in a spreadsheet. A number is none.
+func PlainText(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) && !aNumber.MatchString(s) {
 		return "'" + s
 	}
 	return s
@@ -175,7 +178,7 @@ func sheet[T any](a *API, w http.ResponseWriter, r *http.Request, name string, c
 		for _, row := range rows {
 			if err := out.Write(each(columns, func(c column[T]) string {
 				if c.text {
-					return plainText(c.of(row))
+					return PlainText(c.of(row))
 				}
 				return c.of(row)
 			})); err != nil {

@@ -6,8 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -30,7 +33,7 @@ type usageImport struct {
 	Output
 	Ledger  `embed:""`
 	File    string `arg:"" help:"A CSV file, or - for the standard input."`
-	Rejects string `placeholder:"FILE" help:"Where rejected rows are listed. Default: beside the file, with .rejects.csv; from the standard input on the standard output."`
+	Rejects string `placeholder:"FILE" help:"Where rejected rows are listed, in place of what is there. Default: beside the file, with .rejects.csv, or .rejects.2.csv and so on where that is there already; from the standard input on the standard output."`
 }
 
 func (c *usageImport) Help() string {
@@ -51,6 +54,7 @@ type imported struct {
 	Seconds     float64    `json:"seconds"`
 	RejectsFile *string    `json:"rejectsFile"` // nil: there is none
 	Rejects     []rejected `json:"rejects"`     // the first of them
+	unknown     int64      // rows that name what the ledger does not have
 }
 
 // rejected is a row that was not recorded.
@@ -76,7 +80,7 @@ func (c *usageImport) Run(ctx context.Context, p *process) error {
 		if info, err := file.Stat(); err == nil {
 			total = info.Size()
 		}
-		in, c.Rejects = file, or(c.Rejects, c.File+".rejects.csv")
+		in = file
 	}
 	rows, err := openUsage(in)
 	if err != nil {
@@ -90,6 +94,9 @@ func (c *usageImport) Run(ctx context.Context, p *process) error {
 // record records the rows; total is how many bytes they are, 0 if nobody knows.
 func (c *usageImport) record(ctx context.Context, p *process, s *session, ledger uuid.UUID, reader *pgxpool.Pool, rows *usageFile, total int64) error {
 	list := &rejectsList{path: c.Rejects, stdout: p.stdout, silent: c.json()}
+	if c.File != "-" {
+		list.beside = c.File
+	}
 	bar := p.progress("import")
 	out := imported{Ledger: ledger, Rejects: []rejected{}}
 	began := time.Now()
@@ -108,8 +115,9 @@ func (c *usageImport) record(ctx context.Context, p *process, s *session, ledger
 		return err
 	}
 	out.Seconds = time.Since(began).Seconds()
-	if list.made {
-		out.RejectsFile = &c.Rejects
+	if list.file != nil {
+		name := list.file.Name()
+		out.RejectsFile = &name
 	}
 	return c.tell(p, out)
 }
@@ -125,9 +133,18 @@ func (c *usageImport) tell(p *process, out imported) error {
 		return err
 	}
 	bad := &status{code: exitBad, err: fmt.Errorf("%s rejected", count(out.Rejected, "row"))}
+	var next []string
 	if out.RejectsFile != nil {
-		bad.next = "See: " + *out.RejectsFile
+		next = append(next, "See: "+*out.RejectsFile)
 	}
+	if out.unknown == out.Rows {
+		name, other := c.name()
+		bad.err = fmt.Errorf("%w: %s knows nothing that they name", bad.err, name)
+		if other != "" {
+			next = append(next, other)
+		}
+	}
+	bad.next = strings.Join(next, "\n")
 	return bad
 }
 
@@ -203,6 +220,9 @@ func recordPatiently(ctx context.Context, api *handlers.API, ledger uuid.UUID, b
 	}
 }
 
+// unknown are the codes of rows that name what the ledger does not have.
+var unknown = []string{"no_license", "no_meter"}
+
 // take counts what became of a batch.
 func (o *imported) take(rows []usageRow, results []handlers.UsageResult, list *rejectsList) error {
 	for i, r := range results {
@@ -223,6 +243,9 @@ func (o *imported) take(rows []usageRow, results []handlers.UsageResult, list *r
 		if rows[i].bad != "" {
 			bad.Code, bad.Detail = "bad_line", rows[i].bad
 		}
+		if slices.Contains(unknown, bad.Code) {
+			o.unknown++
+		}
 		if len(o.Rejects) < mostRejects {
 			o.Rejects = append(o.Rejects, bad)
 		}
@@ -235,33 +258,50 @@ func (o *imported) take(rows []usageRow, results []handlers.UsageResult, list *r
 
 // rejectsList writes rejected rows down, to a file that is made for the first of them or to the standard output.
 type rejectsList struct {
-	path   string // empty: the standard output
+	path   string // empty: beside the file that is read
+	beside string // empty: the standard output
 	stdout io.Writer
 	silent bool // the standard output is for an answer in JSON
-	made   bool
 	file   *os.File
 	csv    *csv.Writer
 }
 
 func (l *rejectsList) add(r rejected) error {
-	if l.path == "" && l.silent {
-		return nil
-	}
 	if l.csv == nil {
 		to := l.stdout
-		if l.path != "" {
-			file, err := os.Create(l.path)
-			if err != nil {
+		switch {
+		case l.path != "" || l.beside != "":
+			var err error
+			if l.file, err = l.open(); err != nil {
 				return err
 			}
-			l.file, l.made, to = file, true, file
+			to = l.file
+		case l.silent:
+			return nil
 		}
 		l.csv = csv.NewWriter(to)
 		if err := l.csv.Write([]string{"line", "key", "code", "detail"}); err != nil {
 			return err
 		}
 	}
-	return l.csv.Write([]string{strconv.Itoa(r.Line), printable(r.Key), r.Code, printable(r.Detail)})
+	return l.csv.Write([]string{strconv.Itoa(r.Line), handlers.PlainText(printable(r.Key)), r.Code, handlers.PlainText(printable(r.Detail))})
+}
+
+// open makes the file. One that nobody has named takes no other's place: that may be what another run has rejected.
+func (l *rejectsList) open() (*os.File, error) {
+	if l.path != "" {
+		return os.Create(l.path)
+	}
+	for n := 1; ; n++ {
+		name := l.beside + ".rejects.csv"
+		if n > 1 {
+			name = fmt.Sprintf("%s.rejects.%d.csv", l.beside, n)
+		}
+		file, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if !errors.Is(err, fs.ErrExist) {
+			return file, err
+		}
+	}
 }
 
 func (l *rejectsList) close() error {

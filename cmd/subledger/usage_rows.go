@@ -10,6 +10,7 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"unicode/utf8"
 )
 
 // usageColumns are those that a file of usage may have, with their names in a request.
@@ -23,7 +24,7 @@ const longestLine = 64 << 10
 type usageRow struct {
 	line   int
 	key    string
-	fields map[string]string // as a request has them; those that are empty are left out
+	fields map[string]string // as a request has them; those that are empty are left out; nil: it can't be read
 	bad    string            // why it can't be read
 }
 
@@ -132,13 +133,29 @@ func (f *usageFile) row() (usageRow, error) {
 			if value = strings.TrimSpace(value); value != "" {
 				row.fields[f.columns[i]] = value
 			}
+			if why := unfit(value); why != "" && row.bad == "" {
+				row.bad = f.columns[i] + " " + why
+			}
 		}
-		row.key = row.fields["key"]
+		if row.key = row.fields["key"]; row.bad != "" {
+			row.fields = nil
+		}
 		return row, nil
 	}
 }
 
-// body is a request's with these rows.
+// unfit tells what a request can't hold: it is the row's fault and not that of the batch which it would be sent in.
+func unfit(value string) string {
+	switch {
+	case strings.IndexByte(value, 0) >= 0:
+		return "holds U+0000"
+	case !utf8.ValidString(value):
+		return "is not UTF-8"
+	}
+	return ""
+}
+
+// body is a request's with these rows; one that can't be read is null, which is rejected in its place.
 func body(rows []usageRow) ([]byte, error) {
 	records := make([]map[string]string, len(rows))
 	for i, row := range rows {

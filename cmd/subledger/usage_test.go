@@ -85,6 +85,59 @@ func TestUsageImport(t *testing.T) {
 	require.Equal(t, "8", c.serve().total(d, d.MeteredLicense))
 }
 
+// What a request can't hold rejects its row and not the file; what is listed is no formula; and a list of another run stays.
+func TestUsageImportRejectsTheRowAlone(t *testing.T) {
+	t.Parallel()
+	c := newCLI(t)
+	d := parse[demoOutput](t, c.ok("demo", "-o", "json"))
+	const rows, bad = 2500, 1501 // breaker 14
+	path := filepath.Join(t.TempDir(), "usage.csv")
+	var text bytes.Buffer
+	text.WriteString("key,quantity,license\n")
+	for i := range rows {
+		key := fmt.Sprint("k", i+1)
+		if i+1 == bad {
+			key = "k\x00y"
+		}
+		fmt.Fprintf(&text, "%s,1,%s\n", key, d.MeteredLicense)
+	}
+	fmt.Fprintf(&text, "k\xff,1,%s\n", d.MeteredLicense)
+	fmt.Fprintf(&text, "\"=HYPERLINK(\"\"http://x\"\",\"\"y\"\")\",many,%s\n", d.MeteredLicense) // breaker 15
+	fmt.Fprintf(&text, "-12.5,many,%s\n@12,many,%[1]s\n", d.MeteredLicense)
+	require.NoError(t, os.WriteFile(path, text.Bytes(), 0o600))
+
+	r := c.fails(5, "usage", "import", "--mode", "test", path)
+	require.Equal(t, "2504 rows: 2499 recorded, 0 duplicates, 5 rejected\n", r.stdout)
+	listed, err := os.ReadFile(path + ".rejects.csv")
+	require.NoError(t, err)
+	require.Equal(t, `line,key,code,detail
+1502,k\x00y,bad_line,key holds U+0000
+2502,k\ufffd,bad_line,key is not UTF-8
+2503,"'=HYPERLINK(""http://x"",""y"")",bad_decimal,is not a number
+2504,-12.5,bad_decimal,is not a number
+2505,'@12,bad_decimal,is not a number
+`, string(listed))
+
+	// Sent to the wrong ledger (newuser 26) it says which may be the right one, and the list stays.
+	r = c.fails(5, "usage", "import", path)
+	require.Contains(t, r.stderr, path+".rejects.2.csv")
+	require.NotContains(t, r.stderr, "--mode test", "five rows are wrong by themselves")
+	require.NoError(t, os.WriteFile(path, []byte("key,quantity,license\na,1,"+d.MeteredLicense+"\nb,1,"+d.MeteredLicense+"\n"), 0o600))
+	r = c.fails(5, "usage", "import", path)
+	require.Contains(t, r.stderr, "2 rows rejected: the live ledger knows nothing that they name\n  See: "+path+".rejects.3.csv\n  For the test one: --mode test\n")
+	still, err := os.ReadFile(path + ".rejects.csv")
+	require.NoError(t, err)
+	require.Equal(t, listed, still)
+
+	// A list that was asked for by its name is that of the last run.
+	named := filepath.Join(t.TempDir(), "bad.csv")
+	for range 2 {
+		c.fails(5, "usage", "import", "--rejects", named, path)
+	}
+	require.Equal(t, named, *parse[importOutput](t, c.fails(5, "usage", "import", "-o", "json", "--rejects", named, path).stdout).RejectsFile)
+	require.NoFileExists(t, named+".rejects.csv")
+}
+
 // A run that is killed in the middle and begun again leaves each record counted once.
 func TestUsageImportGoesOnAfterAKill(t *testing.T) {
 	t.Parallel()
