@@ -17,6 +17,7 @@ type kind[V, P any] struct {
 	path, scope string
 	ofProduct   bool                            // items belong to a product, and lists are filtered by it
 	decode      func(o *Object, must ...Rule) P // must is Required when the item is new
+	find        func(r *http.Request, p *P) error   // what a patch names by a key; nil: nothing
 	create      func(P) domain.Command
 	change      func(uuid.UUID, P) domain.Command
 	archive     func(uuid.UUID) domain.Command
@@ -61,6 +62,11 @@ func kindRoutes[V, P any](a *API, k kind[V, P]) []Route {
 			o.Unknown()
 			if err := body.Err(); err != nil {
 				return err
+			}
+			if k.find != nil {
+				if err := k.find(r, &p); err != nil {
+					return err
+				}
 			}
 			v, _, err := write[V](a, w, r, body, uuid.Nil, k.create(p))
 			if err != nil {
@@ -116,6 +122,11 @@ func kindRoutes[V, P any](a *API, k kind[V, P]) []Route {
 			o.Unknown()
 			if err := body.Err(); err != nil {
 				return err
+			}
+			if k.find != nil {
+				if err := k.find(r, &p); err != nil {
+					return err
+				}
 			}
 			id := PathUUID(r, "uuid")
 			v, _, err := write[V](a, w, r, body, id, k.change(id, p))

@@ -117,6 +117,30 @@ func TestCatalogRefuses(t *testing.T) {
 	missing.golden("problem_required")
 }
 
+// A plan with a meter that is not there would be sold, and its usage recorded, and never billed (newuser 12).
+func TestAPlansMeterIsThere(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	s := g.shop(t, g.test)
+	prices := func(amount string) string {
+		return `"prices":[{"key":"calls","kind":"perUnit","currency":"EUR","unitAmount":"` + amount + `","billing":"inArrears","meter":"cals"}]}`
+	}
+	plan := func(name string) string {
+		return `{"productUuid":"` + s.product + `","name":"` + name + `","displayName":"P","licenseType":"metered","pricingType":"paid","interval":"month","length":1,` + prices("5")
+	}
+	for _, try := range [][3]string{{"POST", "/plans", plan("p")}, {"PUT", "/plans/" + s.seats, "{" + prices("5")}, {"POST", "/plans/" + s.seats + "/versions", "{" + prices("5")}} {
+		refused := g.call(t, g.test, try[0], try[1], try[2]).code(422, "no_meter")
+		require.Equal(t, "/prices/0/meter", refused.text("errors", 0, "pointer"))
+		require.Contains(t, refused.text("errors", 0, "detail"), `there is no meter "cals": make it first`)
+		g.call(t, g.test, try[0], try[1]+"?dryRun=true", try[2]).code(422, "no_meter")
+	}
+	meter := g.call(t, g.test, "POST", "/meters", `{"key":"cals"}`).want(201).text("uuid")
+	made := g.call(t, g.test, "POST", "/plans", plan("p")).want(201).text("uuid") // at once: the read models may be behind
+	g.call(t, g.test, "POST", "/meters/"+meter+"/archive", "").want(200)
+	g.call(t, g.test, "POST", "/plans", plan("q")).code(422, "meter_archived")
+	require.Equal(t, "2", g.call(t, g.test, "POST", "/plans/"+made+"/versions", "{"+prices("6")).want(200).text("version"), "it has the meter already")
+}
+
 // B31, B37, B38: text is kept as it was sent, whatever it looks like.
 func TestTextIsKept(t *testing.T) {
 	t.Parallel()

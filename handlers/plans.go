@@ -20,7 +20,13 @@ func (a *API) plans() kind[catalog.PlanView, catalog.PlanPatch] {
 	}
 	return kind[catalog.PlanView, catalog.PlanPatch]{
 		path: "plans", scope: ScopePlansRead, ofProduct: true, decode: planPatch, out: planOut,
-		create:  func(p catalog.PlanPatch) domain.Command { return catalog.CreatePlan{Fields: p.Fields()} },
+		find: func(r *http.Request, p *catalog.PlanPatch) (err error) {
+			if p.Prices != nil {
+				p.Meters, err = a.metersOf(r, *p.Prices)
+			}
+			return err
+		},
+		create:  func(p catalog.PlanPatch) domain.Command { return catalog.CreatePlan{Fields: p.Fields(), Meters: p.Meters} },
 		change:  func(id uuid.UUID, p catalog.PlanPatch) domain.Command { return catalog.ChangePlan{ID: id, Patch: p} },
 		archive: func(id uuid.UUID) domain.Command { return catalog.ArchivePlan{ID: id} },
 		mark:    func(v catalog.PlanView) (uuid.UUID, int64) { return v.ID, v.Version },
@@ -38,7 +44,7 @@ func (a *API) plans() kind[catalog.PlanView, catalog.PlanPatch] {
 // addPlanVersion serves POST /plans/{uuid}/versions.
 //
 //	in   {"prices": [Price]}
-//	out  200 plan, at its next version unless the prices are the same | 404 no_plan | 409 plan_archived
+//	out  200 plan, at its next version unless the prices are the same | 404 no_plan | 409 plan_archived | 422 no_meter
 func (a *API) addPlanVersion(w http.ResponseWriter, r *http.Request) error {
 	body, err := Read(r)
 	if err != nil {
@@ -54,12 +60,32 @@ func (a *API) addPlanVersion(w http.ResponseWriter, r *http.Request) error {
 	if err := body.Err(); err != nil {
 		return err
 	}
+	meters, err := a.metersOf(r, *prices)
+	if err != nil {
+		return err
+	}
 	id := PathUUID(r, "uuid")
-	v, _, err := write[catalog.PlanView](a, w, r, body, id, catalog.AddPlanVersion{ID: id, Prices: *prices})
+	v, _, err := write[catalog.PlanView](a, w, r, body, id, catalog.AddPlanVersion{ID: id, Prices: *prices, Meters: meters})
 	if err != nil {
 		return err
 	}
 	return entity(w, r, http.StatusOK, v.Version, planOut(CallerOf(r), v))
+}
+
+// metersOf finds the meters that prices name.
+func (a *API) metersOf(r *http.Request, prices []catalog.Price) (catalog.Meters, error) {
+	found, find := catalog.Meters{}, a.finder(r.Context(), CallerOf(r).Ledger, TimeIn(r.Context(), a.Now))
+	for _, p := range prices {
+		if _, ok := found[p.Meter]; ok || p.Meter == "" {
+			continue
+		}
+		id, err := find.meter(p.Meter)
+		if err != nil {
+			return nil, err
+		}
+		found[p.Meter] = *id
+	}
+	return found, nil
 }
 
 func planPatch(o *Object, must ...Rule) catalog.PlanPatch {

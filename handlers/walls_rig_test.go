@@ -27,7 +27,7 @@ var named = map[string]string{
 	"stream": "subscription", "actor": "actor", "requestId": "requestId",
 	"granteeId": "", "customerUuid": "customer", "lineUuid": "line", "taxRates": "tax-rate", "GET /customers/externalId": "externalId", "externalId": "", "organisationPaymentIntegrationUuid": "", "paddlePlanId": "",
 	"coupon": "couponCode", "products": "product", "featuredPlanUuid": "plan", "POST /subscriptions/{uuid}/coupon/code": "couponCode",
-	"prices/meter": "", // a key that a meter of this ledger may get later
+	"prices/meter": "meterKey",
 }
 
 // unnamed are texts, numbers and choices that name nothing. What is not a string in the document is none anyway.
@@ -299,11 +299,12 @@ func (w *walls) request(t *testing.T, c carrier, id string) (path, body string) 
 
 // beside is what has to stand beside an id for it to be looked at, in place of what the good body has there.
 func (w *walls) beside() map[string]string {
-	record := `{"key":"u","quantity":1}`
+	record, price := `{"key":"u","quantity":1}`, `{"key":"a","kind":"perUnit","currency":"EUR","unitAmount":"1"}`
 	return map[string]string{
 		"POST /features/0/featureUuid": `{"enumValueUuid":"` + w.own["option"] + `"}`, "PUT /features/0/featureUuid": `{"enumValueUuid":"` + w.own["option"] + `"}`,
 		"POST /features/0/enumValueUuid": `{"featureUuid":"` + w.own["feature"] + `"}`, "PUT /features/0/enumValueUuid": `{"featureUuid":"` + w.own["feature"] + `"}`,
 		"POST /lines/0/lineUuid": `{"amount":1}`, "POST /records/0/licenseUuid": record, "POST /records/0/subscriptionUuid": record,
+		"POST /prices/0/meter": price, "PUT /prices/0/meter": price,
 		"POST /records/0/meter":     `{"key":"u","quantity":1,"subscriptionUuid":"` + w.own["subscription"] + `"}`,
 		"POST /records/0/granteeId": `{"key":"u","quantity":1,"planUuid":"` + w.own["plan"] + `"}`,
 		"POST /records/0/planUuid":  `{"key":"u","quantity":1,"granteeId":"` + w.own["grantee"] + `"}`,

@@ -157,7 +157,7 @@ func (m *demoMaker) catalog(ctx context.Context, d *demo) error {
 		if plan.licenseType == catalog.PerSeat {
 			f.MaxSeatAmount = 50
 		}
-		if _, err := m.make(ctx, "plan "+plan.name, catalog.CreatePlan{Fields: f}, plan.id); err != nil {
+		if _, err := m.make(ctx, "plan "+plan.name, catalog.CreatePlan{Fields: f, Meters: catalog.Meters{"calls": meter}}, plan.id); err != nil {
 			return err
 		}
 	}

@@ -440,7 +440,8 @@ func (w *walk) settings(t *rapid.T) {
 // version sells a plan at other prices from now on.
 func (w *walk) version(t *rapid.T) {
 	i := rapid.SampledFrom(w.unchanged()).Draw(t, "plan")
-	w.do(t, catalog.AddPlanVersion{ID: w.plans[i], Prices: w.sellAll(w.r.plans[i].versions[1])}, fact{what: "version", plan: i})
+	prices := w.sellAll(w.r.plans[i].versions[1])
+	w.do(t, catalog.AddPlanVersion{ID: w.plans[i], Prices: prices, Meters: w.l.Meters(prices...)}, fact{what: "version", plan: i})
 }
 
 // use is of a meter, some time before now.

@@ -18,6 +18,7 @@
 //	C8 A coupon is redeemed at most as often as it says, before it expires, for its products, and in its currency if it
 //	   takes off an amount. Each redemption counts for ever, also when the coupon is taken off again.
 //	C9 A tax rate's percentage may change: what is billed copies it, and keeps the copy.
+//	C10 A price's meter exists and is not archived; one that the plan has already stays good.
 package catalog
 
 import (

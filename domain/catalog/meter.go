@@ -27,6 +27,9 @@ func (m *Meter) Apply(e domain.Event) {
 	}
 }
 
+// Meters are meters by their key, as whoever sends a command has found them: a decision can't look for them.
+type Meters map[string]uuid.UUID
+
 // MeterView is a meter as its commands answer it.
 type MeterView struct {
 	ID uuid.UUID `json:"id"`

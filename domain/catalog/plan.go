@@ -128,6 +128,7 @@ type PlanPatch struct {
 	Features      *[]PlanFeature
 	Currencies    *[]PlanCurrency
 	Prices        *[]Price
+	Meters        Meters // of the prices
 }
 
 // Apply sets the patch's fields in f.
@@ -176,7 +177,10 @@ func (p PlanPatch) Fields() PlanFields {
 // CreatePlan answers PlanView. Fields begins as DefaultPlan or comes from PlanPatch.Fields: a zero
 // PerSeatAmount, MaxSeatAmount or Active is taken as given. Its slug is unique in its product (rule C7;
 // slug_taken for a chosen one).
-type CreatePlan struct{ Fields PlanFields }
+type CreatePlan struct {
+	Fields PlanFields
+	Meters Meters // of the prices
+}
 
 // Decide implements domain.Command.
 func (c CreatePlan) Decide(l domain.Ledger) (any, error) {
@@ -185,7 +189,7 @@ func (c CreatePlan) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := f.resolve(l, product, nil); err != nil {
+	if err := f.resolve(l, product, nil, c.Meters); err != nil {
 		return nil, err
 	}
 	id := l.NewID()
@@ -227,7 +231,7 @@ func (c ChangePlan) Decide(l domain.Ledger) (any, error) {
 	}
 	f := old.Fields
 	c.Patch.Apply(&f)
-	if err := f.resolve(l, product, &old.Fields); err != nil {
+	if err := f.resolve(l, product, &old.Fields, c.Patch.Meters); err != nil {
 		return nil, err
 	}
 	if same(f, old.Fields) {
@@ -251,12 +255,13 @@ func (c ChangePlan) Decide(l domain.Ledger) (any, error) {
 type AddPlanVersion struct {
 	ID     uuid.UUID
 	Prices []Price
+	Meters Meters // of the prices
 }
 
 // Decide implements domain.Command.
 func (c AddPlanVersion) Decide(l domain.Ledger) (any, error) {
 	prices := c.Prices
-	return ChangePlan{ID: c.ID, Patch: PlanPatch{Prices: &prices}}.Decide(l)
+	return ChangePlan{ID: c.ID, Patch: PlanPatch{Prices: &prices, Meters: c.Meters}}.Decide(l)
 }
 
 // ArchivePlan ends the sale of a plan (rule C3). It answers PlanView; twice makes no event.

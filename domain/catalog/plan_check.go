@@ -23,7 +23,7 @@ const maxItems = 1000
 // resolve normalises f, checks all of it against the product and the items it names, and refuses with
 // every bad field. Before is the plan's present fields, nil for a new plan: what it has already stays
 // good, though the items it names may have changed or be archived by now.
-func (f *PlanFields) resolve(l domain.Ledger, product *Product, before *PlanFields) error {
+func (f *PlanFields) resolve(l domain.Ledger, product *Product, before *PlanFields, meters Meters) error {
 	bad := f.check()
 	if before != nil {
 		fixedProduct(&bad, f.ProductID, before.ProductID)
@@ -37,6 +37,9 @@ func (f *PlanFields) resolve(l domain.Ledger, product *Product, before *PlanFiel
 		return err
 	}
 	if err := f.checkFeatures(l, before, &bad); err != nil {
+		return err
+	}
+	if err := f.checkMeters(l, before, meters, &bad); err != nil {
 		return err
 	}
 	had := before.PricedCurrencies()
@@ -166,6 +169,27 @@ func (f *PlanFields) checkFeatures(l domain.Ledger, before *PlanFields, bad *dom
 			v.resolve(&feature.Fields, pointer, bad)
 		}
 		seen[v.FeatureID] = true
+	}
+	return nil
+}
+
+// checkMeters is rule C10: what nobody can record would be sold and never billed.
+func (f *PlanFields) checkMeters(l domain.Ledger, before *PlanFields, meters Meters, bad *domain.Problems) error {
+	for i, p := range f.Prices[:min(len(f.Prices), maxPrices)] {
+		if p.Meter == "" || slices.ContainsFunc(before.Prices, func(b Price) bool { return b.Meter == p.Meter }) {
+			continue
+		}
+		state, err := l.Load(meters[p.Meter])
+		if err != nil {
+			return err
+		}
+		m, ok := state.(*Meter)
+		switch pointer := fmt.Sprintf("/prices/%d/meter", i); {
+		case !ok || m.Fields.Key != p.Meter:
+			bad.Add(pointer, "no_meter", "there is no meter %.255q: make it first, then the price", p.Meter)
+		case m.Archived:
+			bad.Add(pointer, "meter_archived", "the meter %.255q is archived", p.Meter)
+		}
 	}
 	return nil
 }

@@ -3,9 +3,11 @@ package catalog_test
 import (
 	"testing"
 
+	"github.com/google/uuid"
 	"github.com/shopspring/decimal"
 	"github.com/stretchr/testify/require"
 
+	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/internal/ledgertest"
 )
@@ -26,6 +28,7 @@ func TestPricesOfAPlan(t *testing.T) {
 	l := ledgertest.New(t, now)
 	product := l.Product()
 	plan := l.Plan(product)
+	meters := l.Meters(catalog.Price{Meter: "api"}, catalog.Price{Meter: "m"})
 	for name, tt := range map[string]struct {
 		price catalog.Price
 		bad   []string
@@ -61,7 +64,7 @@ func TestPricesOfAPlan(t *testing.T) {
 		"a negative minimum":            {catalog.Price{Key: "k", Kind: "flat", Currency: "USD", UnitAmount: dec("1"), MinimumAmount: ptr(int64(-1))}, []string{"/prices/0/minimumAmount amount_out_of_range"}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			answer, _, err := l.DryRun(catalog.AddPlanVersion{ID: plan, Prices: []catalog.Price{tt.price}})
+			answer, _, err := l.DryRun(catalog.AddPlanVersion{ID: plan, Prices: []catalog.Price{tt.price}, Meters: meters})
 			if tt.bad != nil {
 				require.Equal(t, tt.bad, codes(t, err))
 				return
@@ -120,4 +123,48 @@ func TestEffectivePrices(t *testing.T) {
 	require.Empty(t, free.EffectivePrices())
 	own := catalog.PlanFields{PricingType: "paid", Currencies: headline, Prices: []catalog.Price{{Key: "own"}}}
 	require.Equal(t, "own", own.EffectivePrices()[0].Key)
+}
+
+// Rule C10: a plan is not sold with a meter that nobody can record usage of.
+func TestAPricesMeterIsThere(t *testing.T) {
+	l := ledgertest.New(t, now)
+	product := l.Product()
+	by := func(meter string) []catalog.Price {
+		return []catalog.Price{{Key: "flat", Kind: "flat", Currency: "USD", UnitAmount: dec("1"), Billing: "inAdvance"},
+			{Key: "k", Kind: "perUnit", Currency: "USD", UnitAmount: dec("5"), Billing: "inArrears", Meter: meter}}
+	}
+	fields := catalog.DefaultPlan()
+	fields.ProductID, fields.Name, fields.DisplayName, fields.LicenseType, fields.PricingType, fields.Interval, fields.Length = product, "p", "P", catalog.Metered, "paid", "month", 1
+	plan, meters := l.Plan(product), l.Meters(by("calls")...)
+	fields.Prices = by("cals") // newuser 12
+	for name, c := range map[string]domain.Command{
+		"a new plan":              catalog.CreatePlan{Fields: fields},
+		"one that was not found":  catalog.CreatePlan{Fields: fields, Meters: catalog.Meters{"cals": uuid.Nil}},
+		"another one of the name": catalog.CreatePlan{Fields: fields, Meters: catalog.Meters{"cals": meters["calls"]}},
+		"no meter at all":         catalog.CreatePlan{Fields: fields, Meters: catalog.Meters{"cals": product}},
+		"a change":                catalog.ChangePlan{ID: plan, Patch: catalog.PlanPatch{Prices: &fields.Prices}},
+		"a version":               catalog.AddPlanVersion{ID: plan, Prices: fields.Prices},
+	} {
+		_, _, err := l.DryRun(c)
+		require.Equal(t, []string{"/prices/1/meter no_meter"}, codes(t, err), name)
+	}
+	sold := ledgertest.Must[catalog.PlanView](l, catalog.AddPlanVersion{ID: plan, Prices: by("calls"), Meters: meters})
+	require.Equal(t, 2, sold.PlanVersion)
+	ledgertest.Must[catalog.MeterView](l, catalog.ArchiveMeter{ID: meters["calls"]})
+	fields.Prices = by("calls")
+	_, _, err := l.DryRun(catalog.CreatePlan{Fields: fields, Meters: meters})
+	require.Equal(t, []string{"/prices/1/meter meter_archived"}, codes(t, err))
+
+	// What the plan has already stays good, a meter that never was too: it may come from before the rule.
+	l.Given(plan, catalog.PlanChanged{PlanFields: withPrices(sold.PlanFields, by("cals")), Version: 3})
+	text := "Other"
+	require.Equal(t, 3, ledgertest.Must[catalog.PlanView](l, catalog.ChangePlan{ID: plan, Patch: catalog.PlanPatch{DisplayName: &text}}).PlanVersion)
+	dearer := by("cals")
+	dearer[1].UnitAmount = dec("6")
+	require.Equal(t, 4, ledgertest.Must[catalog.PlanView](l, catalog.AddPlanVersion{ID: plan, Prices: dearer}).PlanVersion)
+}
+
+func withPrices(f catalog.PlanFields, prices []catalog.Price) catalog.PlanFields {
+	f.Prices = prices
+	return f
 }

@@ -207,7 +207,8 @@ func (w *world) step(id uuid.UUID) {
 		if len(w.rates) > 0 {
 			w.try(catalog.ChangeTaxRate{ID: w.rates[0], Patch: catalog.TaxRatePatch{Percentage: dec("21")}})
 		}
-		w.try(catalog.AddPlanVersion{ID: w.plans[0], Prices: w.prices(false)})
+		prices := w.prices(false)
+		w.try(catalog.AddPlanVersion{ID: w.plans[0], Prices: prices, Meters: w.Meters(prices...)})
 	case 13:
 		if of := w.invoices(); len(of) > 0 {
 			on := rapid.SampledFrom(of).Draw(t, "invoice")

@@ -130,6 +130,7 @@ func TestPagesShowThePriceThatCounts(t *testing.T) {
 	shows("99900", "999.00 USD per month", "7.77 USD per month")
 	g.call(t, g.test, "POST", "/ledger/v1/plans/"+plan+"/versions", `{"prices":[{"key":"base","kind":"flat","currency":"USD","unitAmount":"1234"}]}`).want(200)
 	shows("1234", "12.34 USD per month", "7.77 USD per month")
+	g.call(t, g.test, "POST", "/ledger/v1/meters", `{"key":"calls"}`).want(201)
 	g.call(t, g.test, "POST", "/ledger/v1/plans/"+plan+"/versions", `{"prices":[{"key":"calls","kind":"graduated","currency":"USD","meter":"calls","tiers":[{"upTo":null,"unitAmount":"3"}]}]}`).want(200)
 	shows("99900", "by tiers, from 0.03 USD a unit", "7.77 USD per month")
 }

@@ -40,6 +40,7 @@ func FuzzRoutes(f *testing.F) {
 	g := newRig(f)
 	sub := g.subscribe(f, g.test, g.perSeat, `,"granteeId":"ada","quantity":5`)
 	license := g.call(f, g.test, "POST", "/licenses", `{"planUuid":"`+g.metered+`","member":"mia","granteeId":"ben"}`).want(201).text("uuid")
+	g.call(f, g.test, "POST", "/ledger/v1/meters", `{"key":"m"}`).want(201)
 	permission := g.call(f, g.test, "POST", "/rbac/permissions", `{"value":"v"}`).want(201).text("uuid")
 	role := g.call(f, g.test, "POST", "/rbac/roles", `{"name":"r","permissions":["`+permission+`"]}`).want(201).text("uuid")
 	g.call(f, g.test, "POST", "/rbac/users", `{"id":"ada","role":"`+role+`"}`).want(201)

@@ -34,5 +34,22 @@ func (l *Ledger) Plan(product uuid.UUID, edit ...func(*catalog.PlanFields)) uuid
 	for _, e := range edit {
 		e(&f)
 	}
-	return Must[catalog.PlanView](l, catalog.CreatePlan{Fields: f}).ID
+	return Must[catalog.PlanView](l, catalog.CreatePlan{Fields: f, Meters: l.Meters(f.Prices...)}).ID
+}
+
+// Meters are the meters that prices name; those that nobody has made yet are made, and sum.
+func (l *Ledger) Meters(prices ...catalog.Price) catalog.Meters {
+	l.t.Helper()
+	meters := catalog.Meters{}
+	for _, p := range prices {
+		if p.Meter == "" {
+			continue
+		}
+		id, made := l.claims[claim{"meter.key", p.Meter}]
+		if !made {
+			id = Must[catalog.MeterView](l, catalog.CreateMeter{Fields: catalog.MeterFields{Key: p.Meter}}).ID
+		}
+		meters[p.Meter] = id
+	}
+	return meters
 }

@@ -40,8 +40,8 @@ func (f *fixture) metered(t testing.TB, ledger uuid.UUID) uuid.UUID {
 	t.Helper()
 	product := answer[catalog.ProductView](t, f.do(t, ledger, catalog.CreateProduct{Fields: catalog.ProductFields{Name: "P", DisplayName: "P",
 		Currencies: []catalog.ProductCurrency{{Currency: "USD", Default: true}}}}))
-	f.do(t, ledger, catalog.CreateMeter{Fields: catalog.MeterFields{Key: "calls", Name: "Calls", Aggregation: "sum"}})
-	return answer[catalog.PlanView](t, f.do(t, ledger, catalog.CreatePlan{Fields: catalog.PlanFields{ProductID: product.ID, Name: "Pro", DisplayName: "Pro",
+	calls := answer[catalog.MeterView](t, f.do(t, ledger, catalog.CreateMeter{Fields: catalog.MeterFields{Key: "calls", Name: "Calls", Aggregation: "sum"}})).ID
+	return answer[catalog.PlanView](t, f.do(t, ledger, catalog.CreatePlan{Meters: catalog.Meters{"calls": calls}, Fields: catalog.PlanFields{ProductID: product.ID, Name: "Pro", DisplayName: "Pro",
 		LicenseType: "metered", PricingType: "paid", Interval: "month", Length: 1, Active: true, Prices: []catalog.Price{
 			{Key: "base", Kind: catalog.Flat, Currency: "USD", UnitAmount: dec("1000")},
 			{Key: "calls", Kind: catalog.Graduated, Currency: "USD", Meter: "calls", Tiers: []catalog.Tier{
