@@ -15,9 +15,9 @@ import (
 // patch that its bodies say. The routes of all kinds are alike.
 type kind[V, P any] struct {
 	path, scope string
-	ofProduct   bool                            // items belong to a product, and lists are filtered by it
-	decode      func(o *Object, must ...Rule) P // must is Required when the item is new
-	find        func(r *http.Request, p *P) error   // what a patch names by a key; nil: nothing
+	ofProduct   bool                              // items belong to a product, and lists are filtered by it
+	decode      func(o *Object, must ...Rule) P   // must is Required when the item is new
+	find        func(r *http.Request, p *P) error // what a patch names by a key; nil: nothing
 	create      func(P) domain.Command
 	change      func(uuid.UUID, P) domain.Command
 	archive     func(uuid.UUID) domain.Command

@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"net/http"
-	"regexp"
 	"strconv"
 	"strings"
 	"time"
@@ -108,11 +107,9 @@ func idOrNothing(id *uuid.UUID) string {
 	return id.String()
 }
 
-var aNumber = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]+)?$`)
-
-// PlainText keeps a cell from being taken for a formula when the file is opened in a spreadsheet. A number is none.
+// PlainText keeps a cell from being taken for a formula when the file is opened in a spreadsheet.
 func PlainText(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) && !aNumber.MatchString(s) {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
 		return "'" + s
 	}
 	return s

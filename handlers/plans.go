@@ -26,7 +26,9 @@ func (a *API) plans() kind[catalog.PlanView, catalog.PlanPatch] {
 			}
 			return err
 		},
-		create:  func(p catalog.PlanPatch) domain.Command { return catalog.CreatePlan{Fields: p.Fields(), Meters: p.Meters} },
+		create: func(p catalog.PlanPatch) domain.Command {
+			return catalog.CreatePlan{Fields: p.Fields(), Meters: p.Meters}
+		},
 		change:  func(id uuid.UUID, p catalog.PlanPatch) domain.Command { return catalog.ChangePlan{ID: id, Patch: p} },
 		archive: func(id uuid.UUID) domain.Command { return catalog.ArchivePlan{ID: id} },
 		mark:    func(v catalog.PlanView) (uuid.UUID, int64) { return v.ID, v.Version },

@@ -8,6 +8,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -284,7 +285,17 @@ func (l *rejectsList) add(r rejected) error {
 			return err
 		}
 	}
-	return l.csv.Write([]string{strconv.Itoa(r.Line), handlers.PlainText(printable(r.Key)), r.Code, handlers.PlainText(printable(r.Detail))})
+	return l.csv.Write([]string{strconv.Itoa(r.Line), unlessNumber(printable(r.Key)), r.Code, unlessNumber(printable(r.Detail))})
+}
+
+var aNumber = regexp.MustCompile(`^[+-]?[0-9]+(\.[0-9]+)?$`)
+
+// unlessNumber keeps a cell from being taken for a formula. A number is none, and a key that is one is looked for as it is.
+func unlessNumber(s string) string {
+	if aNumber.MatchString(s) {
+		return s
+	}
+	return handlers.PlainText(s)
 }
 
 // open makes the file. One that nobody has named takes no other's place: that may be what another run has rejected.
