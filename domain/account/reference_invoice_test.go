@@ -93,20 +93,14 @@ func (w *world) settle(b *bill) {
 	slices.SortStableFunc(inOrder, func(x, y off) int { return cmp.Compare(min(1, len(y.percent)), min(1, len(x.percent))) })
 	for _, o := range inOrder {
 		var covered []*line
-		var weights []*big.Rat
-		sum := int64(0)
 		for _, l := range b.lines {
 			if l.net() > 0 && o.covers(l) {
-				covered, weights, sum = append(covered, l), append(weights, whole(l.net())), sum+l.net()
+				covered = append(covered, l)
 			}
 		}
-		parts := spread(min(o.amount, sum), weights)
-		for i, l := range covered {
-			if o.percent != "" {
-				parts[i] = rounded(times(whole(l.net()), times(ratio(o.percent), big.NewRat(1, 100))))
-			}
-			if parts[i] != 0 {
-				l.discounts = append(l.discounts, discount{o.coupon, parts[i]})
+		for l, n := range o.off(b.lines, covered) {
+			if n != 0 {
+				l.discounts = append(l.discounts, discount{o.coupon, n})
 			}
 		}
 	}
@@ -123,6 +117,65 @@ func (w *world) settle(b *bill) {
 		b.subtotal, b.off = b.subtotal+l.amount, b.off+l.amount-l.net()
 		b.tax, b.total = b.tax+l.taxed(), b.total+l.gross()
 	}
+}
+
+// off is what a coupon takes off each line. An amount is off what the invoice itself does not take back again: where it
+// takes back a part of a line, the line's own discount is so much higher that the right one stays.
+func (o *off) off(all, covered []*line) map[*line]int64 {
+	parts := map[*line]int64{}
+	if o.percent != "" {
+		for _, l := range covered {
+			parts[l] = rounded(times(whole(l.net()), times(ratio(o.percent), big.NewRat(1, 100))))
+		}
+		return parts
+	}
+	stays := func(l *line) *big.Rat { // which part of it
+		part := whole(1)
+		for _, c := range all {
+			if c.reverses == l {
+				part = less(part, c.part)
+			}
+		}
+		return part
+	}
+	kept := new(big.Rat)
+	for _, l := range covered {
+		if stays(l).Sign() > 0 {
+			kept = plus(kept, times(stays(l), whole(l.net())))
+		}
+	}
+	if kept.Sign() == 0 {
+		return parts
+	}
+	amount := whole(o.amount)
+	if amount.Cmp(kept) > 0 {
+		amount = kept
+	}
+	left := rounded(amount)
+	var untouched []*line
+	var weights []*big.Rat
+	most := int64(0)
+	for _, l := range covered {
+		switch {
+		case stays(l).Sign() <= 0:
+		case stays(l).Cmp(whole(1)) == 0 && !slices.ContainsFunc(all, func(c *line) bool { return c.reverses == l }):
+			untouched, weights, most = append(untouched, l), append(weights, whole(l.net())), most+l.net()
+		default:
+			n := rounded(times(whole(l.net()), new(big.Rat).Quo(amount, kept)))
+			back := int64(0)
+			for _, c := range all {
+				if c.reverses == l {
+					back += max(0, min(rounded(times(whole(n), c.part)), n-back))
+				}
+			}
+			parts[l] = n
+			left -= n - back
+		}
+	}
+	for i, n := range spread(max(0, min(left, most)), weights) {
+		parts[untouched[i]] = n
+	}
+	return parts
 }
 
 // charge is the tax: each rate once, over all lines that have it.

@@ -24,12 +24,9 @@ func (x *explainer) discounts(out *Explanation) error {
 	for i := range inOrder {
 		c := &inOrder[i]
 		var of []int
-		var weights []*big.Rat
-		sum := new(big.Int)
 		for n := range lines {
 			if net[n] > 0 && covers(c, &lines[n]) {
-				of, weights = append(of, n), append(weights, whole(net[n]))
-				sum.Add(sum, big.NewInt(net[n]))
+				of = append(of, n)
 			}
 		}
 		s := step("coupon "+c.Code, "discount = what it takes off the lines whose time begins within it, added up", x.drafted)
@@ -37,12 +34,9 @@ func (x *explainer) discounts(out *Explanation) error {
 			return err
 		}
 		var parts []int64
+		kept, rate := new(big.Rat), new(big.Rat)
 		if c.PercentOff == nil {
-			off := c.AmountOff
-			if sum.IsInt64() {
-				off = min(off, sum.Int64())
-			}
-			parts = spread(off, weights)
+			parts, kept, rate = amountOver(c.AmountOff, lines, of, net)
 		}
 		total, recorded := int64(0), int64(0)
 		for k, n := range of {
@@ -53,10 +47,10 @@ func (x *explainer) discounts(out *Explanation) error {
 				d.in("percentOff", c.PercentOff.String())
 				exact = times(whole(net[n]), percent(*c.PercentOff))
 			} else {
-				d.Formula, d.Rounding = "discount = min(amountOff, leftOfAll) spread over the lines", largestRemainder
+				d.Formula, d.Rounding = "discount = left × min(1, amountOff / keptOfAll), as a whole min(amountOff, keptOfAll) off what is kept", largestRemainder
 				d.in("amountOff", digits(c.AmountOff))
-				d.in("leftOfAll", sum.String())
-				exact = times(whole(min(c.AmountOff, sum.Int64())), whole(net[n]), new(big.Rat).Inv(new(big.Rat).SetInt(sum)))
+				d.in("keptOfAll", plain(kept))
+				exact = times(rate, whole(net[n]))
 			}
 			off := minor(exact)
 			if c.PercentOff == nil {
@@ -92,6 +86,60 @@ func (x *explainer) discounts(out *Explanation) error {
 		}
 	}
 	return nil
+}
+
+// amountOver spreads an amount over lines. A line of which other lines of the invoice take back a share gives the same
+// share of its discount back with them: the amount is off what is kept of all lines. It answers that, and which part of
+// what is left of a line comes off; where nothing is kept of a line, none.
+func amountOver(amount int64, lines []invoice.Line, of []int, left []int64) (parts []int64, kept, rate *big.Rat) {
+	kept, rate = new(big.Rat), new(big.Rat)
+	back := make([][]*big.Rat, len(of))
+	stays := make([]*big.Rat, len(of))
+	for k, n := range of {
+		stays[k] = whole(1)
+		for i := range lines {
+			if l := &lines[i]; l.Reverses != nil && *l.Reverses == lines[n].ID {
+				share := part(l.Share)
+				if l.Units != nil {
+					share.Mul(share, part(*l.Units))
+				}
+				back[k] = append(back[k], share)
+				stays[k].Sub(stays[k], share)
+			}
+		}
+		if stays[k].Sign() > 0 {
+			kept.Add(kept, times(stays[k], whole(left[n])))
+		}
+	}
+	parts = make([]int64, len(of))
+	if kept.Sign() == 0 {
+		return parts, kept, rate
+	}
+	if rate = times(whole(amount), new(big.Rat).Inv(kept)); rate.Cmp(whole(1)) > 0 {
+		rate = whole(1)
+	}
+	rest, most := minor(times(rate, kept)), int64(0)
+	weights := make([]*big.Rat, len(of))
+	for k, n := range of {
+		weights[k] = new(big.Rat)
+		switch {
+		case stays[k].Sign() <= 0:
+		case len(back[k]) == 0:
+			weights[k] = whole(left[n])
+			most += left[n]
+		default:
+			parts[k] = minor(times(rate, whole(left[n])))
+			gone := int64(0)
+			for _, share := range back[k] {
+				gone += max(0, min(minor(times(whole(parts[k]), share)), parts[k]-gone))
+			}
+			rest -= parts[k] - gone
+		}
+	}
+	for k, off := range spread(max(0, min(rest, most)), weights) {
+		parts[k] += off
+	}
+	return parts, kept, rate
 }
 
 const largestRemainder = "largest remainder, of two alike to the earlier line"

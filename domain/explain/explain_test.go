@@ -176,7 +176,7 @@ func TestTaxesAndDiscounts(t *testing.T) {
 	}
 	require.Equal(t, []int64{333, 333, 334}, off, "109")
 	require.Equal(t, []int64{600, 600, 600}, tax)
-	require.Equal(t, []any{int64(333), "discount = min(amountOff, leftOfAll) spread over the lines", "333.3", "1000", "10000"}, texts(e.Lines[0].Discounts[0], "amountOff", "leftOfAll"))
+	require.Equal(t, []any{int64(333), "discount = left × min(1, amountOff / keptOfAll), as a whole min(amountOff, keptOfAll) off what is kept", "333.3", "1000", "10000"}, texts(e.Lines[0].Discounts[0], "amountOff", "keptOfAll"))
 	require.Equal(t, []any{int64(1800), "tax = round(the sum over all lines that have the rate)", "1800", "20"}, texts(e.Rates[0], "percentage"))
 	require.Equal(t, "total = subtotal − discountTotal + taxes that prices do not include", e.Totals[3].Formula)
 	require.EqualValues(t, 10800, e.Totals[3].Result)

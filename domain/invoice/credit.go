@@ -120,11 +120,7 @@ func mirror(lines []Line) error {
 			continue
 		}
 		l.Discounts = nil
-		share := l.Share.Rat()
-		if l.Units != nil {
-			share.Mul(share, l.Units.Rat())
-		}
-		if err := d.giveBack(l, share); err != nil {
+		if err := d.giveBack(l, l.taken()); err != nil {
 			return err
 		}
 	}

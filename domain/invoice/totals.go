@@ -66,7 +66,8 @@ type Totals struct {
 // A credit comes with the discounts and the rates of the line that it reverses and keeps them; of a line that is on the
 // same invoice, it gets its share of the discounts here. Other lines get those of coupons, and keep the rates that they
 // come with unless there are others. A percentage is rounded a line, half to even; an amount, and each rate's tax, is rounded once on the
-// invoice and spread by the largest remainder. An amount takes no line below nothing: what is left of it then is lost.
+// invoice and spread by the largest remainder. An amount takes no line below nothing: what is left of it then is lost. Of a
+// line that is partly taken back on the same invoice only the rest uses it up.
 // It refuses with amount_out_of_range totals that are no int64.
 func Settle(lines []Line, coupons []Coupon, rates []Rate) (Totals, error) {
 	for i := range lines {
@@ -112,39 +113,101 @@ func kind(c Coupon) int {
 // take gives lines a coupon's discount.
 func (c Coupon) take(lines []Line) error {
 	var covered []*Line
-	var left []decimal.Decimal
-	sum := new(big.Int)
 	for i := range lines {
-		l := &lines[i]
-		if l.net() <= 0 || !c.Covers(l) {
-			continue
+		if l := &lines[i]; l.net() > 0 && c.Covers(l) {
+			covered = append(covered, l)
 		}
-		covered, left = append(covered, l), append(left, decimalOf(l.net()))
-		sum.Add(sum, big.NewInt(l.net()))
 	}
-	var parts []int64
+	parts := make([]int64, len(covered))
+	var err error
 	if c.PercentOff == nil {
-		off := c.AmountOff
-		if sum.IsInt64() {
-			off = min(off, sum.Int64())
-		}
-		parts = money.Allocate(off, left)
-	}
-	for i, l := range covered {
-		off := int64(0)
-		if c.PercentOff == nil {
-			off = parts[i]
-		} else {
-			var err error
-			if off, err = money.Round(left[i].Mul(*c.PercentOff).Shift(-2)); err != nil {
-				return err
+		parts, err = c.spread(lines, covered)
+	} else {
+		for i, l := range covered {
+			if parts[i], err = money.Round(decimalOf(l.net()).Mul(*c.PercentOff).Shift(-2)); err != nil {
+				break
 			}
 		}
-		if off != 0 {
-			l.Discounts = append(l.Discounts, Discount{CouponID: c.ID, Code: c.Code, Amount: off})
+	}
+	for i, l := range covered {
+		if err == nil && parts[i] != 0 {
+			l.Discounts = append(l.Discounts, Discount{CouponID: c.ID, Code: c.Code, Amount: parts[i]})
 		}
 	}
-	return nil
+	return err
+}
+
+// spread is an amount over the lines that it covers. What credits on the same invoice take back of a line gives back the
+// same share of its discount, so the line gets as much more: in the end the amount is off what is kept of all of them.
+func (c Coupon) spread(lines []Line, covered []*Line) ([]int64, error) {
+	parts := make([]int64, len(covered))
+	shares := make([][]*big.Rat, len(covered)) // that are taken back
+	left, kept := make([]*big.Rat, len(covered)), new(big.Rat)
+	for i, l := range covered {
+		left[i] = new(big.Rat).SetInt64(l.net())
+		rest := big.NewRat(1, 1)
+		for j := range lines {
+			if r := lines[j].Reverses; r != nil && *r == l.ID {
+				share := lines[j].taken()
+				shares[i] = append(shares[i], share)
+				rest.Sub(rest, share)
+			}
+		}
+		if rest.Sign() <= 0 {
+			left[i].SetInt64(0)
+		}
+		kept.Add(kept, rest.Mul(rest, left[i]))
+	}
+	if kept.Sign() <= 0 {
+		return parts, nil
+	}
+	rate := new(big.Rat).SetInt64(c.AmountOff) // of what is left of each
+	if rate.Quo(rate, kept); rate.Cmp(big.NewRat(1, 1)) > 0 {
+		rate.SetInt64(1)
+	}
+	off, err := money.RoundRat(new(big.Rat).Mul(rate, kept))
+	if err != nil {
+		return nil, err
+	}
+	weights := make([]decimal.Decimal, len(covered))
+	for i, l := range covered {
+		if len(shares[i]) == 0 {
+			weights[i] = decimalOf(l.net())
+			continue
+		}
+		if parts[i], err = money.RoundRat(new(big.Rat).Mul(rate, left[i])); err != nil {
+			return nil, err
+		}
+		back := int64(0)
+		for _, share := range shares[i] {
+			n, err := partOf(share, parts[i], back)
+			if err != nil {
+				return nil, err
+			}
+			back += n
+		}
+		off -= parts[i] - back
+	}
+	most := new(big.Int)
+	for _, w := range weights {
+		most.Add(most, w.BigInt())
+	}
+	if off = max(0, off); most.IsInt64() {
+		off = min(off, most.Int64())
+	}
+	for i, n := range money.Allocate(off, weights) {
+		parts[i] += n
+	}
+	return parts, nil
+}
+
+// taken is the share that a credit takes back of its line.
+func (l *Line) taken() *big.Rat {
+	share := l.Share.Rat()
+	if l.Units != nil {
+		share.Mul(share, l.Units.Rat())
+	}
+	return share
 }
 
 // tax works out each rate once over all lines that have it.

@@ -2,6 +2,7 @@ package subscription_test
 
 import (
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
@@ -107,4 +108,33 @@ func TestSeatsAfterAScheduledChange(t *testing.T) {
 	require.Equal(t, []int{5, 5}, []int{s.Quantity, s.ActiveSeats()})
 	require.Equal(t, "prorationDebit 9.68", l.pending(id), "one seat")
 	l.CheckFolds()
+}
+
+// An amount comes off a period once, however often something changes in it: what a credit takes back on the same invoice
+// gives its discount back to what is kept.
+func TestAnAmountIsOffOnceHoweverOftenSomethingChanges(t *testing.T) {
+	tenOff := func(l *till) *uuid.UUID {
+		off := int64(1000)
+		return &[]uuid.UUID{ledgertest.Must[catalog.CouponView](l.Ledger, catalog.CreateCoupon{Fields: catalog.CouponFields{Code: "TENOFF", AmountOff: &off, Currency: "USD", Duration: catalog.Forever}}).ID}[0]
+	}
+	t.Run("there and back", func(t *testing.T) {
+		l := openTill(t, on(time.July, 1))
+		basic, pro := l.flat("3000"), l.flat("9900")
+		sub := l.start(subscription.Start{PlanID: basic, CouponID: tenOff(l)})
+		l.at(on(time.July, 1), sub, subscription.ChangePlan{ID: sub, PlanID: pro})
+		l.at(on(time.July, 1, 1), sub, subscription.ChangePlan{ID: sub, PlanID: basic})
+		l.at(on(time.August, 1), sub)
+		august := l.bill(l.newest())
+		require.EqualValues(t, []int64{3009, 1000, 2009}, []int64{august.Subtotal, august.DiscountTotal, august.Total})
+		l.CheckFolds()
+	})
+	t.Run("seats up and down", func(t *testing.T) {
+		l := openTill(t, on(time.July, 1))
+		sub := l.start(subscription.Start{PlanID: l.seats("1200"), Quantity: ptr(1), CouponID: tenOff(l)})
+		l.at(on(time.July, 1), sub, subscription.AddSeats{ID: sub, Count: 40})
+		l.at(on(time.July, 1, 1), sub, subscription.RemoveSeats{ID: sub, Count: 40})
+		l.at(on(time.August, 1), sub)
+		require.EqualValues(t, 1000, l.bill(l.newest()).DiscountTotal)
+		l.CheckFolds()
+	})
 }
