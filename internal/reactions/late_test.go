@@ -19,6 +19,7 @@ type wares struct {
 	t       *testing.T
 	ledger  uuid.UUID
 	product uuid.UUID
+	meters  catalog.Meters
 }
 
 // sells opens a shop on 1 April in the test ledger.
@@ -27,10 +28,10 @@ func (f *fixture) sells(t *testing.T, meter catalog.MeterFields) *wares {
 	f.start(t, func(c *Config) { c.Tick = time.Hour })
 	f.do(t, f.test, domain.MoveClock{To: day(4, 1)})
 	meter.Key, meter.Name = "calls", "Calls"
-	f.do(t, f.test, catalog.CreateMeter{Fields: meter})
+	calls := answer[catalog.MeterView](t, f.do(t, f.test, catalog.CreateMeter{Fields: meter})).ID
 	product := answer[catalog.ProductView](t, f.do(t, f.test, catalog.CreateProduct{Fields: catalog.ProductFields{Name: "P", DisplayName: "P",
 		Currencies: []catalog.ProductCurrency{{Currency: "USD", Default: true}}}})).ID
-	return &wares{f, t, f.test, product}
+	return &wares{f, t, f.test, product, catalog.Meters{"calls": calls}}
 }
 
 // plan makes one of some prices, by the month as a rule.
@@ -46,7 +47,7 @@ func (w *wares) plan(prices []catalog.Price, edit ...func(*catalog.PlanFields)) 
 	for _, e := range edit {
 		e(&f)
 	}
-	return answer[catalog.PlanView](w.t, w.do(w.t, w.ledger, catalog.CreatePlan{Fields: f})).ID
+	return answer[catalog.PlanView](w.t, w.do(w.t, w.ledger, catalog.CreatePlan{Fields: f, Meters: w.meters})).ID
 }
 
 // byUse is a plan of 1.00 a unit of the meter.
