@@ -144,10 +144,10 @@ func (e *entry) line(kind string, b *Bought, p *catalog.Price, quantity *big.Rat
 		return invoice.Line{}, err
 	}
 	l := e.blank(kind, b, p, part, share, amount)
-	l.Quantity = text(quantity)
 	if before > 0 {
 		l.Before = strconv.Itoa(before)
 	}
+	count(&l, b, p, quantity, rating.Units(before))
 	return l, nil
 }
 
@@ -165,7 +165,7 @@ func difference(p *catalog.Price, quantity *big.Rat, before int, share period.Sh
 
 // blank is a line without its quantity.
 func (e *entry) blank(kind string, b *Bought, p *catalog.Price, part period.Period, share period.Share, amount int64) invoice.Line {
-	l := invoice.Line{Kind: kind, Description: describe(kind, b, p), SubscriptionID: b.ID,
+	l := invoice.Line{Kind: kind, Description: describe(kind, b, p, ""), SubscriptionID: b.ID,
 		PlanID: b.PlanID, PlanVersion: b.PlanVersion, ProductID: b.ProductID, PriceKey: p.Key, Quantity: "1", Amount: amount,
 		Period: part, Share: share, ProrationMode: string(b.Mode), Events: []int64{e.cause}}
 	if p.UnitAmount != nil && kind != invoice.KindMinimum {
@@ -181,27 +181,6 @@ func (e *entry) keep(l invoice.Line) invoice.Line {
 	e.made++
 	l.ID = nextID(e.k.stream, "line", e.at, e.s.Lines+e.made)
 	return l
-}
-
-// describe is what people read; the period stands beside it.
-func describe(kind string, b *Bought, p *catalog.Price) string {
-	name := b.PlanName
-	if len(b.Prices) > 1 {
-		name += ", " + p.Key
-	}
-	switch kind {
-	case invoice.KindCredit:
-		return name + ": unused time"
-	case invoice.KindDebit:
-		return name + ": remaining time"
-	case invoice.KindMinimum:
-		return name + ": up to the minimum"
-	case invoice.KindUsage:
-		return name + ": usage of " + p.Meter
-	case invoice.KindAdjustment:
-		return name + ": later usage of " + p.Meter
-	}
-	return name
 }
 
 // charge makes the lines of a price for a part of a period: itself and, up to its minimum, the rest.

@@ -281,21 +281,9 @@ func (e *entry) credit(r *Running, from, to time.Time, fewer int64) error {
 	if !ok {
 		return nil
 	}
-	line.Description, line.Events, line.ReversesOn = e.unused(&d), []int64{e.cause}, r.InvoiceID
+	line.Description, line.Events, line.ReversesOn = unused(&d.Line, r.Of, part.Units > 0), []int64{e.cause}, r.InvoiceID
 	e.accrued.Pending = append(e.accrued.Pending, e.keep(line))
 	return nil
-}
-
-// unused says in words what is taken back.
-func (e *entry) unused(d *invoice.Debited) string {
-	name := d.Description
-	for _, kind := range []string{invoice.KindDebit, invoice.KindMinimum} {
-		suffix := describe(kind, &Bought{}, &catalog.Price{})
-		if n := len(name) - len(suffix); n > 0 && name[n:] == suffix {
-			name = name[:n]
-		}
-	}
-	return name + describe(invoice.KindCredit, &Bought{}, &catalog.Price{})
 }
 
 // Rezone moves the end of the period under way (rule B9).

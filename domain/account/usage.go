@@ -130,7 +130,7 @@ func (u *usageLines) first(b *Bought, p *catalog.Price, c Count) error {
 		share = c.Share
 	}
 	l := u.blank(invoice.KindUsage, b, p, c.Period, share, charged)
-	l.Quantity = text(used)
+	count(&l, b, p, used, new(big.Rat))
 	m := Metered{Usage: c.Usage, Quantity: c.Quantity, Amount: charged + missing}
 	if charged != 0 || u.draft.Reason == invoice.ForPeriod {
 		m.Lines = append(m.Lines, u.add(l))
@@ -158,9 +158,10 @@ func (u *usageLines) again(b *Bought, p *catalog.Price, c Count, before Metered)
 	case difference > 0:
 		l := u.blank(invoice.KindAdjustment, b, p, c.Period, rating.Whole, difference)
 		old, _ := new(big.Rat).SetString(before.Quantity)
-		if l.Quantity = text(used.Sub(used, old)); old.Sign() > 0 {
+		if old.Sign() > 0 {
 			l.Before = text(old)
 		}
+		count(&l, b, p, used.Sub(used, old), old)
 		m.Lines = append(m.Lines, u.add(l))
 	case difference < 0:
 		for i := len(m.Lines) - 1; i >= 0 && difference < 0; i-- { // the latest first
