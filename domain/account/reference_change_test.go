@@ -66,7 +66,7 @@ func (w *world) command(s *sub, f *fact) {
 			return
 		}
 		to, quantity := f.plan, f.quantity
-		if to == s.plan {
+		if to == s.plan && w.newest(to) == s.version {
 			to = -1
 		}
 		if to >= 0 && quantity < 0 {
@@ -79,7 +79,7 @@ func (w *world) command(s *sub, f *fact) {
 				quantity = s.quantity
 			}
 		}
-		if to < 0 && (quantity < 0 || quantity == s.quantity) || to >= 0 && !w.plans[to].perSeat && w.plans[s.plan].perSeat && s.quantity > 1 {
+		if to < 0 && (quantity < 0 || quantity == s.quantity) || to >= 0 && !w.plans[to].perSeat && w.plans[s.plan].perSeat && s.quantity > 1 && f.quantity < 0 {
 			return
 		}
 		if f.when == "periodEnd" {

@@ -126,9 +126,9 @@ func (c SetQuantity) Decide(l domain.Ledger) (any, error) {
 	return change(l, c.ID, c.When, typ, Change{Seats: seats, Proration: c.Proration})
 }
 
-// ChangePlan moves the subscription with its seats to another plan of the product (rule S4), at once.
-// It answers TaskAnswer; the same plan and quantity make no event, the same plan with another quantity
-// is a SetQuantity.
+// ChangePlan moves the subscription with its seats to another plan of the product, or to the newest version of its own
+// (rule S4). It answers TaskAnswer; the same version and quantity make no event, the same version with another quantity is
+// a SetQuantity.
 //
 // A Quantity that is not given stays, but for a new minimum. Where the interval changes, the anchor
 // moves to now and a new period begins; with the proration none the running period is served out and
@@ -157,7 +157,11 @@ func (c ChangePlan) Decide(l domain.Ledger) (any, error) {
 		return nil, err
 	}
 	s, _ = s.by(l.Now())
-	if s.Terms.PlanID == c.PlanID {
+	newest, err := s.newest(l, c.PlanID)
+	if err != nil {
+		return nil, err
+	}
+	if newest {
 		quantity := s.Quantity
 		if s.Terms.LicenseType == catalog.PerSeat {
 			own := *s
@@ -170,6 +174,15 @@ func (c ChangePlan) Decide(l domain.Ledger) (any, error) {
 		return SetQuantity{ID: c.ID, Quantity: quantity, Proration: c.Proration, When: c.When}.Decide(l)
 	}
 	return change(l, c.ID, c.When, task.ChangePlan, Change{PlanID: &c.PlanID, Quantity: c.Quantity, Proration: c.Proration})
+}
+
+// newest tells whether a plan is the subscription's own, in the version that is sold by now.
+func (f *Facts) newest(l domain.Ledger, plan uuid.UUID) (bool, error) {
+	if plan != f.Terms.PlanID {
+		return false, nil
+	}
+	own, err := domain.LoadAs[*catalog.Plan](l, plan, "no_plan")
+	return err == nil && own.PlanVersion == f.Terms.PlanVersion, err
 }
 
 // change decides a change that is asked for: done in this append, or asked of the provider (rule S8).

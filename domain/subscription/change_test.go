@@ -128,6 +128,8 @@ func TestPlanChanges(t *testing.T) {
 		"from one seat to a licence":                         {seats, 1, nil, to(single), "plan_changed", 1, 1},
 		"from no seat to a licence":                          {many, 0, nil, to(single), "plan_changed", 1, 1},
 		"from many seats to one licence":                     {seats, 2, nil, to(single), "!seat_maximum", 2, 2},
+		"unless they are given up for it":                    {many, 4, []string{"ann"}, with(single, 1), "seats_removed plan_changed", 1, 1},
+		"S2 but never an assigned one":                       {many, 4, []string{"ann", "bob"}, with(single, 1), "!not_enough_unassigned", 4, 4},
 		"a licence's quantity stays":                         {single, 9, nil, to(func(s *shop) uuid.UUID { return s.metered }), "plan_changed", 1, 9},
 		"or is given":                                        {single, 9, nil, with(func(s *shop) uuid.UUID { return s.metered }, 4), "plan_changed", 1, 4},
 		"B46 the same plan":                                  {seats, 2, nil, to(seats), "-", 2, 2},

@@ -11,8 +11,10 @@
 //	   While open tasks are about to remove seats, as many stay unassigned: no assignment and no other removal takes them.
 //	S3 A grantee may hold several seats; an assignment that changes nothing makes no event. Of seats named
 //	   by their grantee the oldest is meant, and the oldest unassigned one is assigned.
-//	S4 A plan change keeps to the product, and to plans that are sold by now. Seats move to the new plan and its capabilities; when its
-//	   minimum exceeds the seats, unassigned seats are added up to it; when its maximum is below them, it is refused.
+//	S4 A plan change keeps to the product, and to plans that are sold by now; a change to the plan that it has leads to that plan's
+//	   newest version. Seats move to the new plan and its capabilities; when its minimum exceeds the seats, unassigned seats are
+//	   added up to it; when its maximum is below them, it is refused. Where a quantity is said that takes fewer seats, or one
+//	   licence in their place, unassigned ones are removed with the change.
 //	S5 Cancel `now` ends everything at once; `end` keeps access until the period's end. Reactivate only
 //	   undoes a scheduled cancellation, before that end. Repeating either makes no event.
 //	S6 Periods are half-open and counted from the anchor (design section 6, R2 and R3).

@@ -60,7 +60,11 @@ func (f *Facts) scheduled() domain.Event {
 	s := f.Scheduled
 	switch {
 	case s.Fewer > 0:
-		return SeatsRemoved{TaskID: s.TaskID, Quantity: s.Quantity, Proration: NoProration}
+		quantity := s.Quantity
+		if s.Terms != nil { // of the plan that is left behind: its seats
+			quantity = f.Quantity - s.Fewer
+		}
+		return SeatsRemoved{TaskID: s.TaskID, Quantity: quantity, Proration: NoProration}
 	case s.Terms != nil:
 		e := PlanChanged{TaskID: s.TaskID, Terms: *s.Terms, Added: s.Added, Quantity: s.Quantity, AnchorAt: f.AnchorAt, Period: f.Period,
 			Proration: NoProration, Currency: s.Currency}

@@ -85,3 +85,57 @@ func TestAScheduledChangeBillsArrearsAsTheyWere(t *testing.T) {
 	require.Equal(t, "INV-000003 period 20.00: period 20.00", l.bills()[2])
 	l.CheckFolds()
 }
+
+// A price change is a new version; subscriptions keep what they bought until they are moved.
+func TestAPlansOwnNewestVersion(t *testing.T) {
+	l := openTill(t, april(1))
+	plan := l.flat("1000")
+	id := l.start(subscription.Start{PlanID: plan})
+	version := func() int { return l.State(id).(*subscription.State).Terms.PlanVersion }
+	sell := func(amount string) {
+		ledgertest.Must[catalog.PlanView](l.Ledger, catalog.AddPlanVersion{ID: plan, Prices: []catalog.Price{{Key: "base", Kind: catalog.Flat, Currency: "USD", UnitAmount: dec(amount)}}})
+	}
+	l.at(april(2), id, subscription.ChangePlan{ID: id, PlanID: plan})
+	require.EqualValues(t, 1, l.State(id).(*subscription.State).Version, "it has the newest version")
+	sell("2000")
+	l.at(april(16), id, subscription.ChangePlan{ID: id, PlanID: plan})
+	require.Equal(t, []any{2, "prorationCredit -5.00 prorationDebit 10.00"}, []any{version(), l.pending(id)})
+	before := l.State(id).(*subscription.State).Version
+	l.at(april(17), id, subscription.ChangePlan{ID: id, PlanID: plan})
+	require.Equal(t, before, l.State(id).(*subscription.State).Version)
+	sell("3000")
+	l.at(april(18), id, subscription.ChangePlan{ID: id, PlanID: plan, When: "periodEnd"})
+	require.Equal(t, subscription.PendingChange{At: on(5, 1), PlanID: &plan}, *l.State(id).(*subscription.State).View(l.Now()).PendingChange)
+	l.at(on(5, 1), id)
+	require.Equal(t, []any{3, "INV-000002 period 35.00: prorationCredit -5.00 prorationDebit 10.00 period 30.00"}, []any{version(), l.bills()[1]})
+	sell("4000")
+	ledgertest.Must[catalog.PlanView](l.Ledger, catalog.ArchivePlan{ID: plan})
+	_, _, err := l.Execute(subscription.ChangePlan{ID: id, PlanID: plan})
+	require.ErrorIs(t, err, &domain.Error{Code: "plan_archived"}, "it is not sold any more")
+	l.CheckFolds()
+}
+
+// Unassigned seats are given up for one licence, at once and at the period's end.
+func TestFromSeatsToOneLicence(t *testing.T) {
+	for _, when := range []string{"now", "periodEnd"} {
+		l := openTill(t, april(1))
+		id := l.start(subscription.Start{PlanID: l.seats("1000"), Quantity: ptr(4), Grantee: ptr("ann")})
+		units := l.priced([]catalog.Price{{Key: "unit", Kind: catalog.PerUnit, Currency: "USD", UnitAmount: dec("100")}})
+		c := subscription.ChangePlan{ID: id, PlanID: units, When: when}
+		_, _, err := l.Execute(c)
+		require.ErrorIs(t, err, &domain.Error{Code: "seat_maximum"})
+		c.Quantity = ptr(6)
+		l.at(april(16), id, c)
+		l.at(on(5, 1), id)
+		s := l.State(id).(*subscription.State)
+		require.Equal(t, []int{6, 1, 1}, []int{s.Quantity, s.ActiveSeats(), s.AssignedSeats()})
+		for _, e := range l.Log() {
+			if removed, ok := e.Event.(subscription.SeatsRemoved); ok {
+				require.Equal(t, 1, removed.Quantity, "of seats")
+			}
+		}
+		want := map[string]string{"now": "INV-000002 period -11.00: prorationCredit -20.00 prorationDebit 3.00 period 6.00", "periodEnd": "INV-000002 period 6.00: period 6.00"}
+		require.Equal(t, want[when], l.bills()[1])
+		l.CheckFolds()
+	}
+}

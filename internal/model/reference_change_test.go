@@ -88,7 +88,7 @@ func (r *reference) changePlan(i int, task uuid.UUID, to int, quantity *int, noC
 	if quantity != nil && *quantity < 0 {
 		return "amount_out_of_range"
 	}
-	if p := r.subs[i]; p.terms.plan == to {
+	if p := r.subs[i]; p.terms.plan == to && p.terms.edition == r.plans[to].edition {
 		switch {
 		case quantity != nil:
 			return r.setQuantity(i, task, *quantity, noCredit)
@@ -192,7 +192,7 @@ func (r *reference) movePlan(p *purchase, w wish) (code string, events int64) {
 	}
 	have, quantity, seats := len(p.live()), 0, 1
 	switch {
-	case !t.perSeat && have > 1:
+	case !t.perSeat && have > 1 && w.quantity == nil:
 		return "seat_maximum", 0
 	case !t.perSeat && w.quantity != nil:
 		quantity = *w.quantity
