@@ -233,7 +233,7 @@ CREATE TABLE public.due (
     asleep text COLLATE pg_catalog."C",
     "position" bigint NOT NULL,
     CONSTRAINT due_asleep_check CHECK ((asleep = ANY (ARRAY['incomplete'::text, 'paused'::text]))),
-    CONSTRAINT due_kind_check CHECK ((kind = ANY (ARRAY['trial_end'::text, 'period_end'::text, 'expiry'::text, 'license_end'::text, 'start'::text, 'invoice'::text, 'zone'::text])))
+    CONSTRAINT due_kind_check CHECK ((kind = ANY (ARRAY['trial_end'::text, 'period_end'::text, 'expiry'::text, 'license_end'::text, 'start'::text, 'invoice'::text, 'zone'::text, 'closing'::text])))
 )
 WITH (fillfactor='80');
 

@@ -8,6 +8,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/license"
@@ -24,6 +25,7 @@ const (
 	DueStart      = "start"       // of a subscription that was to begin later
 	DueInvoice    = "invoice"     // the issue of a draft that waits
 	DueZone       = "zone"        // a customer's subscriptions follow it into another time zone
+	DueClosing    = "closing"     // usage from before the end of a subscription is taken no more
 )
 
 // DueRow is something that happens by time.
@@ -123,6 +125,10 @@ func Due() *Model {
 			}
 		case invoice.Finalized, invoice.Discarded:
 			drop(p, e, DueInvoice)
+		case account.Closing: // it is taken at that instant too
+			rows.Put(p, DueRow{dueKey{e.Ledger, d.SubscriptionID, DueClosing}, d.Until.Add(time.Microsecond), nil, e.Position})
+		case account.Closed:
+			rows.Delete(p, dueKey{e.Ledger, d.SubscriptionID, DueClosing})
 		case license.Granted:
 			set(p, e, DueLicenseEnd, d.EndTime, nil)
 		case license.Ended:

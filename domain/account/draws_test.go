@@ -121,6 +121,7 @@ func (w *walk) steps() []step {
 		{"void", 1, func() bool { return len(w.bills(w.world.voidable)) > 0 }, w.void}, {"note", 3, billed(creditable), w.note},
 		{"settings", 3, nil, w.settings}, {"finalize", 6, billed(drafted), w.finalize},
 		{"version", 3, func() bool { return len(w.unchanged()) > 0 }, w.version}, {"use", 3, bought, w.use},
+		{"close", 6, func() bool { return len(w.closable()) > 0 }, w.close}, {"use late", 3, func() bool { return len(w.closing()) > 0 }, w.useLate},
 	}
 }
 
@@ -449,6 +450,44 @@ func (w *walk) use(t *rapid.T) {
 	i, _ := w.sub(t, w.living())
 	f := fact{what: "used", sub: i, meter: pick(t, "meter", "calls", "bytes"), start: ptr(w.moment(t, "at", 30*24, 0)), amount: int64(rapid.IntRange(-5, 20).Draw(t, "quantity"))}
 	w.do(t, subscription.Advance{ID: w.subs[i]}, f)
+}
+
+// closing are the subscriptions that ended and are billed usage all the same, closable those for which the time of that is over.
+func (w *walk) closing() (all []int) {
+	for i, id := range w.subs {
+		if a, ok := w.l.State(account.ID(id)).(*account.State); ok && a.Closing != nil {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+func (w *walk) closable() (all []int) {
+	w.world.now = w.l.Now()
+	for i, s := range w.world.subs {
+		if w.world.closable(s) {
+			all = append(all, i)
+		}
+	}
+	return all
+}
+
+// useLate is usage from before an end that comes after it.
+func (w *walk) useLate(t *rapid.T) {
+	i, _ := w.sub(t, w.closing())
+	at := w.world.subs[i].endedAt.Add(-time.Duration(rapid.IntRange(1, 60*24).Draw(t, "hours before")) * time.Hour)
+	w.do(t, subscription.Advance{ID: w.subs[i]}, fact{what: "used", sub: i, meter: pick(t, "meter", "calls", "bytes"), start: &at, amount: int64(rapid.IntRange(-5, 20).Draw(t, "quantity"))})
+}
+
+// close bills what came since an end.
+func (w *walk) close(t *rapid.T) {
+	i, id := w.sub(t, w.closable())
+	c := subscription.CloseAccount{ID: id, Position: int64(len(w.l.Log()))}
+	for _, m := range w.l.State(account.ID(id)).(*account.State).Billed {
+		n := w.world.usedIn(i, m.Meter, span{m.Period.Start, m.Period.End})
+		c.Counts = append(c.Counts, account.Count{Usage: m.Usage, Quantity: fmt.Sprint(n)})
+	}
+	w.do(t, c, fact{what: "close", sub: i})
 }
 
 // finalize issues a draft, with what was used of what it waits for and of all that was billed before.

@@ -19,7 +19,7 @@
 //	B6 A line has the tax rates of when it was made; a customer that was exempt then has none on it.
 //	B8 Usage is billed as the difference to what was billed of its part: later usage is an adjustment on the next invoice,
 //	   less usage a credit note on the one that billed it. Once usage was billed, each period's invoice waits for it, also
-//	   at a plan without meters.
+//	   at a plan without meters. After an end there is a last one, when the time is over in which usage is taken.
 //	B7 A pause that is credited takes back its time when it ends; one that extends the period moves it, and the line with
 //	   it.
 //	B9 When the period under way ends elsewhere on another calendar, so do the lines that run to its end, and a coupon's
@@ -154,8 +154,23 @@ func (Settled) EventType() string      { return "account.settled.v1" }
 func Vocabulary() domain.Vocabulary {
 	return domain.Vocabulary{Kind: "account", New: func() domain.State { return &State{} }, Events: []domain.EventType{
 		domain.Named[Accrued](), domain.Named[Invoiced](), domain.Named[Extended](), domain.Named[UsageBilled](), domain.Named[ChargeFailed](),
-		domain.Named[Settled](), domain.Named[Rezoned]()}}
+		domain.Named[Settled](), domain.Named[Rezoned](), domain.Named[Closing](), domain.Named[Closed]()}}
 }
+
+// Closing tells how long usage from before the end of a subscription is taken: what comes by then is billed when that is over.
+type Closing struct {
+	SubscriptionID uuid.UUID `json:"subscription_id"`
+	EndedAt        time.Time `json:"ended_at"`
+	Until          time.Time `json:"until"` // this instant included
+}
+
+// Closed is an account that is billed nothing any more, and of which no usage is taken.
+type Closed struct {
+	SubscriptionID uuid.UUID `json:"subscription_id"`
+}
+
+func (Closing) EventType() string { return "account.closing.v1" }
+func (Closed) EventType() string  { return "account.closed.v1" }
 
 // ids is the name space of account streams.
 var ids = uuid.MustParse("0c5f7a52-38b1-5d4e-8f4b-6a1d9e7c2b30")

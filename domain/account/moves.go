@@ -390,5 +390,12 @@ func (k *Book) End(before Bought, pause *Paused, credit string, at time.Time, ca
 	if err := e.accrue(); err != nil {
 		return err
 	}
-	return e.invoice(invoice.ForCancel, true)
+	if err := e.invoice(invoice.ForCancel, true); err != nil {
+		return err
+	}
+	s, err := k.state()
+	if err == nil && s.metered() {
+		k.l.AppendAt(k.stream, at, Closing{SubscriptionID: before.ID, EndedAt: at, Until: at.Add(k.policy.LateUsage())})
+	}
+	return err
 }

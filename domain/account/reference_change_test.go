@@ -215,7 +215,7 @@ func (w *world) resume(s *sub, at time.Time) {
 
 func (w *world) end(s *sub, at time.Time, credit string) {
 	paused := s.pausedAt
-	s.ended, s.scheduled = true, nil
+	s.ended, s.endedAt, s.scheduled = true, at, nil
 	if s.later {
 		return
 	}

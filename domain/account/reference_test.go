@@ -104,7 +104,8 @@ type sub struct {
 	later, tried       bool          // not begun; its trial is over
 	pausedAt, cancelAt time.Time
 	pause              string
-	ended              bool
+	ended, closed      bool
+	endedAt            time.Time
 	scheduled          *scheduled
 	coupons            []applied
 
@@ -170,6 +171,8 @@ func (w *world) happens(f *fact) {
 		w.void(w.invoices[f.invoice])
 	case "note":
 		w.note(w.invoices[f.invoice], f)
+	case "close":
+		w.shut(w.subs[f.sub])
 	case "finalize":
 		w.finalize(w.invoices[f.invoice])
 	default:

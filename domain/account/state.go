@@ -23,8 +23,10 @@ type State struct {
 	Since    time.Time             // from when the part under way runs, if later than its period
 	Failed   []uuid.UUID           // invoices that the payment method did not pay
 	Position int64                 // up to which usage was counted for a bill
-	Lines    int                   // made so far
-	Invoices int                   // made so far
+	Closing  *Closing              // it ended, and usage from before that is taken; nil: it goes on, or there is none
+	Closed   bool
+	Lines    int // made so far
+	Invoices int // made so far
 }
 
 // Apply implements domain.State.
@@ -51,6 +53,10 @@ func (s *State) Apply(e domain.Event) {
 				s.Billed = append(s.Billed, m)
 			}
 		}
+	case Closing:
+		s.Closing = &e
+	case Closed:
+		s.Closing, s.Closed = nil, true
 	case ChargeFailed:
 		s.Failed = append(s.Failed, e.InvoiceID)
 	case Settled:

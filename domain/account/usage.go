@@ -36,27 +36,8 @@ func (k *Book) Finalize(draft *invoice.State, plans map[uuid.UUID]*catalog.Plan,
 		issued = *draft.FinalizeAt // dated to when it was due, whenever that is done
 	}
 	u := usageLines{entry: e, draft: draft, billed: UsageBilled{InvoiceID: draft.ID, Position: position}}
-	waiting := e.s.Counting[draft.ID]
-	for _, c := range counts {
-		plan := plans[c.PlanID]
-		if plan == nil {
-			continue
-		}
-		prices, _ := plan.Prices(c.PlanVersion)
-		i := slices.IndexFunc(prices, func(p catalog.Price) bool { return p.Key == c.PriceKey && p.Currency == b.Currency })
-		if i < 0 {
-			continue
-		}
-		of := b
-		of.PlanID, of.PlanVersion, of.PlanName, of.Prices = c.PlanID, c.PlanVersion, plan.Fields.DisplayName, prices
-		if slices.Contains(waiting, c.Usage) {
-			err = u.first(&of, &prices[i], c)
-		} else if j := e.s.billed(c.Usage); j >= 0 && position >= e.s.Position { // else it was counted before the last bill
-			err = u.again(&of, &prices[i], c, e.s.Billed[j])
-		}
-		if err != nil {
-			return err
-		}
+	if err := u.count(b, plans, counts); err != nil {
+		return err
 	}
 	lines := slices.Concat(draft.Lines[:draft.Base], u.lines)
 	_, counting := e.s.Counting[draft.ID]
@@ -94,6 +75,33 @@ type usageLines struct {
 	lines  []invoice.Line
 	billed UsageBilled
 	back   []lessUsed
+}
+
+// count bills what was counted: of the parts that the draft waits for, and of those that were billed before.
+func (u *usageLines) count(b Bought, plans map[uuid.UUID]*catalog.Plan, counts []Count) (err error) {
+	waiting := u.s.Counting[u.draft.ID]
+	for _, c := range counts {
+		plan := plans[c.PlanID]
+		if plan == nil {
+			continue
+		}
+		prices, _ := plan.Prices(c.PlanVersion)
+		i := slices.IndexFunc(prices, func(p catalog.Price) bool { return p.Key == c.PriceKey && p.Currency == b.Currency })
+		if i < 0 {
+			continue
+		}
+		of := b
+		of.PlanID, of.PlanVersion, of.PlanName, of.Prices = c.PlanID, c.PlanVersion, plan.Fields.DisplayName, prices
+		if slices.Contains(waiting, c.Usage) {
+			err = u.first(&of, &prices[i], c)
+		} else if j := u.s.billed(c.Usage); j >= 0 && u.billed.Position >= u.s.Position { // else it was counted before the last bill
+			err = u.again(&of, &prices[i], c, u.s.Billed[j])
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // lessUsed is what is credited of a line of an earlier invoice, and what that leaves of it.

@@ -250,6 +250,13 @@ func (w *world) pass(id uuid.UUID) {
 		}
 		w.try(c)
 	}
+	if books, ok := w.State(account.ID(id)).(*account.State); ok && books.Closing != nil {
+		c := subscription.CloseAccount{ID: id, Position: int64(len(w.Log()))}
+		for _, m := range books.Billed {
+			c.Counts = append(c.Counts, account.Count{Usage: m.Usage, Quantity: used(m.Period, c.Position), Average: w.average})
+		}
+		w.try(c)
+	}
 }
 
 // invoices are those that were drafted.

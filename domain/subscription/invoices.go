@@ -54,17 +54,26 @@ func (c FinalizeInvoice) Decide(l domain.Ledger) (any, error) {
 	if err := book.Counted(c.ID, c.Counts); err != nil {
 		return nil, err
 	}
-	plans := map[uuid.UUID]*catalog.Plan{}
-	for _, n := range c.Counts {
-		if plans[n.PlanID], err = domain.LoadAs[*catalog.Plan](l, n.PlanID, "no_plan"); err != nil {
-			return nil, err
-		}
+	plans, err := plansOf(l, c.Counts)
+	if err != nil {
+		return nil, err
 	}
 	facts := s.Facts
 	if err := book.Finalize(draft, plans, b, c.Counts, c.Position, c.Refresh); err != nil {
 		return nil, err
 	}
 	return settled(l, id, &facts, book, c.ID)
+}
+
+// plansOf are those at which usage was counted.
+func plansOf(l domain.Ledger, counts []account.Count) (plans map[uuid.UUID]*catalog.Plan, err error) {
+	plans = map[uuid.UUID]*catalog.Plan{}
+	for _, n := range counts {
+		if plans[n.PlanID], err = domain.LoadAs[*catalog.Plan](l, n.PlanID, "no_plan"); err != nil {
+			return nil, err
+		}
+	}
+	return plans, nil
 }
 
 // settled records what the charges and payments of a decision change about a subscription's status, and answers the

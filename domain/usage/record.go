@@ -10,6 +10,7 @@ import (
 	"github.com/shopspring/decimal"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/license"
 	"github.com/subledger/subledger/domain/money"
@@ -315,11 +316,12 @@ func (c Record) locate(l domain.Ledger) (Recorded, error) {
 		return e, &domain.Error{Kind: domain.Conflict, Code: codeNoAccess, State: e.At.Format(time.RFC3339Nano),
 			Detail: "the licence gives no access at " + e.At.Format(time.RFC3339)}
 	}
-	return e, inTime(l, ended)
+	return e, inTime(l, ended, e.SubscriptionID)
 }
 
-// inTime refuses usage that comes too long after an end, zero for none (rule U5).
-func inTime(l domain.Ledger, ended time.Time) error {
+// inTime refuses usage that comes too long after an end, zero for none (rule U5), and what nobody would bill any more: it may
+// be taken for longer than it was when the account was closed.
+func inTime(l domain.Ledger, ended time.Time, subscribed *uuid.UUID) error {
 	if ended.IsZero() {
 		return nil
 	}
@@ -327,7 +329,16 @@ func inTime(l domain.Ledger, ended time.Time) error {
 	if err != nil {
 		return err
 	}
-	if !l.Now().After(ended.Add(s.LateUsage())) {
+	closed := false
+	if subscribed != nil && l.Now().After(ended) {
+		state, err := l.Load(account.ID(*subscribed))
+		if err != nil {
+			return err
+		}
+		books, ok := state.(*account.State)
+		closed = ok && books.Closed
+	}
+	if !closed && !l.Now().After(ended.Add(s.LateUsage())) {
 		return nil
 	}
 	return &domain.Error{Kind: domain.Conflict, Code: codeTooLate, State: ended.Format(time.RFC3339Nano),

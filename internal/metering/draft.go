@@ -36,6 +36,19 @@ func (c Counter) Draft(ctx context.Context, ledger, draft uuid.UUID) (subscripti
 	return command, err
 }
 
+// Close is the command that bills usage that came after the end of a subscription.
+func (c Counter) Close(ctx context.Context, ledger, id uuid.UUID) (subscription.CloseAccount, error) {
+	command := subscription.CloseAccount{ID: id}
+	state, _, err := c.Store.Fold(ctx, ledger, account.ID(id))
+	if err != nil {
+		return command, err
+	}
+	if books, ok := state.(*account.State); ok {
+		command.Counts, command.Position, err = c.Parts(ctx, ledger, id, books, nil)
+	}
+	return command, err
+}
+
 // Parts counts parts of periods that an account waits for, and those that it was billed for which usage came since, all up to
 // one position.
 func (c Counter) Parts(ctx context.Context, ledger, subscription uuid.UUID, books *account.State, parts []account.Usage) (counts []account.Count, position int64, err error) {

@@ -2,6 +2,8 @@ package reactions
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,7 +12,10 @@ import (
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/license"
+	"github.com/subledger/subledger/domain/settings"
 	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/domain/usage"
 )
 
 // wares are plans of one product and a meter.
@@ -127,3 +132,60 @@ func TestLateUsageOfAPeriodThatWasCutShort(t *testing.T) {
 	f.advance(t, f.test, day(4, 25))
 	require.Equal(t, []string{" void 0001-01-01 0:", "INV-000001 open 2025-04-17 400: usage 1 100 adjustment 3 300", "INV-000002 paid 2025-04-24 0: usage 0 0"}, f.bills(t, f.test))
 }
+
+// Cases 79 and 80: usage from before an end that comes within the time in which it is taken is billed when that is over, less
+// of it is credited; then the subscription is billed no more.
+func TestCase80UsageAfterAnEnd(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).sells(t, catalog.MeterFields{Aggregation: "sum"})
+	sub, fewer, none := f.bought(f.byUse()), f.bought(f.byUse()), f.bought(f.byUse())
+	flat := f.bought(f.flat("3000"))
+	for _, id := range []uuid.UUID{sub, fewer, none} {
+		f.use(t, f.test, id, "5", day(4, 1))
+	}
+	f.advance(t, f.test, day(4, 10))
+	for _, id := range []uuid.UUID{sub, fewer, none, flat} {
+		f.do(t, f.test, subscription.Cancel{ID: id, Now: true})
+	}
+	f.advance(t, f.test, day(4, 11))
+	require.Equal(t, 3, f.count(t, `select count(*) from due where ledger_id = $1 and kind = 'closing'`, f.test), "what never had usage is done")
+	billed := f.bills(t, f.test)
+	f.use(t, f.test, sub, "7", day(4, 5))
+	f.use(t, f.test, fewer, "-2", day(4, 5))
+	f.advance(t, f.test, day(4, 13))
+	f.use(t, f.test, sub, "1", day(4, 5))
+	require.Equal(t, billed, f.bills(t, f.test), "it is still taken")
+	f.advance(t, f.test, day(4, 13).Add(time.Second))
+	f.refuses(t, f.test, usage.Record{Ref: license.Ref{SubscriptionID: &sub}, Meter: "calls", Quantity: *dec("1"), At: ptrTo(day(4, 5)), Key: "late"}, "usage_too_late")
+	f.advance(t, f.test, day(8, 1))
+	all := f.bills(t, f.test)
+	require.Equal(t, []string{"open 2025-04-01 3000: period 1 3000", "open 2025-04-10 500: usage 5 500", "open 2025-04-10 500: usage 5 500", "open 2025-04-10 500: usage 5 500 (CN-000001 200)",
+		"open 2025-04-13 800: adjustment 8 800"}, slices.Sorted(func(yield func(string) bool) {
+		for _, b := range all {
+			if _, text, _ := strings.Cut(b, " "); !yield(text) {
+				return
+			}
+		}
+	}))
+	require.Zero(t, f.count(t, `select count(*) from due where ledger_id = $1`, f.test))
+	hours := 24 * 365
+	f.do(t, f.test, settings.Change{Patch: settings.Patch{LateUsageHours: &hours}})
+	f.refuses(t, f.test, usage.Record{Ref: license.Ref{SubscriptionID: &sub}, Meter: "calls", Quantity: *dec("1"), At: ptrTo(day(4, 5)), Key: "later"}, "usage_too_late")
+}
+
+// Where usage is taken for longer by the time that an account would be closed, it is closed later.
+func TestAnAccountIsClosedAsLateAsUsageIsTaken(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t).sells(t, catalog.MeterFields{Aggregation: "sum"})
+	sub := f.bought(f.byUse())
+	f.advance(t, f.test, day(4, 10))
+	f.do(t, f.test, subscription.Cancel{ID: sub, Now: true})
+	hours := 240
+	f.do(t, f.test, settings.Change{Patch: settings.Patch{LateUsageHours: &hours}})
+	f.advance(t, f.test, day(4, 19))
+	f.use(t, f.test, sub, "3", day(4, 5))
+	f.advance(t, f.test, day(4, 21))
+	require.Equal(t, []string{" void 0001-01-01 0:", "INV-000001 open 2025-04-20 300: adjustment 3 300"}, f.bills(t, f.test))
+}
+
+func ptrTo[T any](v T) *T { return &v }

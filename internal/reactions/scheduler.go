@@ -240,7 +240,9 @@ func (s *scheduler) once(ctx context.Context, ledger uuid.UUID, until time.Time)
 			break
 		}
 		// Once a pass: each page moves the end of the ledger, and waiting for what the last one wrote counts nothing more.
-		if !counted && slices.ContainsFunc(rows, func(r projections.DueRow) bool { return r.Kind == projections.DueInvoice }) {
+		if !counted && slices.ContainsFunc(rows, func(r projections.DueRow) bool {
+			return r.Kind == projections.DueInvoice || r.Kind == projections.DueClosing
+		}) {
 			s.counted(ctx, ledger)
 			counted = true
 		}
@@ -350,6 +352,8 @@ func (s *scheduler) commandFor(ctx context.Context, row projections.DueRow) (dom
 		return license.Expire{LicenseID: row.StreamID}, nil
 	case projections.DueInvoice:
 		return s.counter.Draft(ctx, row.LedgerID, row.StreamID)
+	case projections.DueClosing:
+		return s.counter.Close(ctx, row.LedgerID, row.StreamID)
 	case projections.DueZone:
 		return s.follow(ctx, row)
 	}

@@ -1,0 +1,47 @@
+package subscription
+
+import (
+	"github.com/google/uuid"
+
+	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
+)
+
+// CloseAccount bills what came in the time in which usage from before the end of a subscription is taken, once that is over.
+// It is given what was counted, up to a position of the ledger, of each part that was billed and that usage came for since;
+// with Show, which is for dry runs, it does so before its time. It answers View; again, or too early, it makes no event.
+//
+// NotFound: no_subscription.
+type CloseAccount struct {
+	ID       uuid.UUID
+	Counts   []account.Count
+	Position int64
+	Show     bool
+}
+
+// Decide implements domain.Command.
+func (c CloseAccount) Decide(l domain.Ledger) (any, error) {
+	s, err := load(l, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.bought(l, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	book, err := account.Open(l, b, account.Fresh{})
+	if err != nil {
+		return nil, err
+	}
+	if err := book.Counted(uuid.Nil, c.Counts); err != nil {
+		return nil, err
+	}
+	plans, err := plansOf(l, c.Counts)
+	if err != nil {
+		return nil, err
+	}
+	if err := book.Close(plans, b, c.Counts, c.Position, c.Show); err != nil {
+		return nil, err
+	}
+	return show(l, c.ID)
+}
