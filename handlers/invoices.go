@@ -112,7 +112,7 @@ func (a *API) counter() metering.Counter { return metering.Counter{Store: a.Stor
 // voidInvoice serves POST /invoices/{uuid}/void: it is taken back and keeps its number; a draft, which has none, is
 // discarded.
 //
-//	out  200 invoice | 404 no_invoice | 409 invoice_paid, invoice_credited, credit_used
+//	out  200 invoice | 404 no_invoice | 409 invoice_paid, invoice_credited, credit_used, line_credited, carries_credits
 func (a *API) voidInvoice(w http.ResponseWriter, r *http.Request) error {
 	return a.toInvoice(w, r, func(id uuid.UUID) domain.Command { return subscription.VoidInvoice{ID: id} })
 }
@@ -140,7 +140,7 @@ func (a *API) toInvoice(w http.ResponseWriter, r *http.Request, command func(uui
 
 // recordPayment serves POST /invoices/{uuid}/payments.
 //
-//	in   {amount, method?, reference?, paidAt?}
+//	in   {amount, method?, reference?, paidAt?}; the method `balance` has the payer's balance pay
 //	out  200 invoice | 404 no_invoice | 409 not_open | 422 bad_amount, bad_paid_at
 func (a *API) recordPayment(w http.ResponseWriter, r *http.Request) error {
 	body, err := Read(r)

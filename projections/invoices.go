@@ -169,6 +169,7 @@ func (t *invoices) fold(p *Page, e *eventstore.Recorded) {
 		t.notes.Put(p, note)
 		m.Kind, m.DocumentID, m.Number, m.Amount = MovedCreditNote, d.CreditNoteID, &note.Number, d.Amount
 		t.move(p, e, row.owner(), row.Currency, m)
+	case invoice.PaidFromBalance, invoice.LineReversed: // a change of the balance is a movement of its own
 	case invoice.Voided:
 		m.Kind, m.Amount = MovedVoid, row.Total
 		t.move(p, e, row.owner(), row.Currency, m)

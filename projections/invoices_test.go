@@ -21,7 +21,7 @@ func TestInvoiceRowsAreWhatInvoicesSay(t *testing.T) {
 	t.Parallel()
 	db, ledger := pgtest.New(t), id(900)
 	pool, reads := productPool(t, db.AppURL), NewReads(productPool(t, db.ReaderURL), nil, nil)
-	d := rapid.Custom(func(t *rapid.T) *drawn { return drawBills(t, ledger, 120) }).Example(2)
+	d := rapid.Custom(func(t *rapid.T) *drawn { return drawBills(t, ledger, 400) }).Example(2)
 	for page := range slices.Chunk(d.h.events[ledger], 7) {
 		apply(t, pool, []*Model{Invoices()}, page)
 	}

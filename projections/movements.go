@@ -2,12 +2,14 @@ package projections
 
 import (
 	"context"
+	"math"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"github.com/subledger/subledger/domain/invoice"
+	"github.com/subledger/subledger/domain/money"
 	"github.com/subledger/subledger/eventstore"
 )
 
@@ -63,11 +65,23 @@ type Movement struct {
 	At         time.Time `db:"at"`
 }
 
+// within64 is a sum, at most what an int64 holds: a payer may owe more than that, and a wrapped number would say the opposite.
+func within64(a, b int64) int64 {
+	sum, err := money.Sum(a, b)
+	switch {
+	case err == nil:
+		return sum
+	case b > 0:
+		return math.MaxInt64
+	}
+	return math.MinInt64
+}
+
 // move notes a movement and what is owed after it.
 func (t *invoices) move(p *Page, e *eventstore.Recorded, owner uuid.UUID, currency string, m Movement) {
 	b, _ := t.balances.Get(p, balanceKey{e.Ledger, owner, currency})
 	b.balanceKey = balanceKey{e.Ledger, owner, currency}
-	b.Owed, b.Position, b.UpdatedAt = b.Owed+m.Change, e.Position, e.RecordedAt
+	b.Owed, b.Position, b.UpdatedAt = within64(b.Owed, m.Change), e.Position, e.RecordedAt
 	if d, ok := e.Event.(invoice.BalanceChanged); ok {
 		b.Amount = d.Amount
 	}

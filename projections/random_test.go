@@ -248,6 +248,17 @@ func (c draft) Decide(l domain.Ledger) (any, error) {
 	return nil, nil
 }
 
+// reversal is a command of what a credit on another invoice does to one.
+type reversal struct {
+	id uuid.UUID
+	of invoice.LineReversed
+}
+
+func (c reversal) Decide(l domain.Ledger) (any, error) {
+	l.Append(c.id, c.of)
+	return nil, nil
+}
+
 // invoice draws an invoice, or what happens to one: what its own commands say of it.
 func (d *drawn) invoice() {
 	d.book.SetNow(d.now)
@@ -277,7 +288,11 @@ func (d *drawn) invoice() {
 	} else {
 		of, amount := d.bills[d.pick("invoice", len(d.bills))], int64(1+d.pick("amount", 5000))
 		s := d.book.State(of).(*invoice.State)
-		switch d.pick("what", 9) {
+		switch d.pick("what", 11) {
+		case 9:
+			c = invoice.RecordPayment{ID: of, Amount: 1 + amount/10, Method: invoice.FromBalance}
+		case 10:
+			c = reversal{of, invoice.LineReversed{LineID: s.Lines[0].ID, CreditID: d.id(), Amount: amount}}
 		case 0, 1, 2:
 			c = invoice.Finalize{ID: of, DaysUntilDue: 14}
 		case 3:

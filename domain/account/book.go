@@ -233,6 +233,11 @@ func (e *entry) accrue() error {
 	a := &e.accrued
 	if len(a.Pending)+len(a.Parts)+len(a.Usage)+len(a.Credited) > 0 || a.Since != nil {
 		e.k.l.AppendAt(e.k.stream, e.at, *a)
+		for _, l := range a.Pending {
+			if l.ReversesOn != uuid.Nil {
+				e.k.l.AppendAt(l.ReversesOn, e.at, invoice.LineReversed{LineID: *l.Reverses, CreditID: l.ID, Amount: -l.Amount})
+			}
+		}
 		e.accrued, e.made = Accrued{}, e.made-len(a.Pending)-len(a.Parts)
 	}
 	var err error
@@ -310,7 +315,7 @@ func (k *Book) Forget() error {
 		if err != nil {
 			return err
 		}
-		if of, ok := state.(*invoice.State); ok && of.Status == invoice.Open && of.AmountPaid == 0 && len(of.CreditNotes) == 0 {
+		if of, ok := state.(*invoice.State); ok && of.Status == invoice.Open && of.AmountPaid == 0 && len(of.CreditNotes) == 0 && len(of.Reversed) == 0 {
 			if _, err := (invoice.Cancel{ID: r.InvoiceID}).Decide(k.l); err != nil {
 				return err
 			}

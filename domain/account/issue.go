@@ -162,8 +162,46 @@ func (k *Book) issue(id uuid.UUID, at time.Time) error {
 	if state, err = k.l.Load(id); err != nil {
 		return err
 	}
-	if s = state.(*invoice.State); s.Status != invoice.Paid { //nolint:forcetypeassert // see above
+	s = state.(*invoice.State) //nolint:forcetypeassert // see above
+	switch {
+	case s.Total < 0:
+		return k.settleCredited(s, at)
+	case s.Status != invoice.Paid:
 		k.charge(s, at)
+	}
+	return nil
+}
+
+// settleCredited has what a credit gave to the balance pay the invoices whose lines it took back, where their charge failed
+// or nobody expects their payment (rule B10).
+func (k *Book) settleCredited(s *invoice.State, at time.Time) error {
+	books, err := k.state()
+	if err != nil {
+		return err
+	}
+	failed := slices.Clone(books.Failed)
+	var seen []uuid.UUID
+	for _, l := range s.Lines {
+		if l.ReversesOn == uuid.Nil || slices.Contains(seen, l.ReversesOn) {
+			continue
+		}
+		seen = append(seen, l.ReversesOn)
+		state, err := k.l.Load(l.ReversesOn)
+		if err != nil {
+			return err
+		}
+		if of, ok := state.(*invoice.State); !ok || of.Status != invoice.Uncollectible && !slices.Contains(failed, l.ReversesOn) {
+			continue
+		}
+		settled, err := invoice.PayFromBalance(k.l, l.ReversesOn, at, 0)
+		if err != nil {
+			return err
+		}
+		if settled {
+			if err := k.Settle(l.ReversesOn); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }

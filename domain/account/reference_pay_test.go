@@ -24,6 +24,15 @@ func (w *world) issue(b *bill, at time.Time) {
 	b.number, b.issued = fmt.Sprintf("INV-%06d", w.numbers), at
 	b.applied = min(b.total, w.balances[b.owner()])
 	w.balances[b.owner()] -= b.applied
+	if b.total < 0 { // what a credit gives back of what is not paid pays that
+		for _, l := range b.lines {
+			if l.reverses != nil && l.reverses.bill != b && l.reverses.bill.failed {
+				pays := min(w.balances[b.owner()], l.reverses.bill.due())
+				l.reverses.bill.applied += pays
+				w.balances[b.owner()] -= pays
+			}
+		}
+	}
 	if b.due() == 0 || b.sub.customer < 0 {
 		return
 	}
@@ -60,7 +69,33 @@ func (b *bill) status() string {
 
 // voidable tells whether an invoice can be taken back.
 func (w *world) voidable(b *bill) bool {
-	return b.voided || b.draft || b.paid == 0 && len(b.notes) == 0 && w.balances[b.owner()]+b.applied >= 0
+	if b.voided {
+		return true
+	}
+	for _, l := range b.lines {
+		if l.amount != 0 && l.reverses != nil && l.reverses.bill != b || b.reversed(l) > 0 {
+			return false
+		}
+	}
+	return b.draft || b.paid == 0 && len(b.notes) == 0
+}
+
+// reversed is what other invoices take back of a line, or will.
+func (b *bill) reversed(l *line) (sum int64) {
+	for _, c := range b.sub.lines {
+		if c.reverses == l && c.bill != b {
+			sum -= c.amount
+		}
+	}
+	return sum
+}
+
+// keeps is what is left of something of a line after that.
+func (b *bill) keeps(l *line, of int64) int64 {
+	if gone := b.reversed(l); gone > 0 {
+		return rounded(times(big.NewRat(max(0, l.amount-gone), l.amount), whole(of)))
+	}
+	return of
 }
 
 func (w *world) void(b *bill) {
@@ -92,7 +127,7 @@ func (b *bill) left() (most int64, lines []int64) {
 	}
 	for _, l := range b.lines {
 		noted, _ := b.noted(l)
-		lines = append(lines, max(0, l.gross()-noted))
+		lines = append(lines, max(0, b.keeps(l, l.gross())-noted))
 		sum += lines[len(lines)-1]
 	}
 	return max(0, min(sum, most)), lines
@@ -126,7 +161,7 @@ func (w *world) issueNote(b *bill, parts []notePart) {
 	for i := range parts {
 		p := &parts[i]
 		noted, taxed := b.noted(p.of)
-		if rest := p.of.taxed() - taxed; p.amount == p.of.gross()-noted {
+		if rest := max(0, b.keeps(p.of, p.of.taxed())-taxed); p.amount == b.keeps(p.of, p.of.gross())-noted {
 			p.tax = rest
 		} else {
 			p.tax = min(rest, rounded(times(big.NewRat(p.amount, p.of.gross()), whole(p.of.taxed()))))

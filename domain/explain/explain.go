@@ -170,9 +170,11 @@ type explainer struct {
 	lined   int64 // of the event that gave it its lines
 	issued  int64 // of its number; 0: none yet
 	applied int64 // what the balance paid as it was issued
-	lives   map[uuid.UUID]*life
-	plans   map[uuid.UUID]*priced
-	left    map[uuid.UUID]*big.Rat // the share of its line that a credit takes back where a credit note had taken the rest
+
+	appliedLater int64 // and what it paid since
+	lives        map[uuid.UUID]*life
+	plans        map[uuid.UUID]*priced
+	left         map[uuid.UUID]*big.Rat // the share of its line that a credit takes back where a credit note had taken the rest
 }
 
 // remembered reads each stream once.
@@ -213,6 +215,8 @@ func (x *explainer) positions() error {
 			x.lined = e.Position
 		case invoice.Finalized:
 			x.issued, x.applied = e.Position, d.BalanceApplied
+		case invoice.PaidFromBalance:
+			x.appliedLater += d.Amount
 		}
 	}
 	return nil

@@ -258,7 +258,7 @@ func (x *explainer) balance(out *Explanation) error {
 	}
 	recorded := x.applied
 	if x.of.Status != invoice.Void { // which gives it back
-		recorded = x.of.BalanceApplied
+		recorded = x.of.BalanceApplied - x.appliedLater
 	}
 	s.want("what the balance changed by", digits(-applied), digits(-pays))
 	out.Totals = append(out.Totals, s.comes(whole(pays), pays, recorded))

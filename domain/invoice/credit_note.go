@@ -100,6 +100,9 @@ func issueNote(l domain.Ledger, s *State, parts []LineAmount, reason string) err
 	}
 	note.Number, note.LowersDebt = number, min(note.Amount, s.AmountDue())
 	note.ToBalance = note.Amount - note.LowersDebt
+	if err := account.bears(note.ToBalance); err != nil {
+		return err
+	}
 	l.Append(given.stream, given.event)
 	l.Append(id, note)
 	account.change(l, l.Now(), note.ToBalance)
@@ -163,7 +166,7 @@ func (s *State) credited() (sum int64) {
 func (s *State) taxOf(p LineAmount) (int64, error) {
 	l := s.line(p.LineID)
 	_, before := s.creditedOf(p.LineID)
-	left := l.taxed() - before
+	left := max(0, s.keeps(l, l.taxed())-before)
 	if p.Amount == s.Left(p.LineID) {
 		return left, nil
 	}

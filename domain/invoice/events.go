@@ -71,6 +71,18 @@ type PaymentRecorded struct {
 	PaidAt    time.Time `json:"paid_at"`
 }
 
+// PaidFromBalance is what the payer's balance pays of an open invoice.
+type PaidFromBalance struct {
+	Amount int64 `json:"amount"` // above 0
+}
+
+// LineReversed tells that a credit on another invoice takes back a part of a line.
+type LineReversed struct {
+	LineID   uuid.UUID `json:"line_id"`
+	CreditID uuid.UUID `json:"credit_id"` // the line that does
+	Amount   int64     `json:"amount"`    // without discounts and taxes, above 0
+}
+
 // Voided takes an invoice back; its number stays, what the balance paid goes back.
 type Voided struct{}
 
@@ -124,6 +136,8 @@ func (Redrafted) EventType() string       { return "invoice.redrafted.v1" }
 func (Discarded) EventType() string       { return "invoice.discarded.v1" }
 func (Finalized) EventType() string       { return "invoice.finalized.v1" }
 func (PaymentRecorded) EventType() string { return "invoice.payment_recorded.v1" }
+func (PaidFromBalance) EventType() string { return "invoice.paid_from_balance.v1" }
+func (LineReversed) EventType() string    { return "invoice.line_reversed.v1" }
 func (Voided) EventType() string          { return "invoice.voided.v1" }
 func (WrittenOff) EventType() string      { return "invoice.written_off.v1" }
 func (Credited) EventType() string        { return "invoice.credited.v1" }
@@ -135,7 +149,7 @@ func (BalanceChanged) EventType() string  { return "balance.changed.v1" }
 func Vocabularies() []domain.Vocabulary {
 	return []domain.Vocabulary{
 		{Kind: "invoice", New: func() domain.State { return &State{} }, Events: []domain.EventType{
-			domain.Named[Drafted](), domain.Named[Redrafted](), domain.Named[Discarded](), domain.Named[Finalized](), domain.Named[PaymentRecorded](),
+			domain.Named[Drafted](), domain.Named[Redrafted](), domain.Named[Discarded](), domain.Named[Finalized](), domain.Named[PaymentRecorded](), domain.Named[PaidFromBalance](), domain.Named[LineReversed](),
 			domain.Named[Voided](), domain.Named[WrittenOff](), domain.Named[Credited](), domain.Named[Documented]()}},
 		{Kind: "series", Latest: true, New: func() domain.State { return &Series{} }, Events: []domain.EventType{domain.Named[Numbered]()}},
 		{Kind: "balance", Latest: true, New: func() domain.State { return &Balance{} }, Events: []domain.EventType{domain.Named[BalanceChanged]()}},

@@ -2,11 +2,13 @@ package invoice
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/money"
 )
 
 // Finalize gives a draft its number and what the balance pays of it. It answers View; again it makes no event.
@@ -50,6 +52,9 @@ func Issue(l domain.Ledger, s *State, at time.Time, daysUntilDue int, payerIsNew
 	applied := min(s.Total, account.amount)
 	if s.Total < 0 {
 		applied = s.Total // nothing is asked for: it is the payer's
+	}
+	if err := account.bears(-applied); err != nil {
+		return err
 	}
 	id := s.ID
 	l.AppendAt(given.stream, at, given.event)
@@ -115,15 +120,49 @@ func balanceOf(l domain.Ledger, s *State) (account, error) {
 	return a, nil
 }
 
+// bears refuses with amount_out_of_range a change after which the balance is no int64. It is asked before anything is
+// appended.
+func (a account) bears(by int64) error {
+	_, err := money.Sum(a.amount, by)
+	return err
+}
+
 func (a account) change(l domain.Ledger, at time.Time, by int64) {
 	if by != 0 {
 		l.AppendAt(a.stream, at, BalanceChanged{Owner: a.owner, Currency: a.currency, Change: by, Amount: a.amount + by, Invoice: a.invoice})
 	}
 }
 
+// PayFromBalance has the payer's balance pay an amount of an invoice; 0: what is due of it, as far as the balance goes. It
+// tells whether nothing is due any more of one of which something was. Invalid: bad_amount.
+func PayFromBalance(l domain.Ledger, id uuid.UUID, at time.Time, amount int64) (settled bool, err error) {
+	s, err := load(l, id)
+	if err != nil {
+		return false, err
+	}
+	account, err := balanceOf(l, s)
+	if err != nil {
+		return false, err
+	}
+	most := min(s.AmountDue(), account.amount)
+	if amount < 0 || amount > most {
+		return false, domain.RefuseField("/amount", "bad_amount", "the balance pays at most %d: %d are due, and it is %d", most, s.AmountDue(), account.amount)
+	}
+	if amount == 0 {
+		amount = most
+	}
+	if amount <= 0 {
+		return false, nil
+	}
+	settled = amount == s.AmountDue()
+	l.AppendAt(id, at, PaidFromBalance{Amount: amount})
+	account.change(l, at, -amount)
+	return settled, nil
+}
+
 // Discard ends a draft, which uses up no number. It answers View; again it makes no event.
 //
-// NotFound: no_invoice. Conflict: not_a_draft.
+// NotFound: no_invoice. Conflict: not_a_draft, line_credited, carries_credits as in Cancel.
 type Discard struct{ ID uuid.UUID }
 
 // Decide implements domain.Command.
@@ -133,6 +172,9 @@ func (c Discard) Decide(l domain.Ledger) (any, error) {
 	case err != nil:
 		return nil, err
 	case s.Status == Draft:
+		if err := s.voidable(); err != nil {
+			return nil, err
+		}
 		l.Append(c.ID, Discarded{})
 	case s.Number != "":
 		return nil, s.not("not_a_draft", "what has a number is voided")
@@ -143,8 +185,9 @@ func (c Discard) Decide(l domain.Ledger) (any, error) {
 // Cancel voids an invoice of which nothing was paid or credited: its number stays, what the balance paid goes back. A
 // draft is discarded. It answers View; again it makes no event.
 //
-// NotFound: no_invoice. Conflict: invoice_paid, invoice_credited, credit_used: it was a credit, and the
-// balance that it made has paid another invoice.
+// NotFound: no_invoice. Conflict: invoice_paid, invoice_credited; line_credited: a credit on another invoice took back a part
+// of a line of it, and would be for nothing; carries_credits: credits on it are for lines of other invoices, and would be lost;
+// credit_used: it was a credit, and the balance that it made has paid another invoice.
 type Cancel struct{ ID uuid.UUID }
 
 // Decide implements domain.Command.
@@ -155,6 +198,11 @@ func (c Cancel) Decide(l domain.Ledger) (any, error) {
 		return nil, err
 	case s.Status == Void:
 		return s.View(), nil
+	}
+	if err := s.voidable(); err != nil {
+		return nil, err
+	}
+	switch {
 	case s.Status == Draft:
 		l.Append(c.ID, Discarded{})
 		return show(l, c.ID)
@@ -168,12 +216,26 @@ func (c Cancel) Decide(l domain.Ledger) (any, error) {
 		return nil, err
 	}
 	back := s.BalanceApplied
-	if account.amount+back < 0 {
+	if account.amount < -back {
 		return nil, s.not("credit_used", "what it gave to the balance has paid another invoice")
+	}
+	if err := account.bears(back); err != nil {
+		return nil, err
 	}
 	l.Append(c.ID, Voided{})
 	account.change(l, l.Now(), back)
 	return show(l, c.ID)
+}
+
+// voidable refuses what other invoices hang on.
+func (s *State) voidable() error {
+	switch {
+	case len(s.Reversed) > 0:
+		return s.not("line_credited", "a credit on another invoice took back a part of it; credit what is left of it instead")
+	case slices.ContainsFunc(s.Lines, func(l Line) bool { return l.ReversesOn != uuid.Nil && l.Amount != 0 }):
+		return s.not("carries_credits", "credits on it take back lines of other invoices, and would be lost; credit what it asks for instead")
+	}
+	return nil
 }
 
 // WriteOff makes an open invoice uncollectible. It answers View; again it makes no event.

@@ -8,7 +8,10 @@ import (
 	"github.com/subledger/subledger/domain"
 )
 
-// RecordPayment notes money that came for an invoice. It answers View.
+// FromBalance is the method of payments that are no money that came: the payer's balance pays.
+const FromBalance = "balance"
+
+// RecordPayment notes money that came for an invoice, or has the payer's balance pay. It answers View.
 //
 // NotFound: no_invoice. Conflict: not_open. Invalid: bad_amount (not above 0, or more than is due), bad_paid_at (after
 // now), bad_method, bad_reference.
@@ -43,6 +46,12 @@ func (c RecordPayment) Decide(l domain.Ledger) (any, error) {
 	}
 	if err := bad.Refusal(); err != nil {
 		return nil, err
+	}
+	if c.Method == FromBalance {
+		if _, err := PayFromBalance(l, c.ID, l.Now(), c.Amount); err != nil {
+			return nil, err
+		}
+		return show(l, c.ID)
 	}
 	l.Append(c.ID, PaymentRecorded{PaymentID: l.NewID(), Amount: c.Amount, Method: c.Method, Reference: c.Reference, PaidAt: at})
 	return show(l, c.ID)

@@ -8,6 +8,8 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/money"
+	"github.com/subledger/subledger/domain/period"
 )
 
 // State is the fold of an invoice.
@@ -20,9 +22,10 @@ type State struct {
 	DueAt          time.Time
 	BalanceApplied int64
 	AmountPaid     int64
-	LowersDebt     int64 // of all credit notes
-	Base           int   // lines of it that do not hang on usage
-	Unissued       bool  // it came to nothing, and its ledger does not issue those
+	LowersDebt     int64               // of all credit notes
+	Base           int                 // lines of it that do not hang on usage
+	Unissued       bool                // it came to nothing, and its ledger does not issue those
+	Reversed       map[uuid.UUID]int64 // by line: what credits on other invoices took back, without discounts and taxes
 	Payments       []PaymentRecorded
 	CreditNotes    []CreditNote
 	Document       *Document // nil: nobody asked for its pages yet
@@ -49,6 +52,14 @@ func (s *State) Apply(e domain.Event) {
 	case PaymentRecorded:
 		s.AmountPaid, s.Payments = s.AmountPaid+e.Amount, append(s.Payments, e)
 		s.settle()
+	case PaidFromBalance:
+		s.BalanceApplied += e.Amount
+		s.settle()
+	case LineReversed:
+		if s.Reversed == nil {
+			s.Reversed = map[uuid.UUID]int64{}
+		}
+		s.Reversed[e.LineID] += e.Amount
 	case Voided:
 		s.Status, s.BalanceApplied = Void, 0
 	case WrittenOff:
@@ -82,7 +93,20 @@ func (s *State) Left(line uuid.UUID) int64 {
 		return 0
 	}
 	amount, _ := s.creditedOf(line)
-	return max(0, l.gross()-amount)
+	return max(0, s.keeps(l, l.gross())-amount)
+}
+
+// keeps is what is left of something of a line, such as its taxes, after credits on other invoices.
+func (s *State) keeps(l *Line, of int64) int64 {
+	gone := s.Reversed[l.ID]
+	if gone == 0 || l.Amount <= 0 {
+		return of
+	}
+	rest, err := money.RoundRat(period.Share{Part: max(0, l.Amount-gone), Whole: l.Amount}.Of(decimalOf(of)))
+	if err != nil { // a share of an int64 is one
+		return 0
+	}
+	return rest
 }
 
 // Debited is a line as something to take back from: with what credit notes took off it, and nothing of what was taken

@@ -222,6 +222,11 @@ func (k *biller) outcome(l domain.Ledger, f *Facts) (domain.Event, error) {
 		return PaymentSettled{}, nil
 	case k.book.Missed && f.is(Active):
 		return missed(l)
+	case k.book.Paid && !k.book.Missed && f.is(PastDue):
+		if clear, err := k.book.Clear(); err != nil || !clear {
+			return nil, err
+		}
+		return PaymentSettled{}, nil
 	}
 	return nil, nil
 }

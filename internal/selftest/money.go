@@ -72,6 +72,7 @@ type bill struct {
 	noted    int64 // credit notes, all of them
 	returned int64 // of these, to the balance
 	moved    int64 // what the balance changed by for it
+	unissued bool  // it came to nothing, and stands for what was billed all the same
 }
 
 type sums struct {
@@ -129,7 +130,7 @@ func (t *till) apply(e *stored) error {
 		if err := e.read(&d); err != nil {
 			return err
 		}
-		if d.Zero { // it stands for what was billed all the same
+		if b.unissued = d.Zero; d.Zero { // it stands for what was billed all the same
 			t.ask(b)
 		}
 		b.status, b.draft = "void", nil
@@ -139,6 +140,13 @@ func (t *till) apply(e *stored) error {
 			return err
 		}
 		b.paid += d.Amount
+		t.settle(b)
+	case "invoice.paid_from_balance.v1":
+		var d struct{ Amount int64 }
+		if err := e.read(&d); err != nil {
+			return err
+		}
+		b.applied += d.Amount
 		t.settle(b)
 	case "invoice.voided.v1":
 		b.status, b.applied = "void", 0
@@ -227,6 +235,19 @@ func (t *till) ask(b *bill) {
 	b.draft = nil
 }
 
+// overcredited tells a line of which credits and credit notes take more together than there is, in parts of it: each is
+// rounded for itself, to a unit.
+func (a *asked) overcredited() bool {
+	if a.reversed.Sign() <= 0 || a.noted.Sign() <= 0 || a.amount <= 0 || a.gross <= 0 {
+		return false
+	}
+	both := new(big.Rat).SetFrac(&a.reversed, big.NewInt(a.amount))
+	both.Add(both, new(big.Rat).SetFrac(&a.noted, big.NewInt(a.gross)))
+	most := big.NewRat(1, 1)
+	most.Add(most, big.NewRat(1, a.amount))
+	return both.Cmp(most.Add(most, big.NewRat(1, a.gross))) > 0
+}
+
 func (t *till) line(id uuid.UUID) *asked {
 	a := t.lines[id]
 	if a == nil {
@@ -267,6 +288,9 @@ func (b *bill) due() int64 {
 
 func (t *till) settle(b *bill) {
 	switch due := b.due(); {
+	case b.status == "draft" || b.status == "void":
+		t.wrong(b.at, b.id, "something came in for an invoice that is %s", b.status)
+		return
 	case due < 0:
 		t.wrong(b.at, b.id, "%d more came in than was asked for", -due)
 	case due > 0:
@@ -376,6 +400,10 @@ func (t *till) close() {
 			t.wrong(a.of.at, a.of.id, "credits take %s back of line %s over %d", &a.reversed, id, a.amount)
 		case a.noted.Sign() > 0 && a.noted.Cmp(big.NewInt(a.gross)) > 0:
 			t.wrong(a.of.at, a.of.id, "credit notes take %s back of line %s over %d with its taxes", &a.noted, id, a.gross)
+		case a.overcredited():
+			t.wrong(a.of.at, a.of.id, "credits take %s back of line %s over %d, and credit notes %s of the %d that it is with its taxes", &a.reversed, id, a.amount, &a.noted, a.gross)
+		case a.reversed.Sign() > 0 && a.of.status == "void" && !a.of.unissued:
+			t.wrong(a.of.at, a.of.id, "credits take %s back of line %s, which is not asked for any more", &a.reversed, id)
 		}
 	}
 }

@@ -261,6 +261,13 @@ func TestEachBreachIsTold(t *testing.T) {
 		"7 a credit above its source": {7, func(t *testing.T, s *shop) {
 			s.sabotage(t, `update events set data = regexp_replace(data::text, '"amount":-9([0-9]+)', '"amount":-9\19')::json where ledger_id = $1 and type = 'invoice.drafted.v1'`, s.ledger)
 		}, `credits take`},
+		"7 credits and credit notes together above their source": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update events set data = regexp_replace(regexp_replace(data::text, '"amount":100([,}])', '"amount":500\1', 'g'), '"to_balance":50', '"to_balance":450')::json
+				where ledger_id = $1 and type = 'invoice.credited.v1'`, s.ledger)
+		}, "and credit notes 500 of the 1000"},
+		"7 a credit of what is void": {7, func(t *testing.T, s *shop) {
+			s.sabotage(t, `update events set type = 'invoice.voided.v1', data = '{}' where ledger_id = $1 and type = 'invoice.credited.v1'`, s.ledger)
+		}, "which is not asked for any more"},
 		"7 a row of finance that was changed": {7, func(t *testing.T, s *shop) {
 			s.sabotage(t, `update invoices set amount_paid = amount_paid + 1 where ledger_id = $1 and amount_paid > 0`, s.ledger)
 		}, "its events say"},
