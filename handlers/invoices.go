@@ -95,11 +95,7 @@ func (a *API) readInvoice(w http.ResponseWriter, r *http.Request) error {
 //
 //	out  200 invoice | 404 no_invoice | 409 invoice_void
 func (a *API) finalizeInvoice(w http.ResponseWriter, r *http.Request) error {
-	id := PathUUID(r, "uuid")
-	if _, err := a.Reads.At(r.Context(), CallerOf(r).Ledger, 0); err != nil { // what was recorded by now is counted
-		return err
-	}
-	command, err := a.counter().Draft(r.Context(), CallerOf(r).Ledger, id)
+	command, err := a.countedDraft(r)
 	if err != nil {
 		return err
 	}
@@ -110,11 +106,23 @@ func (a *API) finalizeInvoice(w http.ResponseWriter, r *http.Request) error {
 func (a *API) counter() metering.Counter { return metering.Counter{Store: a.Store, Reads: a.Reads} }
 
 // voidInvoice serves POST /invoices/{uuid}/void: it is taken back and keeps its number; a draft, which has none, is
-// discarded.
+// discarded, unless usage waits on it.
 //
-//	out  200 invoice | 404 no_invoice | 409 invoice_paid, invoice_credited, credit_used, line_credited, carries_credits
+//	out  200 invoice | 404 no_invoice | 409 invoice_paid, invoice_credited, credit_used, line_credited, carries_credits, usage_waits
 func (a *API) voidInvoice(w http.ResponseWriter, r *http.Request) error {
-	return a.toInvoice(w, r, func(id uuid.UUID) domain.Command { return subscription.VoidInvoice{ID: id} })
+	counted, err := a.countedDraft(r)
+	if err != nil {
+		return err
+	}
+	return a.toInvoice(w, r, func(id uuid.UUID) domain.Command { return subscription.VoidInvoice{ID: id, Counts: counted.Counts} })
+}
+
+// countedDraft is the command that issues a draft, with what was used by now.
+func (a *API) countedDraft(r *http.Request) (subscription.FinalizeInvoice, error) {
+	if _, err := a.Reads.At(r.Context(), CallerOf(r).Ledger, 0); err != nil { // what was recorded by now is counted
+		return subscription.FinalizeInvoice{}, err
+	}
+	return a.counter().Draft(r.Context(), CallerOf(r).Ledger, PathUUID(r, "uuid"))
 }
 
 // writeOffInvoice serves POST /invoices/{uuid}/uncollectible.

@@ -1,6 +1,9 @@
 package account
 
 import (
+	"math/big"
+	"slices"
+
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
@@ -47,5 +50,39 @@ func (k *Book) Close(plans map[uuid.UUID]*catalog.Plan, b Bought, counts []Count
 		return err
 	}
 	k.l.AppendAt(k.stream, e.at, Closed{SubscriptionID: b.ID})
+	return nil
+}
+
+// Forgo notes that a draft is discarded: the parts that it waits for are billed nothing, but for usage that comes later. It
+// refuses where something was used by now.
+func (k *Book) Forgo(draft *invoice.State, plans map[uuid.UUID]*catalog.Plan, b Bought, counts []Count) error {
+	s, err := k.state()
+	if err != nil {
+		return err
+	}
+	waiting, waits := s.Counting[draft.ID]
+	if !waits {
+		return nil
+	}
+	own := slices.DeleteFunc(slices.Clone(counts), func(c Count) bool { return !slices.Contains(waiting, c.Usage) })
+	for _, c := range own {
+		if used, ok := new(big.Rat).SetString(c.Quantity); ok && used.Sign() > 0 {
+			return &domain.Error{Kind: domain.Conflict, Code: "usage_waits", State: invoice.Draft,
+				Detail: "usage of " + c.Meter + " in a period that is over waits on the draft and would not be billed: finalize it, and credit what is not to be paid"}
+		}
+	}
+	e, err := k.begin(b, k.l.Now(), s.Position)
+	if err != nil {
+		return err
+	}
+	// The position stays: usage of other parts that came late is billed with the next invoice.
+	u := usageLines{entry: e, draft: draft, billed: UsageBilled{InvoiceID: draft.ID, Position: s.Position}}
+	if err := u.count(b, plans, own); err != nil {
+		return err
+	}
+	for i := range u.billed.Usage {
+		u.billed.Usage[i].Lines = nil
+	}
+	k.l.Append(k.stream, u.billed)
 	return nil
 }

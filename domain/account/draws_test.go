@@ -2,6 +2,7 @@ package account_test
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -410,8 +411,21 @@ func (w *walk) pay(t *rapid.T) {
 }
 
 func (w *walk) void(t *rapid.T) {
-	i, _ := w.bill(t, w.world.voidable)
-	w.do(t, subscription.VoidInvoice{ID: w.invoices[i]}, fact{what: "void", invoice: i})
+	i, b := w.bill(t, w.world.voidable)
+	of := w.invoices[i]
+	w.do(t, subscription.VoidInvoice{ID: of, Counts: w.counts(b.sub.number, w.account(b).Waiting(of))}, fact{what: "void", invoice: i})
+}
+
+func (w *walk) account(b *bill) *account.State {
+	return w.l.State(account.ID(w.subs[b.sub.number])).(*account.State)
+}
+
+// counts are what was used of parts of periods by now.
+func (w *walk) counts(sub int, parts []account.Usage) (counts []account.Count) {
+	for _, u := range parts {
+		counts = append(counts, account.Count{Usage: u, Quantity: fmt.Sprint(w.world.usedIn(sub, u.Meter, span{u.Period.Start, u.Period.End}))})
+	}
+	return counts
 }
 
 func (w *walk) note(t *rapid.T) {
@@ -482,26 +496,23 @@ func (w *walk) useLate(t *rapid.T) {
 // close bills what came since an end.
 func (w *walk) close(t *rapid.T) {
 	i, id := w.sub(t, w.closable())
-	c := subscription.CloseAccount{ID: id, Position: int64(len(w.l.Log()))}
-	for _, m := range w.l.State(account.ID(id)).(*account.State).Billed {
-		n := w.world.usedIn(i, m.Meter, span{m.Period.Start, m.Period.End})
-		c.Counts = append(c.Counts, account.Count{Usage: m.Usage, Quantity: fmt.Sprint(n)})
-	}
+	c := subscription.CloseAccount{ID: id, Counts: w.counts(i, billed(w.l.State(account.ID(id)).(*account.State))), Position: int64(len(w.l.Log()))}
 	w.do(t, c, fact{what: "close", sub: i})
 }
 
 // finalize issues a draft, with what was used of what it waits for and of all that was billed before.
 func (w *walk) finalize(t *rapid.T) {
 	i, b := w.bill(t, drafted)
+	a := w.account(b)
 	c := subscription.FinalizeInvoice{ID: w.invoices[i], Position: int64(len(w.l.Log()))}
-	a := w.l.State(account.ID(w.subs[b.sub.number])).(*account.State)
-	parts := a.Waiting(c.ID)
+	c.Counts = w.counts(b.sub.number, slices.Concat(a.Waiting(c.ID), billed(a)))
+	w.do(t, c, fact{what: "finalize", invoice: i})
+}
+
+// billed are the parts of which usage was billed.
+func billed(a *account.State) (parts []account.Usage) {
 	for _, m := range a.Billed {
 		parts = append(parts, m.Usage)
 	}
-	for _, u := range parts {
-		n := w.world.usedIn(b.sub.number, u.Meter, span{u.Period.Start, u.Period.End})
-		c.Counts = append(c.Counts, account.Count{Usage: u, Quantity: fmt.Sprint(n)})
-	}
-	w.do(t, c, fact{what: "finalize", invoice: i})
+	return parts
 }

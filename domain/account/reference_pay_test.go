@@ -67,10 +67,15 @@ func (b *bill) status() string {
 	return "paid"
 }
 
-// voidable tells whether an invoice can be taken back.
+// voidable tells whether an invoice can be taken back: a draft only if nothing was used that is to be billed on it.
 func (w *world) voidable(b *bill) bool {
 	if b.voided {
 		return true
+	}
+	for _, u := range b.waits {
+		if used, _, _ := w.count(b.sub, u); b.draft && used.Sign() > 0 {
+			return false
+		}
 	}
 	for _, l := range b.lines {
 		if l.amount != 0 && l.reverses != nil && l.reverses.bill != b || b.reversed(l) > 0 {
@@ -102,6 +107,13 @@ func (w *world) void(b *bill) {
 	if !b.voided && !b.draft {
 		w.balances[b.owner()] += b.applied
 		b.applied = 0
+	}
+	if b.draft {
+		for _, u := range b.waits {
+			used, charged, missing := w.count(b.sub, u)
+			u.quantity, u.amount = used, charged+missing
+			b.sub.billed = append(b.sub.billed, u)
+		}
 	}
 	b.voided, b.draft = true, false
 }

@@ -113,14 +113,54 @@ func (c PayInvoice) Decide(l domain.Ledger) (any, error) {
 	return c.then(l, c.ID, c.RecordPayment)
 }
 
-// VoidInvoice takes an invoice back, and tells its subscription as PayInvoice does. It answers invoice.View.
+// VoidInvoice takes an invoice back, and tells its subscription as PayInvoice does. A draft that waits for usage is given what
+// was counted of it, as FinalizeInvoice is. It answers invoice.View.
 //
-// As invoice.Cancel.
-type VoidInvoice struct{ ID uuid.UUID }
+// As invoice.Cancel. Conflict: usage_not_counted, usage_waits: something was used, which would never be billed.
+type VoidInvoice struct {
+	ID     uuid.UUID
+	Counts []account.Count
+}
 
 // Decide implements domain.Command.
 func (c VoidInvoice) Decide(l domain.Ledger) (any, error) {
+	draft, err := domain.LoadAs[*invoice.State](l, c.ID, "no_invoice")
+	if err != nil {
+		return nil, err
+	}
+	if draft.Status == invoice.Draft && draft.SubscriptionID != nil {
+		return c.discard(l, draft)
+	}
 	return PayInvoice{}.then(l, c.ID, invoice.Cancel{ID: c.ID})
+}
+
+// discard ends a draft for which nothing was used.
+func (c VoidInvoice) discard(l domain.Ledger, draft *invoice.State) (any, error) {
+	id := *draft.SubscriptionID
+	s, err := load(l, id)
+	if err != nil {
+		return nil, err
+	}
+	b, err := s.bought(l, id)
+	if err != nil {
+		return nil, err
+	}
+	b.Currency = draft.Currency
+	book, err := account.OpenStatus(l, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := book.Counted(c.ID, c.Counts); err != nil {
+		return nil, err
+	}
+	plans, err := plansOf(l, c.Counts)
+	if err != nil {
+		return nil, err
+	}
+	if err := book.Forgo(draft, plans, b, c.Counts); err != nil {
+		return nil, err
+	}
+	return invoice.Cancel{ID: c.ID}.Decide(l)
 }
 
 // CreditInvoice issues a credit note, and tells the subscription as PayInvoice does. It answers invoice.View.

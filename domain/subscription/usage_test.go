@@ -7,6 +7,7 @@ import (
 	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
+	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/customer"
@@ -101,5 +102,26 @@ func TestAPlanWithoutMetersWaitsForLateUsage(t *testing.T) {
 	require.Equal(t, "draft", l.bill(l.newest()).Status)
 	l.finalize(id, "9", "0")
 	require.Equal(t, " period 39.00: period 30.00 adjustment 9.00", l.bills()[2][len("INV-000003"):])
+	l.CheckFolds()
+}
+
+// A draft that usage waits on is not discarded: nobody would bill it. One without is, and what comes later is billed.
+func TestADraftWithUsageIsNotDiscarded(t *testing.T) {
+	l := openTill(t, april(1))
+	id := l.start(subscription.Start{PlanID: l.byUse("100")})
+	l.at(on(5, 1), id)
+	draft := l.newest()
+	_, _, err := l.Execute(subscription.VoidInvoice{ID: draft})
+	require.ErrorIs(t, err, &domain.Error{Code: "usage_not_counted"})
+	_, _, err = l.Execute(subscription.VoidInvoice{ID: draft, Counts: l.counted(id, draft, "3")})
+	require.ErrorIs(t, err, &domain.Error{Code: "usage_waits"})
+	require.Equal(t, "draft", l.bill(draft).Status)
+	ledgertest.Must[invoice.View](l.Ledger, subscription.VoidInvoice{ID: draft, Counts: l.counted(id, draft, "0")})
+	require.Equal(t, "void", l.bill(draft).Status)
+	_, _, err = l.DryRun(subscription.Upcoming{ID: id})
+	require.NoError(t, err)
+	l.at(on(6, 1), id)
+	l.finalize(id, "0", "2")
+	require.Equal(t, "INV-000001 period 2.00: usage 0.00 adjustment 2.00", l.bills()[1])
 	l.CheckFolds()
 }
