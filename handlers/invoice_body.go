@@ -31,6 +31,7 @@ type invoiceBody struct {
 	BalanceApplied   int64            `json:"balanceApplied"`
 	AmountDue        int64            `json:"amountDue"`
 	AmountPaid       int64            `json:"amountPaid"`
+	Credited         int64            `json:"credited"` // what credit notes lower the debt by
 	Lines            []lineBody       `json:"lines"`
 	CreditNotes      []creditNoteBody `json:"creditNotes"`
 	Payments         []paymentBody    `json:"payments"`
@@ -60,6 +61,10 @@ type lineBody struct {
 	Quantity         string         `json:"quantity"`
 	UnitAmount       *string        `json:"unitAmount"` // null: the price has tiers
 	Amount           int64          `json:"amount"`
+	DiscountAmount   int64          `json:"discountAmount"`
+	TaxAmount        int64          `json:"taxAmount"`
+	NetAmount        int64          `json:"netAmount"`   // less discounts and the taxes that are in it: what is earned
+	GrossAmount      int64          `json:"grossAmount"` // with all taxes: what is asked for
 	Period           period.Period  `json:"period"`
 	ProrationMode    *string        `json:"prorationMode"`
 	Reverses         *uuid.UUID     `json:"reverses"`
@@ -117,6 +122,9 @@ func invoiceOut(v invoice.View) invoiceBody {
 		Total: d.Total, BalanceApplied: v.BalanceApplied, AmountDue: v.AmountDue, AmountPaid: v.AmountPaid, Lines: each(d.Lines, lineOut),
 		CreditNotes: each(v.CreditNotes, func(n invoice.CreditNote) creditNoteBody { return creditNoteOut(v, n) }), Payments: each(v.Payments, paymentOut), Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 	}
+	for _, n := range v.CreditNotes {
+		out.Credited += n.LowersDebt
+	}
 	if d.TaxExempt != "" {
 		out.TaxExempt = &exemption{d.TaxExempt}
 	}
@@ -127,7 +135,9 @@ func invoiceOut(v invoice.View) invoiceBody {
 }
 
 func lineOut(l invoice.Line) lineBody {
+	sums := l.Sums()
 	out := lineBody{
+		DiscountAmount: sums.Discount, TaxAmount: sums.Tax, NetAmount: sums.Net, GrossAmount: sums.Gross,
 		UUID: l.ID, Kind: l.Kind, Description: l.Description, SubscriptionUUID: l.SubscriptionID, PlanUUID: l.PlanID, PlanVersion: l.PlanVersion,
 		PriceKey: l.PriceKey, Quantity: PlainQuantity(l.Quantity), Amount: l.Amount, Period: l.Period, ProrationMode: textOrNull(l.ProrationMode),
 		Reverses: l.Reverses, Events: l.Events,
@@ -158,7 +168,11 @@ func PlainQuantity(q string) string {
 
 func creditNoteOut(of invoice.View, n invoice.CreditNote) creditNoteBody {
 	return creditNoteBody{n.CreditNoteID, of.ID, n.Number, of.Drafted.Currency, textOrNull(n.Reason), n.Amount, n.LowersDebt, n.ToBalance,
-		each(n.Lines, func(l invoice.CreditedLine) creditedLineBody { return creditedLineBody{l.LineID, l.Amount, l.Tax} }), n.IssuedAt}
+		each(n.Lines, creditedLineOut), n.IssuedAt}
+}
+
+func creditedLineOut(l invoice.CreditedLine) creditedLineBody {
+	return creditedLineBody{l.LineID, l.Amount, l.Tax}
 }
 
 func paymentOut(p invoice.PaymentRecorded) paymentBody {

@@ -28,6 +28,8 @@ func (a *API) invoiceRoutes() []Route {
 		{Method: "POST", Path: "/invoices/{uuid}/uncollectible", Scope: write, Serve: a.writeOffInvoice},
 		{Method: "POST", Path: "/invoices/{uuid}/payments", Scope: write, Serve: a.recordPayment},
 		{Method: "POST", Path: "/invoices/{uuid}/credit-notes", Scope: write, Serve: a.issueCreditNote},
+		{Method: "GET", Path: "/invoices/{uuid}/credit-notes", Scope: read, Serve: a.notesOfInvoice},
+		{Method: "GET", Path: "/credit-notes", Scope: read, Serve: a.listCreditNotes},
 		{Method: "GET", Path: "/customers/{uuid}/statement", Scope: read, Serve: a.statement},
 		{Method: "GET", Path: "/customers/{uuid}/balance", Scope: read, Serve: a.balance},
 	}

@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"encoding/csv"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 
@@ -121,6 +122,8 @@ func TestCases124And125CreditNotesOverHTTP(t *testing.T) {
 	require.Equal(t, note.at(), read.at("creditNotes", 0))
 	require.Equal(t, "1000", g.call(t, g.test, "GET", "/customers/"+ada+"/balance", "").want(200).text(0, "amount"))
 
+	require.Equal(t, []string{"6000", "4000"}, read.numbers("credited", "amountPaid"))
+
 	// Case 124: of two at once, one is too much.
 	statuses := make(chan int, 2)
 	for range 2 {
@@ -128,6 +131,27 @@ func TestCases124And125CreditNotesOverHTTP(t *testing.T) {
 	}
 	require.ElementsMatch(t, []int{201, 422}, []int{<-statuses, <-statuses})
 	g.call(t, g.test, "POST", b.path("/credit-notes"), `{"amount":1001}`).code(422, "bad_amount")
+
+	// They are listed by invoice, by customer and all together, in parts, as they stand on the invoice (newuser 18 and 23).
+	other := g.open(t, g.test, g.customer(t, g.test, "USD"), "USD", 500)
+	g.call(t, g.test, "POST", other.path("/credit-notes"), `{"amount":200}`).want(201)
+	mine := g.call(t, g.test, "GET", b.path(""), "").want(200).at("creditNotes").([]any)
+	theirs := g.call(t, g.test, "GET", other.path(""), "").want(200).at("creditNotes").([]any)
+	for path, want := range map[string][]any{b.path("/credit-notes?"): mine, other.path("/credit-notes?"): theirs, "/credit-notes?customerUuid=" + ada + "&": mine, "/credit-notes?": append(slices.Clone(mine), theirs...)} {
+		require.Equal(t, want, g.call(t, g.test, "GET", path+"limit=100", "").want(200).at("data"), path)
+		var parts []any
+		for cursor := ""; ; {
+			part := g.call(t, g.test, "GET", path+"limit=1"+cursor, "").want(200)
+			parts = append(parts, part.at("data").([]any)...)
+			if part.at("nextCursor") == nil {
+				break
+			}
+			cursor = "&cursor=" + part.text("nextCursor")
+		}
+		require.Equal(t, want, parts, path)
+	}
+	g.call(t, g.live, "GET", b.path("/credit-notes"), "").code(404, "no_invoice")
+	require.Empty(t, g.call(t, g.live, "GET", "/credit-notes", "").want(200).at("data"))
 
 	statement := g.call(t, g.test, "GET", "/customers/"+ada+"/statement", "").want(200).golden("statement")
 	require.Len(t, statement.at("data"), 6)
@@ -250,7 +274,7 @@ func TestInvoicesAsCSV(t *testing.T) {
 			want = "'" + want
 		}
 		require.Equal(t, strings.ReplaceAll(want, "\r\n", "\n"), row[at["description"]])
-		require.Equal(t, []string{"-500", "-500", "-500", "1", "-500"}, []string{row[at["amount"]], row[at["net"]], row[at["gross"]], row[at["quantity"]], row[at["unitAmount"]]})
+		require.Equal(t, []string{"-500", "-500", "-500", "1", "-500"}, []string{row[at["amount"]], row[at["netAmount"]], row[at["grossAmount"]], row[at["quantity"]], row[at["unitAmount"]]})
 		require.Equal(t, b.lines[i], row[at["uuid"]])
 	}
 	invoices := g.sheet(t, g.test, "/invoices.csv")

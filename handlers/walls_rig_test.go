@@ -95,6 +95,9 @@ func (w *walls) stock(t *testing.T, key string, s shop, sub, grantee string) thi
 		billed := w.draft(t, customer, "EUR", invoice.Line{Amount: 1000, SubscriptionID: uuid.MustParse(sub)})
 		w.call(t, key, "POST", billed.path("/finalize"), "").want(200)
 		own["invoice"], own["line"] = billed.uuid, billed.lines[0]
+		for range 2 {
+			w.call(t, key, "POST", billed.path("/credit-notes"), `{"amount":1}`).want(201)
+		}
 	}
 	own["meter"] = create("/meters", `{"key":"`+meter+`"}`).text("uuid")
 	code := "code " + uuid.NewString()

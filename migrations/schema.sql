@@ -1348,6 +1348,8 @@ CREATE INDEX capabilities_by_product ON public.capabilities USING btree (ledger_
 
 CREATE INDEX coupons_by_code ON public.coupons USING btree (ledger_id, code);
 
+CREATE INDEX credit_notes_by_customer ON public.credit_notes USING btree (ledger_id, customer_id, "position");
+
 CREATE INDEX credit_notes_by_invoice ON public.credit_notes USING btree (ledger_id, invoice_id, "position");
 
 CREATE INDEX credit_notes_by_position ON public.credit_notes USING btree (ledger_id, "position");

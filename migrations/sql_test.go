@@ -23,7 +23,7 @@ var built = map[string][]string{
 	"make placeholders, as many as there are rows, or leave out what has none": {"eventstore: appendSQL", "eventstore: aloneSQL", "eventstore: appendAlone", "eventstore: Stream"},
 	"take tables and columns from the program's types": {"projections: NewTable", "projections: queueLoad", "projections: queueWrite", "projections: flush",
 		"projections: queueRows", "projections: ask", "projections: item", "projections: items", "projections: dress", "projections: licensePairs", "projections: status", "projections: compare"},
-	"join conditions that are constants, with named arguments": {"projections: Subscription", "projections: Subscriptions", "projections: Customers", "projections: Invoices", "projections: InvoiceRows", "projections: InvoiceLines", "projections: SubscriptionUsage", "projections: Task", "projections: UsageRecords", "projections: RejectedUsage",
+	"join conditions that are constants, with named arguments": {"projections: Subscription", "projections: Subscriptions", "projections: Customers", "projections: Invoices", "projections: InvoiceRows", "projections: InvoiceLines", "projections: CreditNotes", "projections: SubscriptionUsage", "projections: Task", "projections: UsageRecords", "projections: RejectedUsage",
 		"projections: UsagePeriods", "projections: UsageTotals", "projections: CountLicenses", "projections: MeterByKey", "projections: CouponByCode", "projections: arms", "projections: tailBy"},
 	"name a schema that the program chose": {"projections: Drop", "projections: Swap", "projections: align", "projections: applyTo", "projections: catchUp",
 		"projections: execute", "projections: moveCheckpoints", "projections: newCopying", "projections: prepare", "projections: usable"},

@@ -216,19 +216,11 @@ func (t *invoices) contain(p *Page, row *InvoiceRow, lines []invoice.Line, total
 	row.LineCount, row.Subtotal, row.DiscountTotal, row.TaxTotal, row.Total = len(lines), totals.Subtotal, totals.DiscountTotal, totals.TaxTotal, totals.Total
 	for i, l := range lines {
 		out := InvoiceLine{lineKey: lineKey{row.LedgerID, row.ID, i + 1}, ID: l.ID, Kind: l.Kind, Description: l.Description, SubscriptionID: l.SubscriptionID, PlanID: l.PlanID,
-			PlanVersion: l.PlanVersion, ProductID: l.ProductID, PriceKey: l.PriceKey, Quantity: l.Quantity, UnitAmount: l.UnitAmount, Amount: l.Amount, NetAmount: l.Amount,
+			PlanVersion: l.PlanVersion, ProductID: l.ProductID, PriceKey: l.PriceKey, Quantity: l.Quantity, UnitAmount: l.UnitAmount, Amount: l.Amount,
 			PeriodStart: l.Period.Start, PeriodEnd: l.Period.End, Share: l.Share, ProrationMode: l.ProrationMode, Reverses: l.Reverses,
 			Discounts: orEmpty(l.Discounts), Taxes: orEmpty(l.Taxes), Events: orEmpty(l.Events)}
-		for _, d := range l.Discounts {
-			out.DiscountAmount, out.NetAmount = out.DiscountAmount+d.Amount, out.NetAmount-d.Amount
-		}
-		for _, x := range l.Taxes {
-			out.TaxAmount += x.Amount
-			if x.Inclusive {
-				out.NetAmount -= x.Amount
-			}
-		}
-		out.GrossAmount = out.NetAmount + out.TaxAmount
+		sums := l.Sums()
+		out.DiscountAmount, out.TaxAmount, out.NetAmount, out.GrossAmount = sums.Discount, sums.Tax, sums.Net, sums.Gross
 		t.lines.Put(p, out)
 	}
 }

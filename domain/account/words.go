@@ -37,10 +37,10 @@ func describe(kind string, b *Bought, p *catalog.Price, note string) string {
 func count(l *invoice.Line, b *Bought, p *catalog.Price, quantity, before *big.Rat) {
 	l.Quantity = text(quantity)
 	var notes []string
-	switch {
-	case p.Kind == catalog.Package:
+	switch p.Kind {
+	case catalog.Package:
 		notes = append(notes, "per "+p.PackageSize.String())
-	case p.Kind == catalog.Percentage:
+	case catalog.Percentage:
 		notes = append(notes, p.Percentage.String()+" %")
 	}
 	off := new(big.Rat).Sub(free(p, new(big.Rat).Add(before, quantity)), free(p, before))

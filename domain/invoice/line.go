@@ -49,5 +49,29 @@ type Line struct {
 	Events         []int64          `json:"events,omitzero"` // positions of what it comes from
 }
 
+// Sums are what comes of a line.
+type Sums struct {
+	Discount int64
+	Tax      int64
+	Net      int64 // the amount less discounts and inclusive taxes: what is earned
+	Gross    int64 // net with all taxes: what is asked for
+}
+
+// Sums adds a line up.
+func (l *Line) Sums() Sums {
+	s := Sums{Net: l.Amount}
+	for _, d := range l.Discounts {
+		s.Discount, s.Net = s.Discount+d.Amount, s.Net-d.Amount
+	}
+	for _, t := range l.Taxes {
+		s.Tax += t.Amount
+		if t.Inclusive {
+			s.Net -= t.Amount
+		}
+	}
+	s.Gross = s.Net + s.Tax
+	return s
+}
+
 // credit tells a line that takes back a part of another.
 func (l *Line) credit() bool { return l.Reverses != nil }
