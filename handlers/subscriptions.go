@@ -104,7 +104,7 @@ func subscriptionRow(s projections.Subscription, at time.Time) subscriptionBody 
 		p := s.PeriodAt(at)
 		out.CurrentPeriod = &p
 	}
-	if p := s.PendingChange; p != nil && out.CanceledAt == nil && at.Before(s.PeriodEnd) {
+	if p := s.PendingChange; p != nil && out.CanceledAt == nil && (at.Before(s.PeriodEnd) || s.PausedAt != nil) {
 		out.PendingChange = &pendingChange{s.PeriodEnd, p.PlanID, p.Quantity}
 	}
 	return out

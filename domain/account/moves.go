@@ -380,7 +380,7 @@ func (k *Book) End(before Bought, pause *Paused, credit string, at time.Time, ca
 	switch {
 	case credit == Prorate:
 		err = e.takeBack(used, time.Time{})
-	case pause != nil && pause.Credit == Prorate:
+	case pause != nil && (pause.Credit == Prorate || pause.Credit == Extend): // there is no period left to give the time back in
 		err = e.takeBack(used, at)
 	}
 	if err != nil {

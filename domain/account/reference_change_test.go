@@ -189,6 +189,9 @@ func (w *world) change(s *sub, at time.Time, to, version, quantity int, proratio
 func (w *world) resume(s *sub, at time.Time) {
 	paused, how := s.pausedAt, s.pause
 	s.pausedAt = time.Time{}
+	if how == "extend" && !s.trial.IsZero() && s.period.from.Before(s.trial) {
+		how = "none" // a trial runs on
+	}
 	switch by := at.Sub(paused); how {
 	case "prorate":
 		w.cut(s, paused, at)
@@ -209,6 +212,15 @@ func (w *world) resume(s *sub, at time.Time) {
 		return
 	}
 	w.cut(s, s.period.to, at)
+	if f := s.scheduled; f != nil {
+		s.scheduled, s.quantity = nil, f.quantity
+		if f.plan >= 0 {
+			old, p := w.plans[s.plan], w.plans[f.plan]
+			if s.plan, s.version, s.prices = f.plan, f.version, p.versions[f.version]; old.unit != p.unit || old.length != p.length {
+				s.anchor = s.period.to
+			}
+		}
+	}
 	s.period, s.shifted, s.whole = w.rest(s, at), 0, span{}
 	w.newPeriod(s, at, "period")
 }
@@ -230,9 +242,7 @@ func (w *world) end(s *sub, at time.Time, credit string) {
 		w.takeBack(s, "", paused, time.Time{})
 	default:
 		w.cut(s, paused, at)
-		if s.pause == "prorate" {
-			w.takeBack(s, "", paused, at)
-		}
+		w.takeBack(s, "", paused, at)
 	}
 	w.invoice(s, at, "cancel", true, nil)
 }

@@ -88,6 +88,11 @@ func (x *explainer) life(id uuid.UUID) (*life, error) {
 			of.End = m.after.Period.End.Add(-moved)
 			rezoned = &of
 		case subscription.Resumed:
+			// A change that was scheduled for an end in the pause comes right before: the pause is of what was before both.
+			if n := len(l.instants); n > 0 && l.instants[n-1].paused() {
+				was := l.instants[n-1]
+				m.before, m.partFrom, m.whole, m.moved = was.before, was.partFrom, was.whole, was.moved
+			}
 			if d.AnchorAt != nil {
 				m.by = d.AnchorAt.Sub(m.before.AnchorAt)
 			}
@@ -101,9 +106,13 @@ func (x *explainer) life(id uuid.UUID) (*life, error) {
 					m.before, m.partFrom, m.whole = l.instants[n-1].before, l.instants[n-1].partFrom, l.instants[n-1].whole
 				}
 			}
-			cut = m.cuts(cut)
+			if !m.paused() {
+				cut = m.cuts(cut)
+			}
 		case subscription.SeatsAdded, subscription.SeatsRemoved, subscription.QuantityChanged:
-			cut = m.cuts(cut)
+			if !m.paused() {
+				cut = m.cuts(cut)
+			}
 		}
 		if was, is := &m.before.Terms, &m.after.Terms; m.begins() || was.Interval != is.Interval || was.Length != is.Length {
 			rezoned = nil
@@ -113,6 +122,15 @@ func (x *explainer) life(id uuid.UUID) (*life, error) {
 		l.instants = append(l.instants, m)
 	}
 	return l, x.books(l, id)
+}
+
+// paused tells a change of what is paused.
+func (m *instant) paused() bool {
+	switch m.Event.(type) {
+	case subscription.SeatsAdded, subscription.SeatsRemoved, subscription.QuantityChanged, subscription.PlanChanged:
+		return m.before.PausedAt != nil
+	}
+	return false
 }
 
 // cuts is where the part of a period ends that a change ends: with the period at the latest.

@@ -47,8 +47,8 @@ func recordFresh(l domain.Ledger, id uuid.UUID, before Facts, events []dated, fr
 			return View{}, err
 		}
 		after.apply(d.event)
-		if replaced(events[i:]) {
-			continue // before is how it stood before both
+		if replaced(events[i:]) || before.PausedAt != nil && changes(d.event) {
+			continue // before is how it stood before both: what comes behind accounts for it
 		}
 		if bill != nil {
 			if err := bill.event(l, &before, &after, d, last); err != nil {
@@ -85,6 +85,15 @@ func dateNow(l domain.Ledger, events ...domain.Event) []dated {
 		all[i] = dated{l.Now(), e}
 	}
 	return all
+}
+
+// changes tells what a scheduled change brings. One of a paused subscription comes right before it resumes.
+func changes(e domain.Event) bool {
+	switch e.(type) {
+	case SeatsAdded, SeatsRemoved, QuantityChanged, PlanChanged:
+		return true
+	}
+	return false
 }
 
 // replaced tells removals that are part of a change of plan: that accounts for both.
@@ -284,7 +293,7 @@ func (f *Facts) bought(l domain.Ledger, id uuid.UUID) (account.Bought, error) {
 
 // extended is the time of a pause that extends its period.
 func (f *Facts) extended(at time.Time) time.Duration {
-	if f.PausedAt == nil || f.PauseCredit != account.Extend || f.Later { // before its start there is no time to give back
+	if f.PausedAt == nil || f.PauseCredit != account.Extend || f.Later || f.trialing() { // before its start, and of a trial, there is no time to give back
 		return 0
 	}
 	return at.Sub(*f.PausedAt)

@@ -34,6 +34,7 @@
 //	   resumes in the status that it would have by then. One that was paused at its start begins when it resumes.
 //	S14 A change for the period's end is one at most, and settled when it is asked for; the provider is not asked. It comes
 //	   before the renewal and is dropped by a change of plan or quantity that comes first. A scheduled end comes before it.
+//	   Where the end comes in a pause, it comes right before the pause ends.
 //	S13 A coupon is on a subscription at most once. It is put on and taken off until the subscription ends; putting on
 //	   redeems it (catalog rule C8), and repeating either makes no event.
 //	S15 A subscription that is PAST_DUE gives access until its grace ends, which was settled when the payment failed; from

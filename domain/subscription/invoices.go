@@ -230,14 +230,14 @@ func (c Upcoming) Decide(l domain.Ledger) (any, error) {
 	}
 	f, due := s.at(l.Now(), noLimit)
 	before := len(due)
-	for len(due) < before+3 { // a trial's end comes before its renewal
+	for len(due) < before+5 { // a trial's end and what a scheduled change brings come before the renewal
 		d, ok := f.next()
 		if !ok {
 			break
 		}
 		f.apply(d.event)
 		due = append(due, d)
-		if billed(d.event) {
+		if invoiced(d.event) {
 			break
 		}
 	}
@@ -251,6 +251,15 @@ func (c Upcoming) Decide(l domain.Ledger) (any, error) {
 	return view, c.count(l)
 }
 
+// invoiced tells events of time that make an invoice.
+func invoiced(e domain.Event) bool {
+	switch e.(type) {
+	case Begun, Renewed, Ended:
+		return true
+	}
+	return false
+}
+
 // count bills the usage so far on the draft that waits for it.
 func (c Upcoming) count(l domain.Ledger) error {
 	book, err := account.OpenStatus(l, c.ID)
@@ -262,6 +271,12 @@ func (c Upcoming) count(l domain.Ledger) error {
 		return err
 	}
 	for _, draft := range drafts {
+		if s, err := domain.LoadAs[*invoice.State](l, draft, "no_invoice"); err != nil || s.Status != invoice.Draft { // it was discarded
+			if err != nil {
+				return err
+			}
+			continue
+		}
 		if _, err := (FinalizeInvoice{ID: draft, Counts: c.Counts, Position: c.Position, Refresh: true}).Decide(l); err != nil {
 			return err
 		}

@@ -39,7 +39,8 @@ func (c Pause) Decide(l domain.Ledger) (any, error) {
 }
 
 // Resume ends a pause. The running period goes on if it still runs, else the rest of the anchored one
-// that holds now begins; a trial that still runs goes on. One that is not paused makes no event. It answers View.
+// that holds now begins, after a change that was scheduled for the end between; a trial that still runs goes on. One that is
+// not paused makes no event. It answers View.
 //
 // NotFound: no_subscription. Conflict: subscription_ended, subscription_incomplete.
 type Resume struct{ ID uuid.UUID }
@@ -51,6 +52,7 @@ func (c Resume) Decide(l domain.Ledger) (any, error) {
 		if f.Status != Paused {
 			return nil, f.changeable()
 		}
+		var changes []domain.Event
 		resumed := Resumed{At: now, Period: f.Period}
 		by := f.extended(now)
 		switch {
@@ -60,9 +62,15 @@ func (c Resume) Decide(l domain.Ledger) (any, error) {
 			anchor := f.AnchorAt.Add(by)
 			resumed.Period.End, resumed.AnchorAt = f.Period.End.Add(by), &anchor
 		case !now.Before(f.Period.End):
-			resumed.Period = f.periodFrom(now)
+			then := *f
+			for then.Scheduled != nil { // its instant came while nothing happened: the period that begins now is of what it leads to
+				e := then.scheduled()
+				then.apply(e)
+				changes = append(changes, e)
+			}
+			resumed.Period = then.periodFrom(now)
 		}
-		events := []domain.Event{resumed}
+		events := append(changes, resumed)
 		if f.CancelAt != nil && by > 0 {
 			events = append(events, CancellationScheduled{EndsAt: resumed.Period.End}) // it still ends with its period (rule S5)
 		}

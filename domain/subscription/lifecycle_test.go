@@ -5,10 +5,13 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/stretchr/testify/require"
 
 	"github.com/subledger/subledger/domain"
+	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/internal/ledgertest"
 )
@@ -148,4 +151,70 @@ func TestCurrencyComesWithThePlan(t *testing.T) {
 	require.Empty(t, v.Currency)
 	v = ledgertest.Must[subscription.TaskAnswer](l, subscription.ChangePlan{ID: v.ID, PlanID: paid}).Subscription
 	require.Equal(t, "USD", v.Currency)
+}
+
+// Rule S14: a change that was scheduled for an end in a pause holds from the resume on.
+func TestAScheduledChangeInAPause(t *testing.T) {
+	for name, schedule := range map[string]func(l *till, id uuid.UUID) domain.Command{
+		"a plan": func(l *till, id uuid.UUID) domain.Command {
+			return subscription.ChangePlan{ID: id, PlanID: l.seats("1000"), When: subscription.PeriodEnd}
+		},
+		"a quantity": func(_ *till, id uuid.UUID) domain.Command {
+			return subscription.RemoveSeats{ID: id, Count: 1, When: subscription.PeriodEnd}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := openTill(t, april(1))
+			id := l.start(subscription.Start{PlanID: l.seats("2000"), Quantity: ptr(2)})
+			l.at(april(20), id, schedule(l, id), subscription.Pause{ID: id})
+			l.at(on(5, 11), id)
+			require.NotNil(t, l.facts(id).Scheduled)
+			l.at(on(5, 11), id, subscription.Resume{ID: id})
+			require.Nil(t, l.facts(id).Scheduled)
+			require.Equal(t, "INV-000002 period 13.55: period 13.55", l.bills()[1], "21 of 31 days of 20.00")
+			l.CheckFolds()
+		})
+	}
+}
+
+// A pause that extends gives its time back when no period is left to extend, and extends no trial.
+func TestWhatAPauseCannotExtend(t *testing.T) {
+	l := openTill(t, april(1))
+	id := l.start(subscription.Start{PlanID: l.flat("3000")})
+	l.at(april(5), id, subscription.Cancel{ID: id})
+	l.at(april(11), id, subscription.Pause{ID: id, Credit: account.Extend})
+	l.at(on(5, 21), id)
+	require.Equal(t, subscription.Canceled, l.facts(id).Status)
+	require.Equal(t, "INV-000002 cancel -20.00: prorationCredit -20.00", l.bills()[1])
+
+	end := on(6, 15)
+	l.SetNow(on(6, 1))
+	tried := l.start(subscription.Start{PlanID: l.flat("3000"), TrialEnd: &end})
+	l.at(on(6, 5), tried, subscription.Pause{ID: tried, Credit: account.Extend})
+	l.at(on(6, 10), tried, subscription.Resume{ID: tried})
+	require.Equal(t, end, l.facts(tried).Period.End)
+	l.at(end, tried)
+	require.Equal(t, end, l.facts(tried).Period.Start)
+	l.CheckFolds()
+}
+
+// What a scheduled change leads to is on the upcoming invoice.
+func TestTheInvoiceAfterAScheduledChange(t *testing.T) {
+	l := openTill(t, april(1))
+	for _, to := range []subscription.ChangePlan{{PlanID: l.flat("2000")}, {PlanID: l.flat("30000", func(f *catalog.PlanFields) { f.Interval = "year" })}} {
+		id := l.start(subscription.Start{PlanID: l.flat("6000")})
+		to.ID, to.When = id, subscription.PeriodEnd
+		l.at(april(2), id, to)
+		_, events, err := l.DryRun(subscription.Upcoming{ID: id})
+		require.NoError(t, err)
+		var next []int64
+		for _, e := range events {
+			if d, ok := e.Event.(invoice.Drafted); ok {
+				next = append(next, d.Total)
+			}
+		}
+		require.Len(t, next, 1)
+		require.Contains(t, []int64{2000, 30000}, next[0])
+		l.SetNow(april(2))
+	}
 }
