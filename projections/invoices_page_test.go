@@ -5,6 +5,7 @@ import (
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
@@ -41,9 +42,9 @@ func TestTheInvoicesPage(t *testing.T) {
 	ada, bob := payer(1, "Ada GmbH"), payer(2, "Bob Ltd")
 	h.add(ledger, id(77), book.Now(), catalog.TaxRateCreated{TaxRateFields: catalog.TaxRateFields{Name: "VAT", Percentage: decimal.NewFromInt(19)}})
 	vat := []invoice.Rate{{ID: id(77), Percentage: decimal.NewFromInt(19)}}
-	lines := 100
+	lines, late := 100, time.Duration(0)
 	bill := func(n int, who uuid.UUID, rates []invoice.Rate, on int, amounts ...int64) uuid.UUID {
-		book.SetNow(day(on))
+		book.SetNow(day(on).Add(late))
 		c := draft{id: id(n), of: invoice.Drafted{CustomerID: &who, Currency: "EUR", Reason: invoice.ForPeriod}, rates: rates}
 		for i, amount := range amounts {
 			lines++
@@ -65,7 +66,9 @@ func TestTheInvoicesPage(t *testing.T) {
 	second := bill(12, ada, vat, -30, 10000, 469)
 	book.SetNow(day(-11))
 	do(invoice.RecordPayment{ID: second, Amount: 5000})
+	late = -90 * time.Minute // on 31 May at 22:30 UTC, which is June in the organisation's time zone (newuser 11)
 	bill(13, bob, nil, 1, 25000)
+	late = 0
 	book.SetNow(day(2))
 	do(invoice.IssueCreditNote{ID: second, Lines: []invoice.LineAmount{{LineID: id(102), Amount: 1190}}, Reason: "an outage"})
 	do(invoice.IssueCreditNote{ID: first, Amount: 2380})
