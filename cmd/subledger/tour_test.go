@@ -52,6 +52,11 @@ func TestTheTourOfUsage(t *testing.T) {
 	newCLI(t).serve("--no-demo").follow("../../docs/usage.md", 6)
 }
 
+func TestHowThingsAreBilled(t *testing.T) {
+	t.Parallel()
+	newCLI(t).serve("--no-demo").follow("../../docs/billing.md", 5)
+}
+
 func TestInvoicesExplainThemselves(t *testing.T) {
 	t.Parallel()
 	newCLI(t).serve("--no-demo").follow("../../docs/invoices.md", 2)
