@@ -145,5 +145,5 @@ func (a *API) changeCoupon(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	return a.changed(w, r, v, res)
+	return a.changed(w, r, c, v, res)
 }

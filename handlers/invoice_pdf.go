@@ -13,7 +13,8 @@ import (
 
 // invoicePDF serves GET /invoices/{uuid}/pdf: the invoice's original. Who asks first makes it: that is an event of the
 // system's own, not the caller's, so a key that may only read causes it too. With render=current it is the invoice by
-// today's template, to whom the customer is now, and nothing is kept of it.
+// today's template, to whom the customer is now, and nothing is kept of it. A draft that waits for usage is shown with what
+// was used by now.
 //
 //	in   render: current
 //	out  200 application/pdf, with Repr-Digest | 404 no_invoice | 410 original_erased, original_lost
@@ -31,6 +32,18 @@ func (a *API) invoicePDF(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	ledger, id, shelf := CallerOf(r).Ledger, PathUUID(r, "uuid"), originals.Shelf{Store: a.Store, Template: a.Template}
+	draft, err := a.countedInvoice(r.Context(), ledger, id)
+	if err != nil {
+		return err
+	}
+	if draft != nil {
+		file, err := shelf.Draft(r.Context(), ledger, draft)
+		if err != nil {
+			return err
+		}
+		writePDF(w, file)
+		return nil
+	}
 	if !current {
 		return WriteOriginal(w, r, shelf, ledger, id)
 	}

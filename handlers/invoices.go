@@ -76,7 +76,7 @@ func invoiceRow(i projections.Invoice) invoiceBody {
 	return out
 }
 
-// readInvoice serves GET /invoices/{uuid}.
+// readInvoice serves GET /invoices/{uuid}: a draft that waits for usage with what was used by now, as it would be finalised.
 //
 //	out  200 invoice | 304 | 404 no_invoice
 func (a *API) readInvoice(w http.ResponseWriter, r *http.Request) error {
@@ -86,11 +86,26 @@ func (a *API) readInvoice(w http.ResponseWriter, r *http.Request) error {
 	if err := a.at(w, r); err != nil {
 		return err
 	}
-	row, err := a.Reads.Invoice(r.Context(), CallerOf(r).Ledger, PathUUID(r, "uuid"))
+	ledger, id := CallerOf(r).Ledger, PathUUID(r, "uuid")
+	row, err := a.Reads.Invoice(r.Context(), ledger, id)
 	if err != nil {
 		return err
 	}
-	return entity(w, r, http.StatusOK, row.Version, invoiceRow(row))
+	out := invoiceRow(row)
+	if row.Status == invoice.Draft {
+		counted, err := a.countedInvoice(r.Context(), ledger, id)
+		if err != nil {
+			return err
+		}
+		if counted != nil {
+			r.Header.Del("If-None-Match") // usage is no version of the invoice
+			v := row.View()
+			v.Drafted.Lines, v.Drafted.Totals = counted.Lines, counted.Totals
+			out = invoiceOut(v)
+			out.Position = row.Position
+		}
+	}
+	return entity(w, r, http.StatusOK, row.Version, out)
 }
 
 // finalizeInvoice serves POST /invoices/{uuid}/finalize: a draft gets its number, and what the balance pays of it.

@@ -295,11 +295,11 @@ func (a *API) change(w http.ResponseWriter, r *http.Request, body *Body, id uuid
 	if v.TaskID != uuid.Nil {
 		w.Header().Set("Event-Uuid", v.TaskID.String())
 	}
-	return a.changed(w, r, v.Subscription, res)
+	return a.changed(w, r, c, v.Subscription, res)
 }
 
-// changed answers a subscription, and of a dry run what it would be billed.
-func (a *API) changed(w http.ResponseWriter, r *http.Request, v subscription.View, res eventstore.Result) error {
+// changed answers a subscription after a command, and of a dry run what it would be billed.
+func (a *API) changed(w http.ResponseWriter, r *http.Request, c domain.Command, v subscription.View, res eventstore.Result) error {
 	own := v.Position
 	if own == 0 { // nothing happened, or a version before this one answered
 		events, err := a.Store.Stream(r.Context(), res.Ledger, v.ID, v.Version-1, 1)
@@ -308,6 +308,12 @@ func (a *API) changed(w http.ResponseWriter, r *http.Request, v subscription.Vie
 		}
 		if len(events) == 1 {
 			own = events[0].Position
+		}
+	}
+	if res.DryRun {
+		var err error
+		if res.Would, err = a.withUsage(r.Context(), res.Ledger, v.ID, c, res.Would); err != nil {
+			return err
 		}
 	}
 	return entity(w, r, http.StatusOK, v.Version, previewed(subscriptionOut(v, own), res))
@@ -367,11 +373,12 @@ func (a *API) simple(w http.ResponseWriter, r *http.Request, read func(*Object),
 		return err
 	}
 	id := PathUUID(r, "uuid")
-	v, res, err := write[subscription.View](a, w, r, body, id, command(id))
+	c := command(id)
+	v, res, err := write[subscription.View](a, w, r, body, id, c)
 	if err != nil {
 		return err
 	}
-	return a.changed(w, r, v, res)
+	return a.changed(w, r, c, v, res)
 }
 
 // configureManual serves PUT /providers/manual, of test ledgers.

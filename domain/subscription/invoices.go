@@ -212,15 +212,10 @@ func (PayInvoice) then(l domain.Ledger, id uuid.UUID, c domain.Command) (any, er
 }
 
 // Upcoming is the next invoice of a subscription as things stand: what its next renewal or end would bring, which this does
-// before its time. It is for dry runs, and answers View. Counts are what was used so far of the parts that the invoice waits
-// for, all of them; without any, those parts are found in what is recorded.
+// before its time. It is for dry runs, and answers View.
 //
 // NotFound: no_subscription. Conflict: nothing_upcoming: it ended, or nothing is scheduled.
-type Upcoming struct {
-	ID       uuid.UUID
-	Counts   []account.Count
-	Position int64
-}
+type Upcoming struct{ ID uuid.UUID }
 
 // Decide implements domain.Command.
 func (c Upcoming) Decide(l domain.Ledger) (any, error) {
@@ -244,11 +239,7 @@ func (c Upcoming) Decide(l domain.Ledger) (any, error) {
 	if len(due) == before {
 		return nil, s.refuse("nothing_upcoming", fmt.Sprintf("it is %s: nothing is billed by itself", s.Status))
 	}
-	view, err := record(l, c.ID, s.Facts, due)
-	if err != nil || len(c.Counts) == 0 {
-		return view, err
-	}
-	return view, c.count(l)
+	return record(l, c.ID, s.Facts, due)
 }
 
 // invoiced tells events of time that make an invoice.
@@ -260,26 +251,42 @@ func invoiced(e domain.Event) bool {
 	return false
 }
 
-// count bills the usage so far on the draft that waits for it.
-func (c Upcoming) count(l domain.Ledger) error {
+// WithUsage is another command on a subscription, with what was used so far on the drafts that would wait for it. It is for
+// dry runs, and answers what the other one does. Counts are of all parts that are waited for, and of earlier ones for which
+// usage came late.
+//
+// As the other one. Conflict: usage_not_counted.
+type WithUsage struct {
+	domain.Command
+	ID       uuid.UUID
+	Counts   []account.Count
+	Position int64
+}
+
+// Decide implements domain.Command.
+func (c WithUsage) Decide(l domain.Ledger) (any, error) {
+	answer, err := c.Command.Decide(l)
+	if err != nil {
+		return nil, err
+	}
 	book, err := account.OpenStatus(l, c.ID)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	drafts, err := book.Drafts()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	for _, draft := range drafts {
 		if s, err := domain.LoadAs[*invoice.State](l, draft, "no_invoice"); err != nil || s.Status != invoice.Draft { // it was discarded
 			if err != nil {
-				return err
+				return nil, err
 			}
 			continue
 		}
 		if _, err := (FinalizeInvoice{ID: draft, Counts: c.Counts, Position: c.Position, Refresh: true}).Decide(l); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return answer, nil
 }

@@ -61,6 +61,11 @@ func (s Shelf) Current(ctx context.Context, ledger, id uuid.UUID) (File, error) 
 	return s.render(ctx, ledger, of)
 }
 
+// Draft shows a draft, which may have lines that are not recorded yet.
+func (s Shelf) Draft(ctx context.Context, ledger uuid.UUID, of *invoice.State) (File, error) {
+	return s.render(ctx, ledger, of)
+}
+
 // Verify tells what is wrong with an invoice's original: an error of eventstore's documents, nil when it is what the log
 // says or nobody asked for it yet. ErrDocumentErased is no fault of it.
 func (s Shelf) Verify(ctx context.Context, ledger uuid.UUID, of *invoice.State) error {
