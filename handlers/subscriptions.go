@@ -205,13 +205,13 @@ func (a *API) readSubscription(w http.ResponseWriter, r *http.Request) error {
 var prorations = []string{subscription.CreateProrations, subscription.NoProration, subscription.AlwaysInvoice}
 
 // changeAt reads when a change happens.
-func changeAt(o *Object) string {
-	return o.Enum("when", []string{subscription.Now, subscription.PeriodEnd})
+func changeAt(o *Object) (when string, effectiveAt *time.Time) {
+	return o.Enum("when", []string{subscription.Now, subscription.PeriodEnd}), Opt(o, "effectiveAt", o.Time)
 }
 
 // changeQuantity serves POST /subscriptions/{uuid}/quantity.
 //
-//	in   {quantity | increment | decrement, when?: now | periodEnd, proration?}
+//	in   {quantity | increment | decrement, when?: now | periodEnd, effectiveAt?, proration?}
 //	out  200 subscription | 404 no_subscription | 409 | 422
 func (a *API) changeQuantity(w http.ResponseWriter, r *http.Request) error {
 	body, err := Read(r)
@@ -221,7 +221,7 @@ func (a *API) changeQuantity(w http.ResponseWriter, r *http.Request) error {
 	o := body.Object()
 	quantity := small(o, "quantity", OrText, Min(0))
 	more, fewer := small(o, "increment", OrText, Min(1)), small(o, "decrement", OrText, Min(1))
-	when := changeAt(o)
+	when, at := changeAt(o)
 	proration := o.Enum("proration", prorations)
 	given := 0
 	for _, name := range []string{"quantity", "increment", "decrement"} {
@@ -239,16 +239,16 @@ func (a *API) changeQuantity(w http.ResponseWriter, r *http.Request) error {
 	id := PathUUID(r, "uuid")
 	switch {
 	case more != nil:
-		return a.change(w, r, body, id, subscription.AddSeats{ID: id, Count: *more, Proration: proration, When: when})
+		return a.change(w, r, body, id, subscription.AddSeats{ID: id, Count: *more, Proration: proration, When: when, EffectiveAt: at})
 	case fewer != nil:
-		return a.change(w, r, body, id, subscription.RemoveSeats{ID: id, Count: *fewer, Proration: proration, When: when})
+		return a.change(w, r, body, id, subscription.RemoveSeats{ID: id, Count: *fewer, Proration: proration, When: when, EffectiveAt: at})
 	}
-	return a.change(w, r, body, id, subscription.SetQuantity{ID: id, Quantity: *quantity, Proration: proration, When: when})
+	return a.change(w, r, body, id, subscription.SetQuantity{ID: id, Quantity: *quantity, Proration: proration, When: when, EffectiveAt: at})
 }
 
 // changePlan serves POST /subscriptions/{uuid}/change-plan.
 //
-//	in   {planUuid, quantity?, when?: now | periodEnd, proration?}
+//	in   {planUuid, quantity?, when?: now | periodEnd, effectiveAt?, proration?}
 //	out  200 subscription | 404 no_subscription, no_plan | 409 | 422 other_product
 func (a *API) changePlan(w http.ResponseWriter, r *http.Request) error {
 	body, err := Read(r)
@@ -258,7 +258,8 @@ func (a *API) changePlan(w http.ResponseWriter, r *http.Request) error {
 	o := body.Object()
 	id := PathUUID(r, "uuid")
 	c := subscription.ChangePlan{ID: id, PlanID: o.UUID("planUuid", Required), Quantity: small(o, "quantity", OrText, Min(0)),
-		Proration: o.Enum("proration", prorations), When: changeAt(o)}
+		Proration: o.Enum("proration", prorations)}
+	c.When, c.EffectiveAt = changeAt(o)
 	o.Unknown()
 	if err := body.Err(); err != nil {
 		return err
@@ -268,7 +269,7 @@ func (a *API) changePlan(w http.ResponseWriter, r *http.Request) error {
 
 // cancelSubscription serves POST /subscriptions/{uuid}/cancel.
 //
-//	in   {when: now | periodEnd, credit?: prorate | none}
+//	in   {when: now | periodEnd, effectiveAt?, credit?: prorate | none}; when is not needed beside effectiveAt
 //	out  200 subscription, also when it has ended already | 404 no_subscription
 func (a *API) cancelSubscription(w http.ResponseWriter, r *http.Request) error {
 	body, err := Read(r)
@@ -276,14 +277,17 @@ func (a *API) cancelSubscription(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	o := body.Object()
-	when := o.Enum("when", []string{"now", "periodEnd"}, Required)
+	when, at := changeAt(o)
+	if at == nil && o.Get("when").Absent() {
+		o.Get("when").Bad(codeRequired, "want when or effectiveAt")
+	}
 	credit := o.Enum("credit", []string{"prorate", "none"})
 	o.Unknown()
 	if err := body.Err(); err != nil {
 		return err
 	}
 	id := PathUUID(r, "uuid")
-	return a.change(w, r, body, id, subscription.Cancel{ID: id, Now: when == "now", Credit: credit})
+	return a.change(w, r, body, id, subscription.Cancel{ID: id, Now: when != subscription.PeriodEnd, Credit: credit, EffectiveAt: at})
 }
 
 // change executes a command that answers a task and answers the subscription; Event-Uuid names the task.
@@ -343,19 +347,27 @@ func (a *API) activateSubscription(w http.ResponseWriter, r *http.Request) error
 
 // pauseSubscription serves POST /subscriptions/{uuid}/pause.
 //
-//	in   {credit?: prorate | extend | none}
+//	in   {credit?: prorate | extend | none, effectiveAt?}
 //	out  200 subscription | 404 no_subscription | 409 subscription_ended
 func (a *API) pauseSubscription(w http.ResponseWriter, r *http.Request) error {
-	var credit string
-	return a.simple(w, r, func(o *Object) { credit = o.Enum("credit", []string{"prorate", "extend", "none"}) },
-		func(id uuid.UUID) domain.Command { return subscription.Pause{ID: id, Credit: credit} })
+	var c subscription.Pause
+	read := func(o *Object) {
+		c.Credit, c.EffectiveAt = o.Enum("credit", []string{"prorate", "extend", "none"}), Opt(o, "effectiveAt", o.Time)
+	}
+	return a.simple(w, r, read, func(id uuid.UUID) domain.Command {
+		c.ID = id
+		return c
+	})
 }
 
 // resumeSubscription serves POST /subscriptions/{uuid}/resume.
 //
+//	in   {effectiveAt?}
 //	out  200 subscription | 404 no_subscription | 409 subscription_ended
 func (a *API) resumeSubscription(w http.ResponseWriter, r *http.Request) error {
-	return a.simple(w, r, nil, func(id uuid.UUID) domain.Command { return subscription.Resume{ID: id} })
+	var at *time.Time
+	return a.simple(w, r, func(o *Object) { at = Opt(o, "effectiveAt", o.Time) },
+		func(id uuid.UUID) domain.Command { return subscription.Resume{ID: id, EffectiveAt: at} })
 }
 
 // simple executes a command that answers the subscription itself and needs no body.

@@ -210,3 +210,30 @@ func TestManualProviderAndTasks(t *testing.T) {
 	require.Equal(t, "pending", task.text("status"))
 	require.Equal(t, http.StatusOK, g.call(t, g.test, "GET", "/projections", "").status)
 }
+
+func TestEffectiveAt(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	s := g.shop(t, g.test)
+	began := g.call(t, g.test, "POST", "/subscriptions", `{"planUuid":"`+s.seats+`","quantity":2}`).want(201)
+	path := "/subscriptions/" + began.text("uuid")
+	start, err := time.Parse(time.RFC3339, began.text("startAt"))
+	require.NoError(t, err)
+	end := began.text("currentPeriod", "end")
+	g.pass(10 * 24 * time.Hour)
+	at := start.Add(72 * time.Hour).Format(time.RFC3339Nano)
+	dry := g.call(t, g.test, "POST", path+"/quantity?dryRun=true", `{"increment":1,"effectiveAt":"`+at+`"}`).want(200)
+	require.Equal(t, at, dry.text("preview", "pendingLines", 0, "period", "start"), "it is prorated from then")
+	changed := g.call(t, g.test, "POST", path+"/quantity", `{"increment":1,"effectiveAt":"`+at+`"}`).want(200)
+	require.Equal(t, at, g.call(t, g.test, "GET", "/events/"+changed.text("position"), "").want(200).text("effectiveAt"))
+	for action, body := range map[string]string{"change-plan": `"planUuid":"` + s.flat + `",`, "quantity": `"quantity":4,`, "cancel": ``, "pause": ``, "resume": ``} {
+		bad := g.call(t, g.test, "POST", path+"/"+action, `{`+body+`"effectiveAt":"`+start.Format(time.RFC3339Nano)+`"}`).code(422, "bad_effective_at")
+		require.Equal(t, "/effectiveAt", bad.text("errors", 0, "pointer"))
+	}
+	g.call(t, g.test, "POST", path+"/cancel", `{"credit":"none"}`).want(422)
+	waits := g.call(t, g.test, "POST", path+"/change-plan", `{"planUuid":"`+s.yearly+`","effectiveAt":"`+end+`"}`).want(200)
+	require.Equal(t, end, waits.text("pendingChange", "at"))
+	paused := g.call(t, g.test, "POST", path+"/pause", `{"effectiveAt":"`+start.Add(9*24*time.Hour).Format(time.RFC3339)+`"}`)
+	paused.code(422, "bad_effective_at") // the change was scheduled since
+	require.Equal(t, end, g.call(t, g.test, "POST", path+"/cancel", `{"effectiveAt":"`+end+`"}`).want(200).text("cancelAt"))
+}

@@ -31,7 +31,7 @@ var named = map[string]string{
 }
 
 // unnamed are texts, numbers and choices that name nothing. What is not a string in the document is none anyway.
-var unnamed = strings.Fields(`active amount aggregation anchorAt appType at billing carriesOver city country credit currency default defaultValue delayMs description draftHours
+var unnamed = strings.Fields(`active amount aggregation anchorAt appType at billing carriesOver city country credit currency default defaultValue delayMs description draftHours effectiveAt
 	displayName email environment enumOptions evalDays evaluation expiresAt failures from graceDaysPastDue includedSeats inclusive increment decrement interval invoiceDaysUntilDue isUnlimited
 	isUsage key kind lateUsageHours length licenseType line1 line2 logoUrl maxSeatAmount maxTotal maxUsage minUsage metadata method minTotal minimumAmount mode name now outcome overlap owner paid paidAt perSeatAmount
 	planType postalCode price percentOff amountOff duration durationPeriods title text theme featureOrder customTheme maxRedemptions redeemBy endsAt code prorationMode proration provider pricePerUnit quantity reason reference render salablePlan scopes showUnlimited slug sortOrder startAt state status

@@ -28,6 +28,7 @@ type Book struct {
 	rates  []invoice.Rate
 	exempt string
 	method *customer.PaymentMethod // nil: none
+	Asked  time.Time               // when somebody asked for what is accounted for: its invoice is of then; zero: it happens by itself
 	Missed bool                    // a charge failed
 	Owed   int                     // invoices made that are not paid
 	Paid   bool                    // nothing is due any more of an invoice that was

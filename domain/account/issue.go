@@ -24,7 +24,10 @@ func (e *entry) invoice(reason string, ended bool) error {
 	if len(lines) == 0 && len(usage) == 0 && (!late || reason == invoice.ForCancel) {
 		return nil
 	}
-	l, b := e.k.l, &e.b
+	l, b, on := e.k.l, &e.b, e.at
+	if e.k.Asked.After(on) {
+		on = e.k.Asked
+	}
 	draft := invoice.Drafted{CustomerID: copied(b.CustomerID), SubscriptionID: &b.ID, Currency: b.Currency, Reason: reason, TaxExempt: e.k.exempt}
 	moved := Invoiced{Reason: reason, Ended: ended, Made: len(e.lines), Counting: len(usage) > 0 || late}
 	if reason == invoice.ForPeriod {
@@ -32,7 +35,7 @@ func (e *entry) invoice(reason string, ended bool) error {
 		draft.Period, moved.Period = &p, &p
 		moved.InvoiceID = invoice.IDFor(b.ID, p.Start, reason)
 	} else {
-		moved.InvoiceID = nextID(e.k.stream, "invoice", e.at, e.s.Invoices+1)
+		moved.InvoiceID = nextID(e.k.stream, "invoice", on, e.s.Invoices+1)
 	}
 	coupons, counted := e.coupons(lines, draft.Period)
 	totals, err := invoice.Settle(lines, coupons, nil)
@@ -43,16 +46,16 @@ func (e *entry) invoice(reason string, ended bool) error {
 	moved.Lines = e.stillRunning(moved.InvoiceID, lines)
 	renewal := reason == invoice.ForPeriod && e.s.Invoices > 0
 	if waits := moved.Counting || renewal && e.k.policy.DraftHours > 0; waits {
-		at := e.at.Add(time.Duration(e.k.policy.DraftHours) * time.Hour)
+		at := on.Add(time.Duration(e.k.policy.DraftHours) * time.Hour)
 		draft.FinalizeAt = &at
 	}
 	l.AppendAt(e.k.stream, e.at, moved)
-	l.AppendAt(moved.InvoiceID, e.at, draft)
+	l.AppendAt(moved.InvoiceID, on, draft)
 	if draft.FinalizeAt != nil {
 		e.k.Owed++
 		return nil
 	}
-	return e.k.issue(moved.InvoiceID, e.at)
+	return e.k.issue(moved.InvoiceID, on)
 }
 
 // stillRunning are the lines of an invoice whose time is not over: those that were pending, with what was given back of

@@ -58,7 +58,7 @@ func (s *sub) next() (at time.Time, what string) {
 }
 
 // command is one that somebody gave a subscription that has not ended.
-func (w *world) command(s *sub, f *fact) {
+func (w *world) command(s *sub, f *fact, ends bool) {
 	paused := !s.pausedAt.IsZero()
 	switch f.what {
 	case "change":
@@ -82,7 +82,7 @@ func (w *world) command(s *sub, f *fact) {
 		if to < 0 && (quantity < 0 || quantity == s.quantity) || to >= 0 && !w.plans[to].perSeat && w.plans[s.plan].perSeat && s.quantity > 1 && f.quantity < 0 {
 			return
 		}
-		if f.when == "periodEnd" {
+		if ends {
 			if !s.later {
 				s.scheduled = &scheduled{to, w.newest(to), quantity}
 			}
@@ -102,7 +102,7 @@ func (w *world) command(s *sub, f *fact) {
 		}
 	case "cancel":
 		switch {
-		case f.yes || w.now.Before(s.start) || !w.now.Before(s.period.to):
+		case !ends && (f.yes || f.effective != nil) || w.now.Before(s.start) || !w.now.Before(s.period.to):
 			w.end(s, w.now, f.credit)
 		case s.cancelAt.IsZero():
 			s.cancelAt = s.period.to

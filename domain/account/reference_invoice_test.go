@@ -10,6 +10,9 @@ import (
 // invoice makes one of all that waits.
 func (w *world) invoice(s *sub, at time.Time, reason string, ended bool, own []*line) {
 	b := &bill{sub: s, reason: reason}
+	if w.asked.After(at) {
+		at = w.asked
+	}
 	if ended {
 		b.lines, b.waits = append(b.lines, s.parts...), s.uses
 	}

@@ -49,6 +49,7 @@ type fact struct {
 	proration, when        string
 	credit, mode, zone     string
 	start, anchor, trial   *time.Time
+	effective              *time.Time // from when it counts; nil: from when it was done
 	amount                 int64
 	line                   int // of an invoice
 	percent                string
@@ -60,7 +61,8 @@ type fact struct {
 // world is how things stand after all facts.
 type world struct {
 	*reference
-	now          time.Time
+	now          time.Time // up to when it has come: with what counts from an instant before, that
+	asked        time.Time // when somebody asked for what is done; zero: nobody did
 	zeroInvoices bool
 	draftHours   int
 	customers    []*payer
@@ -177,10 +179,26 @@ func (w *world) happens(f *fact) {
 		w.finalize(w.invoices[f.invoice])
 	default:
 		s := w.subs[f.sub]
-		w.pass(s)
-		if !s.ended {
-			w.command(s, f)
+		if f.effective != nil && f.effective.Before(f.at) {
+			w.now = *f.effective
 		}
+		at, bounded := w.now, f.effective != nil && (f.what == "change" || f.what == "cancel")
+		ends := false
+		if bounded && !f.effective.After(f.at) { // the end of a period that nobody knows to be over may be meant
+			w.now = at.Add(-time.Microsecond)
+			w.pass(s)
+			ends = s.pausedAt.IsZero() && s.period.to.Equal(at)
+		}
+		if !ends {
+			w.now = at
+			w.pass(s)
+			ends = f.when == "periodEnd" || bounded && f.effective.After(at)
+		}
+		if w.asked = f.at; !s.ended {
+			w.command(s, f, ends)
+		}
+		w.asked = time.Time{}
+		w.now = f.at
 	}
 }
 

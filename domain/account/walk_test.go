@@ -157,7 +157,7 @@ func (f *fact) String() string {
 		switch {
 		case x.IsZero() && name != "sub" || name == "at" || name == "what":
 		case x.Kind() == reflect.Pointer:
-			text += fmt.Sprintf(" %s %s", name, map[string]*time.Time{"start": f.start, "anchor": f.anchor, "trial": f.trial}[name].Format(time.DateTime))
+			text += fmt.Sprintf(" %s %s", name, map[string]*time.Time{"start": f.start, "anchor": f.anchor, "trial": f.trial, "effective": f.effective}[name].Format(time.DateTime))
 		default:
 			text += fmt.Sprintf(" %s %v", name, x)
 		}

@@ -174,28 +174,32 @@ func (w *world) step(id uuid.UUID) {
 	t := w.t
 	proration := rapid.SampledFrom([]string{"", "", "none", "always_invoice"}).Draw(t, "proration")
 	when := rapid.SampledFrom([]string{"", "", "", "periodEnd"}).Draw(t, "when")
+	at := w.effective(id)
+	if at != nil {
+		when = ""
+	}
 	switch rapid.IntRange(0, 19).Draw(t, "step") {
 	case 0:
-		w.try(subscription.AddSeats{ID: id, Count: rapid.IntRange(1, 4).Draw(t, "more"), Proration: proration, When: when})
+		w.try(subscription.AddSeats{ID: id, Count: rapid.IntRange(1, 4).Draw(t, "more"), Proration: proration, When: when, EffectiveAt: at})
 	case 1:
-		w.try(subscription.RemoveSeats{ID: id, Count: rapid.IntRange(1, 4).Draw(t, "fewer"), Proration: proration, When: when})
+		w.try(subscription.RemoveSeats{ID: id, Count: rapid.IntRange(1, 4).Draw(t, "fewer"), Proration: proration, When: when, EffectiveAt: at})
 	case 2, 3:
-		w.try(subscription.SetQuantity{ID: id, Quantity: rapid.IntRange(0, 8).Draw(t, "quantity"), Proration: proration, When: when})
+		w.try(subscription.SetQuantity{ID: id, Quantity: rapid.IntRange(0, 8).Draw(t, "quantity"), Proration: proration, When: when, EffectiveAt: at})
 	case 4, 5:
-		c := subscription.ChangePlan{ID: id, PlanID: rapid.SampledFrom(w.plans).Draw(t, "plan"), Proration: proration, When: when}
+		c := subscription.ChangePlan{ID: id, PlanID: rapid.SampledFrom(w.plans).Draw(t, "plan"), Proration: proration, When: when, EffectiveAt: at}
 		if rapid.Bool().Draw(t, "quantity too") {
 			c.Quantity = ptr(rapid.IntRange(0, 6).Draw(t, "quantity"))
 		}
 		w.try(c)
 	case 6, 7:
-		w.try(subscription.Pause{ID: id, Credit: rapid.SampledFrom([]string{"", "prorate", "extend"}).Draw(t, "credit")})
+		w.try(subscription.Pause{ID: id, Credit: rapid.SampledFrom([]string{"", "prorate", "extend"}).Draw(t, "credit"), EffectiveAt: at})
 		w.pass(id)
 		if rapid.IntRange(0, 3).Draw(t, "resumes") > 0 {
-			w.try(subscription.Resume{ID: id})
+			w.try(subscription.Resume{ID: id, EffectiveAt: w.effective(id)})
 		}
 	case 8:
 		if rapid.IntRange(0, 3).Draw(t, "really") == 0 {
-			w.try(subscription.Cancel{ID: id, Now: rapid.Bool().Draw(t, "now"), Credit: rapid.SampledFrom([]string{"", "prorate"}).Draw(t, "credit")})
+			w.try(subscription.Cancel{ID: id, Now: rapid.Bool().Draw(t, "now"), Credit: rapid.SampledFrom([]string{"", "prorate"}).Draw(t, "credit"), EffectiveAt: at})
 		}
 	case 9:
 		w.try(subscription.Reactivate{ID: id})
@@ -226,6 +230,15 @@ func (w *world) step(id uuid.UUID) {
 	default:
 		w.pass(id)
 	}
+}
+
+// effective is an instant since a subscription's last event, now and then.
+func (w *world) effective(id uuid.UUID) *time.Time {
+	from := w.State(id).(*subscription.State).Effective
+	if past := w.Now().Sub(from); past > 0 && rapid.IntRange(0, 2).Draw(w.t, "backdated") == 0 {
+		return ptr(from.Add(time.Duration(rapid.Int64Range(0, int64(past/time.Second)).Draw(w.t, "seconds")) * time.Second))
+	}
+	return nil
 }
 
 // pass lets time go by, in odd steps, and does what is due; drafts are issued with usage that nobody recorded.

@@ -150,6 +150,17 @@ func billed(e domain.Event) bool {
 	return false
 }
 
+// asksFor tells events that somebody asks for, now and perhaps for an instant before, from those that time brings.
+func asksFor(e domain.Event) bool {
+	switch e := e.(type) {
+	case SeatsAdded, SeatsRemoved, QuantityChanged, PlanChanged, Resumed:
+		return true
+	case Ended:
+		return e.Reason == "canceled"
+	}
+	return false
+}
+
 // event accounts for one event, whose position is cause.
 func (k *biller) event(l domain.Ledger, before, after *Facts, d dated, cause int64) error {
 	if !billed(d.event) {
@@ -168,6 +179,10 @@ func (k *biller) event(l domain.Ledger, before, after *Facts, d dated, cause int
 	b, err := after.bought(l, k.id)
 	if err != nil {
 		return err
+	}
+	k.book.Asked = time.Time{}
+	if asksFor(d.event) {
+		k.book.Asked = l.Now()
 	}
 	switch e := d.event.(type) {
 	case Begun:

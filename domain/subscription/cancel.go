@@ -14,11 +14,12 @@ import (
 // ends what has no current period: before the start, incomplete, or paused since an earlier period.
 // Cancelling what ends or has ended already makes no event. It answers TaskAnswer.
 //
-// NotFound: no_subscription. Invalid: bad_credit.
+// NotFound: no_subscription. Invalid: bad_credit, bad_effective_at.
 type Cancel struct {
-	ID     uuid.UUID
-	Now    bool
-	Credit string // of what is paid and not used: prorate, none (default); at once only
+	ID          uuid.UUID
+	Now         bool
+	Credit      string     // of what is paid and not used: prorate, none (default); at once only
+	EffectiveAt *time.Time // rule S18
 }
 
 // Decide implements domain.Command.
@@ -34,14 +35,22 @@ func (c Cancel) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	now := l.Now()
-	f, due := s.at(now, noLimit)
-	id := l.NewID()
-	e, ok := f.cancel(now, c, id) // the provider is not asked: whoever wants to go, goes
-	if !ok {
-		return TaskAnswer{Status: task.Success, Subscription: s.View(now)}, nil
+	when := Now
+	if !c.Now {
+		when = PeriodEnd
 	}
-	view, err := record(l, c.ID, s.Facts, append(due, dateNow(l, e)...))
+	m, err := s.moment(l.Now(), when, c.EffectiveAt, true)
+	if err != nil {
+		return nil, err
+	}
+	c.Now = !m.end
+	f, due := s.at(m.by, noLimit)
+	id := l.NewID()
+	e, ok := f.cancel(m.by, c, id) // the provider is not asked: whoever wants to go, goes
+	if !ok {
+		return TaskAnswer{Status: task.Success, Subscription: s.View(l.Now())}, nil
+	}
+	view, err := m.record(l, s, due, e)
 	return TaskAnswer{TaskID: id, Status: task.Success, Subscription: view}, err
 }
 
@@ -79,17 +88,26 @@ func (c Reactivate) Decide(l domain.Ledger) (any, error) {
 
 // happen decides a command of few events or none on the facts as they are by now (rule S9).
 func happen(l domain.Ledger, id uuid.UUID, decide func(*Facts) ([]domain.Event, error)) (any, error) {
+	return happenAt(l, id, nil, func(f *Facts, _ time.Time) ([]domain.Event, error) { return decide(f) })
+}
+
+// happenAt is happen from an instant on (rule S18).
+func happenAt(l domain.Ledger, id uuid.UUID, asked *time.Time, decide func(*Facts, time.Time) ([]domain.Event, error)) (any, error) {
 	s, err := load(l, id)
 	if err != nil {
 		return nil, err
 	}
-	f, due := s.at(l.Now(), noLimit)
-	e, err := decide(&f)
+	m, err := s.moment(l.Now(), Now, asked, false)
+	if err != nil {
+		return nil, err
+	}
+	f, due := s.at(m.by, noLimit)
+	e, err := decide(&f, m.at)
 	if err != nil {
 		return nil, err
 	}
 	if len(e) == 0 {
 		return s.View(l.Now()), nil
 	}
-	return record(l, id, s.Facts, append(due, dateNow(l, e...)...))
+	return m.record(l, s, due, e...)
 }

@@ -12,7 +12,6 @@ import (
 	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
 	"github.com/subledger/subledger/domain/task"
-	"github.com/subledger/subledger/internal/mutant"
 )
 
 // Proration of a change.
@@ -40,13 +39,14 @@ type Change struct {
 
 // AddSeats makes unassigned seats. It answers TaskAnswer.
 //
-// NotFound: no_subscription. Invalid: bad_count, too_many_seats, bad_proration, bad_when. Conflict: not_per_seat,
+// NotFound: no_subscription. Invalid: bad_count, too_many_seats, bad_proration, bad_when, bad_effective_at. Conflict: not_per_seat,
 // seat_maximum, change_in_progress, subscription_ended, subscription_paused, subscription_incomplete.
 type AddSeats struct {
-	ID        uuid.UUID
-	Count     int
-	Proration string
-	When      string // now (default), periodEnd
+	ID          uuid.UUID
+	Count       int
+	Proration   string
+	When        string     // now (default), periodEnd
+	EffectiveAt *time.Time // rule S18
 }
 
 // Decide implements domain.Command.
@@ -54,17 +54,18 @@ func (c AddSeats) Decide(l domain.Ledger) (any, error) {
 	if err := checkCount("/increment", c.Count); err != nil {
 		return nil, err
 	}
-	return change(l, c.ID, c.When, task.CreateSeats, Change{Seats: c.Count, Proration: c.Proration})
+	return change(l, c.ID, asked{c.When, c.EffectiveAt}, task.CreateSeats, Change{Seats: c.Count, Proration: c.Proration})
 }
 
 // RemoveSeats cancels unassigned seats, the newest first, all or none (rule S2). It answers TaskAnswer.
 //
 // Like AddSeats, with the conflicts seat_minimum and not_enough_unassigned in place of seat_maximum.
 type RemoveSeats struct {
-	ID        uuid.UUID
-	Count     int
-	Proration string
-	When      string // now (default), periodEnd
+	ID          uuid.UUID
+	Count       int
+	Proration   string
+	When        string     // now (default), periodEnd
+	EffectiveAt *time.Time // rule S18
 }
 
 // Decide implements domain.Command.
@@ -72,7 +73,7 @@ func (c RemoveSeats) Decide(l domain.Ledger) (any, error) {
 	if err := checkCount("/decrement", c.Count); err != nil {
 		return nil, err
 	}
-	return change(l, c.ID, c.When, task.RemoveSeats, Change{Seats: -c.Count, Proration: c.Proration})
+	return change(l, c.ID, asked{c.When, c.EffectiveAt}, task.RemoveSeats, Change{Seats: -c.Count, Proration: c.Proration})
 }
 
 func checkCount(pointer string, n int) error {
@@ -90,10 +91,11 @@ func checkCount(pointer string, n int) error {
 //
 // Like AddSeats and RemoveSeats; Invalid: amount_out_of_range, quantity_out_of_limits.
 type SetQuantity struct {
-	ID        uuid.UUID
-	Quantity  int
-	Proration string
-	When      string // now (default), periodEnd
+	ID          uuid.UUID
+	Quantity    int
+	Proration   string
+	When        string     // now (default), periodEnd
+	EffectiveAt *time.Time // rule S18
 }
 
 // Decide implements domain.Command.
@@ -105,13 +107,17 @@ func (c SetQuantity) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, _ = s.by(l.Now())
+	m, err := s.moment(l.Now(), c.When, c.EffectiveAt, true)
+	if err != nil {
+		return nil, err
+	}
+	s, _ = s.by(m.by)
 	if s.Terms.LicenseType != catalog.PerSeat {
 		typ := task.CreateSeats
 		if c.Quantity < s.Quantity {
 			typ = task.RemoveSeats
 		}
-		return change(l, c.ID, c.When, typ, Change{Quantity: &c.Quantity, Proration: c.Proration})
+		return change(l, c.ID, asked{c.When, c.EffectiveAt}, typ, Change{Quantity: &c.Quantity, Proration: c.Proration})
 	}
 	own := *s // without what a scheduled change keeps: it makes way
 	own.reserve(s.Scheduled, -1)
@@ -123,7 +129,7 @@ func (c SetQuantity) Decide(l domain.Ledger) (any, error) {
 	if max(seats, -seats) > MaxSeatsPerCommand {
 		return nil, domain.RefuseField("/quantity", "too_many_seats", "one command changes at most %d seats", MaxSeatsPerCommand)
 	}
-	return change(l, c.ID, c.When, typ, Change{Seats: seats, Proration: c.Proration})
+	return change(l, c.ID, asked{c.When, c.EffectiveAt}, typ, Change{Seats: seats, Proration: c.Proration})
 }
 
 // ChangePlan moves the subscription with its seats to another plan of the product, or to the newest version of its own
@@ -134,15 +140,16 @@ func (c SetQuantity) Decide(l domain.Ledger) (any, error) {
 // moves to now and a new period begins; with the proration none the running period is served out and
 // the new interval begins at its end. A trial goes on.
 //
-// NotFound: no_subscription, no_plan. Invalid: other_product, quantity_out_of_limits, bad_proration.
+// NotFound: no_subscription, no_plan. Invalid: other_product, quantity_out_of_limits, bad_proration, bad_effective_at.
 // Conflict: plan_archived, plan_coming_soon, currency_not_offered, seat_maximum, not_enough_unassigned,
 // change_in_progress, subscription_ended, subscription_paused, subscription_incomplete.
 type ChangePlan struct {
-	ID        uuid.UUID
-	PlanID    uuid.UUID
-	Quantity  *int
-	Proration string
-	When      string // now (default), periodEnd
+	ID          uuid.UUID
+	PlanID      uuid.UUID
+	Quantity    *int
+	Proration   string
+	When        string     // now (default), periodEnd
+	EffectiveAt *time.Time // rule S18
 }
 
 // Decide implements domain.Command.
@@ -156,7 +163,11 @@ func (c ChangePlan) Decide(l domain.Ledger) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, _ = s.by(l.Now())
+	m, err := s.moment(l.Now(), c.When, c.EffectiveAt, true)
+	if err != nil {
+		return nil, err
+	}
+	s, _ = s.by(m.by)
 	newest, err := s.newest(l, c.PlanID)
 	if err != nil {
 		return nil, err
@@ -171,9 +182,9 @@ func (c ChangePlan) Decide(l domain.Ledger) (any, error) {
 		if c.Quantity != nil {
 			quantity = *c.Quantity
 		}
-		return SetQuantity{ID: c.ID, Quantity: quantity, Proration: c.Proration, When: c.When}.Decide(l)
+		return SetQuantity{ID: c.ID, Quantity: quantity, Proration: c.Proration, When: c.When, EffectiveAt: c.EffectiveAt}.Decide(l)
 	}
-	return change(l, c.ID, c.When, task.ChangePlan, Change{PlanID: &c.PlanID, Quantity: c.Quantity, Proration: c.Proration})
+	return change(l, c.ID, asked{c.When, c.EffectiveAt}, task.ChangePlan, Change{PlanID: &c.PlanID, Quantity: c.Quantity, Proration: c.Proration})
 }
 
 // newest tells whether a plan is the subscription's own, in the version that is sold by now.
@@ -185,13 +196,19 @@ func (f *Facts) newest(l domain.Ledger, plan uuid.UUID) (bool, error) {
 	return err == nil && own.PlanVersion == f.Terms.PlanVersion, err
 }
 
+// asked is when a change is to happen.
+type asked struct {
+	when string
+	at   *time.Time
+}
+
 // change decides a change that is asked for: done in this append, or asked of the provider (rule S8).
-func change(l domain.Ledger, id uuid.UUID, when, typ string, c Change) (any, error) {
+func change(l domain.Ledger, id uuid.UUID, on asked, typ string, c Change) (any, error) {
 	c.Proration = or(c.Proration, CreateProrations)
 	var bad domain.Problems
 	bad.OneOf("/proration", "bad_proration", c.Proration, CreateProrations, NoProration, AlwaysInvoice)
-	if when != "" {
-		bad.OneOf("/when", "bad_when", when, Now, PeriodEnd)
+	if on.when != "" {
+		bad.OneOf("/when", "bad_when", on.when, Now, PeriodEnd)
 	}
 	if err := bad.Refusal(); err != nil {
 		return nil, err
@@ -200,24 +217,31 @@ func change(l domain.Ledger, id uuid.UUID, when, typ string, c Change) (any, err
 	if err != nil {
 		return nil, err
 	}
-	then, due := s.by(l.Now())
+	m, err := s.moment(l.Now(), on.when, on.at, true)
+	if err != nil {
+		return nil, err
+	}
+	then, due := s.by(m.by)
 	f := then.Facts
+	if f.Provider == ManualProvider && m.at.Before(l.Now()) && f.changeable() == nil {
+		return nil, domain.RefuseField("/effectiveAt", "bad_effective_at", "the provider answers later: it is not before now")
+	}
 	taskID := l.NewID()
 	// A scheduled change makes way: nothing is kept for it.
 	free := *then
 	free.reserve(f.Scheduled, -1)
-	events, err := free.perform(l, &f, c, taskID)
+	events, err := free.perform(l, &f, c, m.at, taskID)
 	if err != nil {
 		return nil, err
 	}
 	if len(events) == 0 {
 		return TaskAnswer{Status: task.Success, Subscription: s.View(l.Now())}, nil
 	}
-	if when == PeriodEnd {
-		return postponed(l, s, &f, due, events, taskID)
+	if m.end {
+		return m.postponed(l, s, &f, due, events, taskID)
 	}
 	if f.Scheduled != nil {
-		due = append(due, dateNow(l, ScheduleDropped{})...)
+		due = append(due, dated{m.at, ScheduleDropped{}})
 	}
 	answer := TaskAnswer{TaskID: taskID, Status: task.Pending}
 	if f.Provider == ManualProvider {
@@ -232,7 +256,7 @@ func change(l domain.Ledger, id uuid.UUID, when, typ string, c Change) (any, err
 		l.Append(taskID, task.Requested{Type: typ, Subject: id, Provider: f.Provider, Params: params})
 	} else {
 		answer.Status = task.Success
-		answer.Subscription, err = record(l, id, s.Facts, append(due, dateNow(l, done(events, typ)...)...))
+		answer.Subscription, err = m.record(l, s, due, done(events, typ)...)
 	}
 	return answer, err
 }
@@ -274,157 +298,4 @@ func done(events []domain.Event, typ string) []domain.Event {
 		return events
 	}
 	return events
-}
-
-// perform is what a change would append to s, whose facts are f by now; nothing when it changes
-// nothing. A change is checked with it when it is asked for and again when the provider has agreed.
-func (s *State) perform(l domain.Ledger, f *Facts, c Change, taskID uuid.UUID) ([]domain.Event, error) {
-	own, err := s.free(f, c.PlanID != nil || c.Quantity != nil, taskID)
-	if err != nil {
-		return nil, err
-	}
-	switch {
-	case c.PlanID != nil:
-		return s.performPlan(l, f, c, taskID)
-	case c.Quantity != nil:
-		return f.performQuantity(l, c, taskID)
-	case f.Terms.LicenseType != catalog.PerSeat:
-		return nil, &domain.Error{Kind: domain.Conflict, Code: "not_per_seat", State: f.Terms.LicenseType,
-			Detail: "only plans of the licence type perSeat have seats to add or remove"}
-	case c.Seats > 0:
-		if err := s.room(f, s.rising-max(own.Seats, 0), c.Seats); err != nil {
-			return nil, err
-		}
-		if err := f.affordable(l, s.seats.active+s.rising-max(own.Seats, 0)+c.Seats); err != nil {
-			return nil, err
-		}
-		return []domain.Event{SeatsAdded{TaskID: taskID, Seats: newIDs(l, c.Seats), Capabilities: f.Terms.Capabilities,
-			Quantity: s.seats.active + c.Seats, Proration: c.Proration}}, nil
-	case c.Seats < 0:
-		return s.performRemoval(f, s.falling-max(-own.Seats, 0), c, taskID)
-	}
-	return nil, nil
-}
-
-// free refuses changes in a status that has none, and beside open ones that bear no other; alone tells whether this
-// one bears none. It answers what the task has reserved already.
-func (s *State) free(f *Facts, alone bool, taskID uuid.UUID) (own ChangeRequested, err error) {
-	if err := f.changeable(); err != nil {
-		return own, err
-	}
-	others, blocking := len(s.open), s.alone
-	own, reserved := s.open[taskID]
-	if reserved {
-		if others--; own.alone() {
-			blocking--
-		}
-	}
-	if blocking > 0 || others > 0 && alone {
-		return own, f.refuse("change_in_progress", "another change of this subscription is waiting for the provider")
-	}
-	return own, nil
-}
-
-// room refuses more seats than the plan has, those that other tasks want included (rule S1).
-func (s *State) room(f *Facts, rising, more int) error {
-	limit := catalog.MaxSeats
-	if f.Terms.MaxSeats >= 0 {
-		limit = min(limit, f.Terms.MaxSeats)
-	}
-	if mutant.Active == mutant.OneSeatMore {
-		limit++
-	}
-	if mutant.Active == mutant.ForgottenRoom {
-		rising = 0
-	}
-	if s.seats.active+rising+more <= limit {
-		return nil
-	}
-	return &domain.Error{Kind: domain.Conflict, Code: "seat_maximum", State: fmt.Sprintf("%d seats", s.seats.active),
-		Detail: fmt.Sprintf("the plan has at most %d seats; there are %d%s", limit, s.seats.active, inOpenTasks(rising))}
-}
-
-func inOpenTasks(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return fmt.Sprintf(" and %d in open tasks", n)
-}
-
-// performRemoval: falling is what other tasks want to remove.
-func (s *State) performRemoval(f *Facts, falling int, c Change, taskID uuid.UUID) ([]domain.Event, error) {
-	fewer, unassigned := -c.Seats, s.UnassignedSeats()
-	switch {
-	case s.seats.active-falling-fewer < f.Terms.MinSeats:
-		return nil, &domain.Error{Kind: domain.Conflict, Code: "seat_minimum", State: fmt.Sprintf("%d seats", s.seats.active),
-			Detail: fmt.Sprintf("the plan has %d seats or more; there are %d%s", f.Terms.MinSeats, s.seats.active, inOpenTasks(falling))}
-	case unassigned-falling < fewer:
-		return nil, &domain.Error{Kind: domain.Conflict, Code: "not_enough_unassigned", State: fmt.Sprintf("%d unassigned", unassigned),
-			Detail: fmt.Sprintf("only unassigned seats are removed; there are %d%s", unassigned, inOpenTasks(falling))}
-	}
-	return []domain.Event{SeatsRemoved{TaskID: taskID, Seats: s.seats.newestUnassigned(fewer),
-		Quantity: s.seats.active - fewer, Proration: c.Proration}}, nil
-}
-
-// affordable refuses a quantity whose price no invoice could hold: amount_out_of_range.
-func (f *Facts) affordable(l domain.Ledger, quantity int) error {
-	state, err := l.Load(f.Terms.PlanID)
-	if err != nil {
-		return err
-	}
-	plan, ok := state.(*catalog.Plan)
-	if !ok {
-		return nil
-	}
-	return plan.CheckCharge(f.Terms.PlanVersion, f.Currency, quantity)
-}
-
-func (f *Facts) performQuantity(l domain.Ledger, c Change, taskID uuid.UUID) ([]domain.Event, error) {
-	if err := withinLimits(f.Terms, *c.Quantity); err != nil {
-		return nil, err
-	}
-	if f.Terms.LicenseType == catalog.PerSeat { // the plan changed meanwhile
-		return nil, &domain.Error{Kind: domain.Conflict, Code: "per_seat", State: f.Terms.LicenseType,
-			Detail: "the quantity of a perSeat plan is its number of seats"}
-	}
-	if *c.Quantity == f.Quantity {
-		return nil, nil
-	}
-	if err := f.affordable(l, *c.Quantity); err != nil {
-		return nil, err
-	}
-	return []domain.Event{QuantityChanged{TaskID: taskID, Quantity: *c.Quantity, Proration: c.Proration}}, nil
-}
-
-// changeable refuses changes in the statuses that have none (rule S12).
-func (f *Facts) changeable() error {
-	switch f.Status {
-	case Active, Trialing, PastDue:
-		return nil
-	case Paused:
-		return f.refuse("subscription_paused", "it is paused: resume it first")
-	case Incomplete:
-		return f.refuse("subscription_incomplete", "its first invoice is not paid")
-	}
-	return f.ended()
-}
-
-func (f *Facts) ended() error {
-	at := ""
-	if f.EndedAt != nil {
-		at = " at " + f.EndedAt.Format(time.RFC3339)
-	}
-	return f.refuse("subscription_ended", "it ended"+at)
-}
-
-func (f *Facts) refuse(code, detail string) error {
-	return &domain.Error{Kind: domain.Conflict, Code: code, State: f.Status, Detail: detail}
-}
-
-func newIDs(l domain.Ledger, n int) []uuid.UUID {
-	ids := make([]uuid.UUID, n)
-	for i := range ids {
-		ids[i] = l.NewID()
-	}
-	return ids
 }

@@ -45,7 +45,7 @@ func (s *State) moved(l domain.Ledger, f *Facts, plan uuid.UUID, asked *int) (m 
 }
 
 // performPlan is rule S4.
-func (s *State) performPlan(l domain.Ledger, f *Facts, c Change, taskID uuid.UUID) ([]domain.Event, error) {
+func (s *State) performPlan(l domain.Ledger, f *Facts, c Change, at time.Time, taskID uuid.UUID) ([]domain.Event, error) {
 	m, err := s.moved(l, f, *c.PlanID, c.Quantity)
 	if err != nil {
 		return nil, err
@@ -62,7 +62,7 @@ func (s *State) performPlan(l domain.Ledger, f *Facts, c Change, taskID uuid.UUI
 	case more < 0:
 		events = append(events, SeatsRemoved{TaskID: taskID, Seats: s.seats.newestUnassigned(-more), Quantity: seats, Proration: c.Proration})
 	}
-	f.reschedule(&e, l.Now())
+	f.reschedule(&e, at)
 	events = append(events, e)
 	if f.CancelAt != nil && !e.Period.End.Equal(f.Period.End) {
 		events = append(events, CancellationScheduled{EndsAt: e.Period.End}) // it still ends with its period (rule S5)

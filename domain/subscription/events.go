@@ -49,6 +49,10 @@
 //	   what local clocks show, and the period under way, whose start stays, ends where the new calendar has its end; a trial
 //	   ends when it was to. The same happens, in one zone, when an update of the time zone database moves an end that is
 //	   still to come. What is over stays. Prices are for the period as it is then.
+//	S18 What is asked for counts from now on, or from an instant that is given: the end of the period under way, or one that
+//	   is over, from the subscription's last event on, since events are in order of their instants. What is due by that
+//	   instant comes before it, what is due since after it. A period's end that is over and not recorded yet is still one:
+//	   what counts from it belongs to the next period. Invoices have the date of the day on which they are asked for.
 package subscription
 
 import (

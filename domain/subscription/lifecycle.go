@@ -1,6 +1,8 @@
 package subscription
 
 import (
+	"time"
+
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
@@ -12,10 +14,11 @@ import (
 // Credit says what becomes of the time that was paid for: prorate takes it back when the pause ends, extend moves the
 // period and the anchor by it, none (default) leaves it be.
 //
-// NotFound: no_subscription. Conflict: subscription_ended, subscription_incomplete. Invalid: bad_credit.
+// NotFound: no_subscription. Conflict: subscription_ended, subscription_incomplete. Invalid: bad_credit, bad_effective_at.
 type Pause struct {
-	ID     uuid.UUID
-	Credit string
+	ID          uuid.UUID
+	Credit      string
+	EffectiveAt *time.Time // rule S18
 }
 
 // Decide implements domain.Command.
@@ -27,14 +30,14 @@ func (c Pause) Decide(l domain.Ledger) (any, error) {
 			return nil, err
 		}
 	}
-	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
+	return happenAt(l, c.ID, c.EffectiveAt, func(f *Facts, at time.Time) ([]domain.Event, error) {
 		if f.Status == Paused {
 			return nil, nil
 		}
 		if err := f.changeable(); err != nil {
 			return nil, err
 		}
-		return []domain.Event{PauseBegan{At: l.Now(), Credit: c.Credit}}, nil
+		return []domain.Event{PauseBegan{At: at, Credit: c.Credit}}, nil
 	})
 }
 
@@ -42,13 +45,15 @@ func (c Pause) Decide(l domain.Ledger) (any, error) {
 // that holds now begins, after a change that was scheduled for the end between; a trial that still runs goes on. One that is
 // not paused makes no event. It answers View.
 //
-// NotFound: no_subscription. Conflict: subscription_ended, subscription_incomplete.
-type Resume struct{ ID uuid.UUID }
+// NotFound: no_subscription. Conflict: subscription_ended, subscription_incomplete. Invalid: bad_effective_at.
+type Resume struct {
+	ID          uuid.UUID
+	EffectiveAt *time.Time // rule S18
+}
 
 // Decide implements domain.Command.
 func (c Resume) Decide(l domain.Ledger) (any, error) {
-	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
-		now := l.Now()
+	return happenAt(l, c.ID, c.EffectiveAt, func(f *Facts, now time.Time) ([]domain.Event, error) {
 		if f.Status != Paused {
 			return nil, f.changeable()
 		}

@@ -163,10 +163,10 @@ func (s *State) by(now time.Time) (*State, []dated) {
 }
 
 // postponed records a change for the end of the period.
-func postponed(l domain.Ledger, s *State, f *Facts, due []dated, events []domain.Event, taskID uuid.UUID) (any, error) {
+func (m moment) postponed(l domain.Ledger, s *State, f *Facts, due []dated, events []domain.Event, taskID uuid.UUID) (any, error) {
 	if f.Later {
 		return nil, f.refuse("not_begun", "its first period has not begun")
 	}
-	view, err := record(l, s.ID, s.Facts, append(due, dateNow(l, f.postpone(events, taskID))...))
+	view, err := m.record(l, s, due, f.postpone(events, taskID))
 	return TaskAnswer{Status: task.Success, Subscription: view}, err
 }

@@ -54,7 +54,7 @@ func (c CompleteTask) Decide(l domain.Ledger) (any, error) {
 			return fmt.Errorf("decode the change of task %s: %w", c.TaskID, err)
 		}
 		then, due := s.by(l.Now())
-		events, err := then.perform(l, &then.Facts, wanted, c.TaskID)
+		events, err := then.perform(l, &then.Facts, wanted, l.Now(), c.TaskID)
 		if err != nil {
 			refusal, ok := domain.AsRefusal(err)
 			if !ok {
