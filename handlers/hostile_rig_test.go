@@ -93,6 +93,7 @@ func newAttack(t *testing.T) *attack {
 		"POST /invoices/{uuid}/finalize":              "",
 		"POST /invoices/{uuid}/void":                  "",
 		"POST /invoices/{uuid}/uncollectible":         "",
+		"POST /invoices/{uuid}/charge":                "",
 		"POST /invoices/{uuid}/payments":              `{"amount":1,"method":"wire","reference":"R 1","paidAt":"2026-05-01T00:00:00Z"}`,
 		"POST /invoices/{uuid}/credit-notes":          `{"lines":[{"lineUuid":"` + a.invoice.lines[0] + `","amount":1}],"reason":"an outage"}`,
 		"POST /tax-rates/{uuid}/archive":              "",

@@ -26,6 +26,7 @@ func (a *API) invoiceRoutes() []Route {
 		{Method: "POST", Path: "/invoices/{uuid}/finalize", Scope: write, Serve: a.finalizeInvoice},
 		{Method: "POST", Path: "/invoices/{uuid}/void", Scope: write, Serve: a.voidInvoice},
 		{Method: "POST", Path: "/invoices/{uuid}/uncollectible", Scope: write, Serve: a.writeOffInvoice},
+		{Method: "POST", Path: "/invoices/{uuid}/charge", Scope: write, Serve: a.chargeInvoice},
 		{Method: "POST", Path: "/invoices/{uuid}/payments", Scope: write, Serve: a.recordPayment},
 		{Method: "POST", Path: "/invoices/{uuid}/credit-notes", Scope: write, Serve: a.issueCreditNote},
 		{Method: "GET", Path: "/invoices/{uuid}/credit-notes", Scope: read, Serve: a.notesOfInvoice},
@@ -147,6 +148,14 @@ func (a *API) countedDraft(r *http.Request) (subscription.FinalizeInvoice, error
 //	out  200 invoice | 404 no_invoice | 409 not_open
 func (a *API) writeOffInvoice(w http.ResponseWriter, r *http.Request) error {
 	return a.toInvoice(w, r, func(id uuid.UUID) domain.Command { return invoice.WriteOff{ID: id} })
+}
+
+// chargeInvoice serves POST /invoices/{uuid}/charge: the customer's payment method is asked for what is due, once more or for
+// the first time. Whether it paid is in the answer; when it did not, the subscription is PAST_DUE.
+//
+//	out  200 invoice | 404 no_invoice | 409 not_open, no_payment_method
+func (a *API) chargeInvoice(w http.ResponseWriter, r *http.Request) error {
+	return a.toInvoice(w, r, func(id uuid.UUID) domain.Command { return subscription.ChargeInvoice{ID: id} })
 }
 
 // toInvoice executes a command that needs no body.

@@ -46,7 +46,8 @@ func (a *API) readPaymentMethod(w http.ResponseWriter, r *http.Request) error {
 	return entity(w, r, http.StatusOK, v.Version, paymentMethodOut(v))
 }
 
-// setPaymentMethod serves PUT /customers/{uuid}/payment-method: invoices are charged as the outcome says from now on.
+// setPaymentMethod serves PUT /customers/{uuid}/payment-method: invoices are charged as the outcome says from now on, and
+// one that succeeds pays what is open of those that the one before did not pay.
 //
 //	in   {provider: manual, outcome: succeeds | fails | requiresAction}
 //	out  200 the same | 404 no_customer | 412 | 422

@@ -36,7 +36,7 @@ func Customers() *Model {
 		case customer.ContactChanged:
 			row = rows.Must(p, key(e))
 			row.reach(d.Contact)
-		case customer.PaymentMethodSet, customer.PaymentMethodRemoved, customer.TrialBegan, customer.Moved: // it moves the version
+		case customer.PaymentMethodSet, customer.PaymentMethodRemoved, customer.TrialBegan, customer.Moved, customer.ChargeFailed: // it moves the version
 			row = rows.Must(p, key(e))
 		default:
 			return

@@ -219,7 +219,7 @@ func (d *drawn) bill() {
 	case 2:
 		d.add(of, customer.ContactChanged{Contact: contact(of)})
 	case 4:
-		d.add(of, []domain.Event{customer.PaymentMethodSet{PaymentMethod: customer.PaymentMethod{Provider: "manual", Outcome: "fails"}}, customer.PaymentMethodRemoved{}}[:1+d.pick("removed", 2)]...)
+		d.add(of, []domain.Event{customer.PaymentMethodSet{PaymentMethod: customer.PaymentMethod{Provider: "manual", Outcome: "fails"}}, customer.PaymentMethodRemoved{}, customer.ChargeFailed{InvoiceID: d.id()}}[:1+d.pick("removed", 3)]...)
 	case 3:
 		rate := catalog.TaxRateFields{Name: "VAT", Percentage: decimal.New(int64(d.pick("percent", 1_000_000)), -4), Inclusive: d.pick("inclusive", 2) == 0}
 		d.add(d.id(), []domain.Event{catalog.TaxRateCreated{TaxRateFields: rate}, catalog.TaxRateChanged{TaxRateFields: rate}, catalog.TaxRateArchived{}}[:1+d.pick("later", 3)]...)

@@ -239,9 +239,9 @@ func (w *walk) taxes(t *rapid.T) {
 
 func (w *walk) method(t *rapid.T) {
 	i, outcome := upTo(t, "customer", len(w.customers)-1), pick(t, "outcome", "succeeds", "fails", "requiresAction", "")
-	var c domain.Command = customer.SetPaymentMethod{ID: w.customers[i], Method: customer.PaymentMethod{Provider: "manual", Outcome: outcome}}
+	var c domain.Command = subscription.SetPaymentMethod{SetPaymentMethod: customer.SetPaymentMethod{ID: w.customers[i], Method: customer.PaymentMethod{Provider: "manual", Outcome: outcome}}}
 	if outcome == "" {
-		c = customer.RemovePaymentMethod{ID: w.customers[i]}
+		c = subscription.RemovePaymentMethod{RemovePaymentMethod: customer.RemovePaymentMethod{ID: w.customers[i]}}
 	}
 	w.do(t, c, fact{what: "method", customer: i, credit: outcome})
 }

@@ -218,9 +218,15 @@ func (k *Book) charge(s *invoice.State, at time.Time) {
 	}
 	k.Owed++
 	if k.method != nil {
-		k.l.AppendAt(k.stream, at, ChargeFailed{InvoiceID: s.ID})
-		k.Missed = true
+		k.Fail(s, at)
 	}
+}
+
+// Fail notes a charge that failed.
+func (k *Book) Fail(s *invoice.State, at time.Time) {
+	k.l.AppendAt(k.stream, at, ChargeFailed{InvoiceID: s.ID})
+	k.l.AppendAt(*s.CustomerID, at, customer.ChargeFailed{InvoiceID: s.ID})
+	k.Missed = true
 }
 
 // copied keeps an event free of a state's own memory.

@@ -158,7 +158,13 @@ func (w *world) happens(f *fact) {
 	case "zone":
 		w.move(f.customer, f.zone)
 	case "method":
-		w.customers[f.customer].method = f.credit
+		if w.customers[f.customer].method = f.credit; f.credit == "succeeds" { // it pays what the one before did not
+			for _, b := range w.invoices {
+				if b.sub.customer == f.customer && b.failed && b.status() == "open" {
+					b.paid += b.due()
+				}
+			}
+		}
 	case "settings":
 		w.zeroInvoices, w.draftHours = f.yes, f.hours
 	case "version":

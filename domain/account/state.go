@@ -58,7 +58,9 @@ func (s *State) Apply(e domain.Event) {
 	case Closed:
 		s.Closing, s.Closed = nil, true
 	case ChargeFailed:
-		s.Failed = append(s.Failed, e.InvoiceID)
+		if !slices.Contains(s.Failed, e.InvoiceID) { // it may fail again
+			s.Failed = append(s.Failed, e.InvoiceID)
+		}
 	case Settled:
 		s.Failed = slices.DeleteFunc(s.Failed, func(id uuid.UUID) bool { return id == e.InvoiceID })
 	}

@@ -16,6 +16,7 @@ type Customer struct {
 	Fields        Fields
 	Contact       Contact
 	PaymentMethod *PaymentMethod // nil: none
+	Failed        []uuid.UUID    // invoices that it did not pay (rule K9), paid otherwise by now or not
 	Leaving       []string       // zones from which subscriptions have still to follow (rule K8)
 	LeftAt        int64          // version as it left the last of them
 	Trials        []TrialBegan   // that still ran when the last one began
@@ -35,7 +36,11 @@ func (c *Customer) Apply(e domain.Event) {
 	case ContactChanged:
 		c.Contact = e.Contact
 	case PaymentMethodSet:
-		c.PaymentMethod = &e.PaymentMethod
+		if c.PaymentMethod = &e.PaymentMethod; e.Outcome == Succeeds {
+			c.Failed = nil
+		}
+	case ChargeFailed:
+		c.Failed = append(slices.Clip(c.Failed), e.InvoiceID)
 	case PaymentMethodRemoved:
 		c.PaymentMethod = nil
 	case TrialBegan:

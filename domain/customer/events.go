@@ -16,6 +16,8 @@
 //	   removing one tells them (subscription rule S16).
 //	K8 Who moves to another time zone takes along the subscriptions that were in the zone left behind, one after the other
 //	   (subscription rule S17). Until all have followed, the customer knows which zones were left.
+//	K9 A customer knows which invoices its payment method did not pay: one that succeeds, once it is set, pays those that are
+//	   still open.
 package customer
 
 import (
@@ -88,6 +90,11 @@ type TrialBegan struct {
 	Outcome        string    `json:"outcome"` // pause, cancel
 }
 
+// ChargeFailed is an invoice that the payment method did not pay. One that succeeds, once it is set, pays what is open of them.
+type ChargeFailed struct {
+	InvoiceID uuid.UUID `json:"invoice_id"`
+}
+
 func (Created) EventType() string        { return "customer.created.v1" }
 func (Changed) EventType() string        { return "customer.changed.v1" }
 func (ContactChanged) EventType() string { return "customer.contact_changed.v1" }
@@ -96,12 +103,13 @@ func (Moved) EventType() string          { return "customer.moved.v1" }
 func (PaymentMethodSet) EventType() string     { return "customer.payment_method_set.v1" }
 func (PaymentMethodRemoved) EventType() string { return "customer.payment_method_removed.v1" }
 func (TrialBegan) EventType() string           { return "customer.trial_began.v1" }
+func (ChargeFailed) EventType() string         { return "customer.charge_failed.v1" }
 
 // Vocabulary is the aggregate for the log's codec.
 func Vocabulary() domain.Vocabulary {
 	return domain.Vocabulary{Kind: "customer", New: func() domain.State { return &Customer{} }, Events: []domain.EventType{
 		domain.Named[Created](), domain.Named[Changed](), domain.Named[ContactChanged](),
-		domain.Named[PaymentMethodSet](), domain.Named[PaymentMethodRemoved](), domain.Named[TrialBegan](), domain.Named[Moved]()}}
+		domain.Named[PaymentMethodSet](), domain.Named[PaymentMethodRemoved](), domain.Named[TrialBegan](), domain.Named[Moved](), domain.Named[ChargeFailed]()}}
 }
 
 // Subject is whom a customer's personal fields are about, for erasure.

@@ -8,6 +8,7 @@ import (
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/account"
 	"github.com/subledger/subledger/domain/catalog"
+	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/settings"
 )
@@ -111,6 +112,52 @@ type PayInvoice struct{ invoice.RecordPayment }
 // Decide implements domain.Command.
 func (c PayInvoice) Decide(l domain.Ledger) (any, error) {
 	return c.then(l, c.ID, c.RecordPayment)
+}
+
+// ChargeInvoice asks the customer's payment method for what is due of an open invoice, once more or for the first time, and
+// tells the subscription what came of it: PAST_DUE, or as PayInvoice does. It answers invoice.View.
+//
+// NotFound: no_invoice. Conflict: not_open, no_payment_method.
+type ChargeInvoice struct{ ID uuid.UUID }
+
+// Decide implements domain.Command.
+func (c ChargeInvoice) Decide(l domain.Ledger) (any, error) {
+	s, err := domain.LoadAs[*invoice.State](l, c.ID, "no_invoice")
+	if err != nil {
+		return nil, err
+	}
+	if s.Status != invoice.Open {
+		return nil, &domain.Error{Kind: domain.Conflict, Code: "not_open", State: s.Status, Detail: "the invoice is " + s.Status + ": nothing of it is charged"}
+	}
+	var method *customer.PaymentMethod
+	if s.CustomerID != nil {
+		payer, err := domain.LoadAs[*customer.Customer](l, *s.CustomerID, "no_customer")
+		if err != nil {
+			return nil, err
+		}
+		method = payer.PaymentMethod
+	}
+	if method == nil {
+		return nil, &domain.Error{Kind: domain.Conflict, Code: "no_payment_method", State: "none", Detail: "its payer has no payment method: set one, or record a payment"}
+	}
+	if method.Outcome == customer.Succeeds {
+		return PayInvoice{invoice.RecordPayment{ID: c.ID, Amount: s.AmountDue(), Method: method.Provider}}.Decide(l)
+	}
+	if s.SubscriptionID == nil {
+		l.Append(*s.CustomerID, customer.ChargeFailed{InvoiceID: c.ID})
+		return s.View(), nil
+	}
+	sub, err := load(l, *s.SubscriptionID)
+	if err != nil {
+		return nil, err
+	}
+	book, err := account.OpenStatus(l, sub.ID)
+	if err != nil {
+		return nil, err
+	}
+	facts := sub.Facts
+	book.Fail(s, l.Now())
+	return settled(l, sub.ID, &facts, book, c.ID)
 }
 
 // VoidInvoice takes an invoice back, and tells its subscription as PayInvoice does. A draft that waits for usage is given what

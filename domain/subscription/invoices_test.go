@@ -361,3 +361,46 @@ func TestABalanceIsAnInt64(t *testing.T) {
 	require.Equal(t, "amount_out_of_range", e.Code)
 	l.CheckFolds()
 }
+
+// Customer rule K9: a payment method that succeeds pays what the one before did not, and access is back.
+func TestAnotherPaymentMethodPaysWhatIsOpen(t *testing.T) {
+	l := openTill(t, april(1))
+	payer := l.payer("fails")
+	plan := l.flat("3000")
+	sub, other := l.start(subscription.Start{PlanID: plan, CustomerID: payer}), l.start(subscription.Start{PlanID: plan, CustomerID: payer})
+	l.at(on(5, 1), sub)
+	require.Equal(t, subscription.PastDue, l.status(sub))
+	charge := func(id uuid.UUID) (invoice.View, error) {
+		answer, _, err := l.Execute(subscription.ChargeInvoice{ID: id})
+		v, _ := answer.(invoice.View)
+		return v, err
+	}
+	last := l.newest()
+	v, err := charge(last)
+	require.NoError(t, err)
+	require.Equal(t, invoice.Open, v.Status, "it fails again")
+	l.method(*payer, customer.RequiresAction)
+	require.Equal(t, subscription.PastDue, l.status(sub))
+	l.method(*payer, customer.Succeeds)
+	for _, id := range []uuid.UUID{sub, other} {
+		require.Equal(t, subscription.Active, l.status(id))
+	}
+	require.Equal(t, []any{invoice.Paid, int64(3000)}, []any{l.bill(last).Status, l.bill(last).AmountPaid})
+	_, err = charge(last)
+	e, _ := domain.AsRefusal(err)
+	require.Equal(t, "not_open", e.Code)
+	require.Empty(t, l.State(*payer).(*customer.Customer).Failed)
+
+	alone := l.start(subscription.Start{PlanID: plan})
+	_, err = charge(l.newest())
+	e, _ = domain.AsRefusal(err)
+	require.Equal(t, "no_payment_method", e.Code)
+	owner := *l.facts(alone).CustomerID
+	open := l.newest()
+	l.method(owner, customer.Succeeds)
+	require.Equal(t, invoice.Open, l.bill(open).Status, "what was never charged waits to be told")
+	v, err = charge(open)
+	require.NoError(t, err)
+	require.Equal(t, invoice.Paid, v.Status)
+	l.CheckFolds()
+}

@@ -1,10 +1,13 @@
 package subscription
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/domain/customer"
+	"github.com/subledger/subledger/domain/invoice"
 	"github.com/subledger/subledger/domain/settings"
 )
 
@@ -41,12 +44,25 @@ func (f *Facts) stopsWithTrial() bool {
 	return f.is(Trialing) && f.TrialEnd != nil && f.TrialOutcome != ""
 }
 
-// SetPaymentMethod is customer.SetPaymentMethod, after which the trials of the customer go on when they end.
+// SetPaymentMethod is customer.SetPaymentMethod, after which the trials of the customer go on when they end. One that
+// succeeds pays the open invoices whose charge had failed (customer rule K9), and their subscriptions are told.
 type SetPaymentMethod struct{ customer.SetPaymentMethod }
 
 // Decide implements domain.Command.
 func (c SetPaymentMethod) Decide(l domain.Ledger) (any, error) {
-	return pays(l, c.ID, c.SetPaymentMethod, true)
+	payer, err := domain.LoadAs[*customer.Customer](l, c.ID, "no_customer")
+	if err != nil {
+		return nil, err
+	}
+	failed := slices.Clone(payer.Failed)
+	answer, err := pays(l, c.ID, c.SetPaymentMethod, true)
+	if err != nil || c.Method.Outcome != customer.Succeeds {
+		return answer, err
+	}
+	if err := payFailed(l, failed); err != nil {
+		return nil, err
+	}
+	return answer, nil
 }
 
 // RemovePaymentMethod is customer.RemovePaymentMethod, after which the trials of the customer end as was settled when they
@@ -91,4 +107,21 @@ func pays(l domain.Ledger, id uuid.UUID, c domain.Command, going bool) (any, err
 		l.Append(of, told[i])
 	}
 	return answer, nil
+}
+
+// payFailed has a payment method that succeeds pay what is open of the invoices that the one before did not pay.
+func payFailed(l domain.Ledger, failed []uuid.UUID) error {
+	for _, id := range failed {
+		s, err := domain.LoadAs[*invoice.State](l, id, "no_invoice")
+		if err != nil {
+			return err
+		}
+		if s.Status != invoice.Open {
+			continue
+		}
+		if _, err := (ChargeInvoice{ID: id}).Decide(l); err != nil {
+			return err
+		}
+	}
+	return nil
 }
