@@ -49,6 +49,6 @@ func (a *API) creditNotes(w http.ResponseWriter, r *http.Request, f projections.
 		return err
 	}
 	return listBy(a, w, r, limit, rows, func(n projections.CreditNote) int64 { return n.Position }, func(n projections.CreditNote) any {
-		return creditNoteBody{n.ID, n.InvoiceID, n.Number, n.Currency, textOrNull(n.Reason), n.Amount, n.LowersDebt, n.ToBalance, each(n.Lines, creditedLineOut), n.IssuedAt}
+		return creditNoteBody{n.ID, n.InvoiceID, n.Number, n.Currency, textOrNull(n.Reason), n.Amount, n.LowersDebt, n.ToBalance, each(n.Lines, creditedLineOut), n.IssuedAt, nil}
 	})
 }

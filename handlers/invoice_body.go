@@ -41,6 +41,7 @@ type invoiceBody struct {
 	Position         int64            `json:"position"` // of its last event
 	CreatedAt        time.Time        `json:"createdAt"`
 	UpdatedAt        time.Time        `json:"updatedAt"`
+	Preview          *previewBody     `json:"preview,omitempty"` // of a dry run
 }
 
 type documentBody struct {
@@ -97,6 +98,7 @@ type creditNoteBody struct {
 	ToBalance   int64              `json:"toBalance"`
 	Lines       []creditedLineBody `json:"lines"`
 	IssuedAt    time.Time          `json:"issuedAt"`
+	Preview     *previewBody       `json:"preview,omitempty"` // of a dry run
 }
 
 type creditedLineBody struct {
@@ -168,7 +170,7 @@ func PlainQuantity(q string) string {
 
 func creditNoteOut(of invoice.View, n invoice.CreditNote) creditNoteBody {
 	return creditNoteBody{n.CreditNoteID, of.ID, n.Number, of.Drafted.Currency, textOrNull(n.Reason), n.Amount, n.LowersDebt, n.ToBalance,
-		each(n.Lines, creditedLineOut), n.IssuedAt}
+		each(n.Lines, creditedLineOut), n.IssuedAt, nil}
 }
 
 func creditedLineOut(l invoice.CreditedLine) creditedLineBody {

@@ -220,18 +220,20 @@ func (a *API) issueCreditNote(w http.ResponseWriter, r *http.Request) error {
 	if err := body.Err(); err != nil {
 		return err
 	}
-	v, _, err := write[invoice.View](a, w, r, body, id, subscription.CreditInvoice{IssueCreditNote: c})
+	v, res, err := write[invoice.View](a, w, r, body, id, subscription.CreditInvoice{IssueCreditNote: c})
 	if err != nil {
 		return err
 	}
-	return entity(w, r, http.StatusCreated, v.Version, creditNoteOut(v, v.CreditNotes[len(v.CreditNotes)-1]))
+	out := creditNoteOut(v, v.CreditNotes[len(v.CreditNotes)-1])
+	out.Preview = previewOfInvoice(v, res)
+	return entity(w, r, http.StatusCreated, v.Version, out)
 }
 
 // invoiceChanged answers an invoice; what happened to it last may have happened before, and events of the balance may stand
 // behind it.
 func (a *API) invoiceChanged(w http.ResponseWriter, r *http.Request, v invoice.View, res eventstore.Result) error {
 	out := invoiceOut(v)
-	out.Position = res.Last
+	out.Position, out.Preview = res.Last, previewOfInvoice(v, res)
 	events, err := a.Store.Stream(r.Context(), res.Ledger, v.ID, v.Version-1, 1)
 	if err != nil {
 		return err

@@ -299,3 +299,24 @@ func TestInvoicesAsCSV(t *testing.T) {
 		require.Equal(t, fmt.Sprint(i), row[at["description"]])
 	}
 }
+
+// A dry run of a command on an invoice shows it as it would be, and as the command answers it then.
+func TestPreviewsOfInvoices(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	ada := g.customer(t, g.test, "USD")
+	b, void := g.draft(t, ada, "USD", line("Base", 10000)), g.draft(t, ada, "USD", line("Base", 1))
+	for _, step := range []struct{ path, body, status, due string }{
+		{b.path("/finalize"), "", "open", "10000"}, {b.path("/payments"), `{"amount":4000}`, "open", "6000"},
+		{b.path("/credit-notes"), `{"amount":6000}`, "paid", "0"}, {void.path("/void"), "", "void", "0"},
+	} {
+		before := g.events(t, g.test)
+		dry := g.call(t, g.test, "POST", step.path+"?dryRun=true", step.body)
+		require.Equal(t, []string{step.status, step.due}, []string{dry.text("preview", "invoices", 0, "status"), dry.text("preview", "invoices", 0, "amountDue")}, step.path)
+		require.Equal(t, []any{}, dry.at("preview", "pendingLines"))
+		require.Equal(t, before, g.events(t, g.test))
+		require.NotContains(t, string(g.call(t, g.test, "POST", step.path, step.body).body), `"preview"`)
+	}
+	read := g.call(t, g.test, "GET", b.path(""), "").want(200)
+	require.Equal(t, []string{"paid", "INV-000001"}, read.numbers("status", "number"))
+}

@@ -49,3 +49,14 @@ func previewed(s subscriptionBody, res eventstore.Result) subscriptionBody {
 	}
 	return s
 }
+
+// previewOfInvoice is what a dry run of a command on an invoice would come to: the invoice as it would be, and what else it
+// would bring; nil of a command that was executed.
+func previewOfInvoice(v invoice.View, res eventstore.Result) *previewBody {
+	if !res.DryRun {
+		return nil
+	}
+	p := previewOf(res.Would)
+	p.Invoices = append([]invoiceBody{invoiceOut(v)}, p.Invoices...)
+	return p
+}
