@@ -122,7 +122,7 @@ func (w *walk) steps() []step {
 		{"void", 1, func() bool { return len(w.bills(w.world.voidable)) > 0 }, w.void}, {"note", 3, billed(creditable), w.note},
 		{"settings", 3, nil, w.settings}, {"finalize", 6, billed(drafted), w.finalize},
 		{"version", 3, func() bool { return len(w.unchanged()) > 0 }, w.version}, {"use", 3, bought, w.use},
-		{"close", 6, func() bool { return len(w.closable()) > 0 }, w.close}, {"use late", 3, func() bool { return len(w.closing()) > 0 }, w.useLate},
+		{"close", 6, func() bool { return len(w.closable()) > 0 }, w.close}, {"use late", 9, func() bool { return len(w.closing()) > 0 }, w.useLate},
 	}
 }
 
@@ -415,11 +415,15 @@ func (w *walk) closable() (all []int) {
 	return all
 }
 
-// useLate is usage from before an end that comes after it.
+// useLate is usage from before an end that comes after it: of a part that was billed, where there is one.
 func (w *walk) useLate(t *rapid.T) {
-	i, _ := w.sub(t, w.closing())
-	at := w.world.subs[i].endedAt.Add(-time.Duration(rapid.IntRange(1, 60*24).Draw(t, "hours before")) * time.Hour)
-	w.do(t, subscription.Advance{ID: w.subs[i]}, fact{what: "used", sub: i, meter: pick(t, "meter", "calls", "bytes"), start: &at, amount: int64(rapid.IntRange(-5, 20).Draw(t, "quantity"))})
+	i, id := w.sub(t, w.closing())
+	at, meter := w.world.subs[i].endedAt.Add(-time.Hour), pick(t, "meter", "calls", "bytes")
+	if a := w.l.State(account.ID(id)).(*account.State); len(a.Billed) > 0 {
+		of := a.Billed[len(a.Billed)-1-upTo(t, "part", min(3, len(a.Billed)-1))]
+		at, meter = of.Period.Start, of.Meter
+	}
+	w.do(t, subscription.Advance{ID: id}, fact{what: "used", sub: i, meter: meter, start: &at, amount: int64(rapid.IntRange(-9, 20).Draw(t, "quantity"))})
 }
 
 // close bills what came since an end.
