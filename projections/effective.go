@@ -109,12 +109,17 @@ func (s *Subscription) EndAt(at time.Time) time.Time {
 	switch {
 	case s.EndedAt != nil:
 		return *s.EndedAt
-	case s.CancelAt != nil:
+	case s.CancelAt != nil && !s.pausesBefore(*s.CancelAt, at):
 		return *s.CancelAt
 	case s.Status == subscription.Trialing && s.TrialEnd != nil && s.TrialEnd.After(at):
 		return *s.TrialEnd
 	}
 	return s.PeriodAt(at).End
+}
+
+// pausesBefore tells a trial that runs at an instant and at whose end the subscription is paused, before another instant.
+func (s *Subscription) pausesBefore(end, at time.Time) bool {
+	return s.Status == subscription.Trialing && s.TrialOutcome != nil && s.TrialEnd != nil && s.TrialEnd.After(at) && s.TrialEnd.Before(end)
 }
 
 // statusAt is licenseStatus for a licence with its subscription, nil for an ad hoc one.

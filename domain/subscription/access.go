@@ -23,7 +23,11 @@ func (s *State) AccessUntil(now time.Time) (until time.Time, renews, ok bool) {
 	switch f.Status {
 	case Active, Trialing, PastDue:
 		if f.CancelAt != nil {
-			return f.graced(*f.CancelAt), false, true
+			end := *f.CancelAt
+			if f.stopsWithTrial() && f.TrialEnd.Before(end) {
+				end = *f.TrialEnd
+			}
+			return f.graced(end), false, true
 		}
 		until = f.graced(f.Period.End)
 		return until, until.Equal(f.Period.End) && !f.stopsWithTrial(), true

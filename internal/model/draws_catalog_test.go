@@ -111,7 +111,7 @@ func (w *walk) catalog(t *rapid.T) step {
 		return step{command: catalog.ArchivePlan{ID: id}, expect: func(r *reference, _ []byte) string { return r.plans[i].archive() }}
 	case 1:
 		price := rapid.IntRange(1, 3).Draw(t, "price")
-		unit := decimal.NewFromInt(int64(price))
+		unit := decimal.NewFromInt(int64(price) * 1_000_000) // so much that no part of a period costs nothing
 		return step{command: catalog.AddPlanVersion{ID: id, Prices: []catalog.Price{{Key: "p", Kind: catalog.Flat, Currency: "USD", UnitAmount: &unit}}},
 			expect: func(r *reference, _ []byte) string { return r.pricePlan(i, price) }}
 	}

@@ -68,12 +68,14 @@ func (w *walk) around(t *rapid.T, before, after int, what string) time.Time {
 }
 
 func (w *walk) begin(t *rapid.T, odd bool) step {
-	b := beginning{plan: rapid.IntRange(0, len(w.r.plans)-1).Draw(t, "plan"), grantee: grantees.Draw(t, "grantee"), manual: rapid.Bool().Draw(t, "manual")}
+	b := beginning{owner: "owner", plan: rapid.IntRange(0, len(w.r.plans)-1).Draw(t, "plan"), grantee: grantees.Draw(t, "grantee"), manual: rapid.Bool().Draw(t, "manual")}
 	if !odd {
 		b.plan, b.grantee = 0, ""
 	} else {
 		b.quantity = maybe(t, rapid.IntRange(-1, 9), "quantity")
-		b.incomplete = rapid.IntRange(0, 4).Draw(t, "incomplete") == 0
+		if b.incomplete = rapid.IntRange(0, 4).Draw(t, "incomplete") == 0; b.incomplete {
+			b.owner = fmt.Sprint("owner ", len(w.r.subs)) // whom no balance pays for: there is something to be paid
+		}
 		now := w.r.now
 		if rapid.IntRange(0, 2).Draw(t, "times") == 0 {
 			at := w.around(t, 70, 40, "start")
@@ -104,7 +106,7 @@ func (w *walk) begin(t *rapid.T, odd bool) step {
 		provider = subscription.ManualProvider
 	}
 	c := subscription.Start{PlanID: w.r.plans[b.plan].id, Quantity: b.quantity, StartAt: b.start, AnchorAt: b.anchor, TrialEnd: b.trialEnd,
-		Provider: provider, Owner: "owner", Grantee: orNil(b.grantee), Incomplete: b.incomplete,
+		Provider: provider, Owner: b.owner, Grantee: orNil(b.grantee), Incomplete: b.incomplete,
 		ExpiryDate: b.expiry, Status: b.status, CancelAtPeriodEnd: b.endsThen}
 	if b.coupon != nil {
 		c.CouponID = &w.r.coupons[*b.coupon].id

@@ -188,6 +188,7 @@ func (p *purchase) seatShown(s place, now time.Time) string {
 // beginning is how a subscription is asked for.
 type beginning struct {
 	plan       int
+	owner      string
 	quantity   *int
 	start      *time.Time
 	anchor     *time.Time
@@ -210,7 +211,7 @@ func (r *reference) begin(id uuid.UUID, b beginning) string {
 		return "plan_coming_soon"
 	}
 	var bad []string
-	p := &purchase{id: id, terms: t, status: "ACTIVE", manual: b.manual, start: r.now, version: 1, owner: "owner"}
+	p := &purchase{id: id, terms: t, status: "ACTIVE", manual: b.manual, start: r.now, version: 1, owner: b.owner}
 	if b.start != nil {
 		p.start = *b.start
 	}
