@@ -51,7 +51,7 @@ func (s *State) moment(now time.Time, when string, asked *time.Time, ends bool) 
 func badEffectiveAt(from, now time.Time, f *Facts, ends bool) error {
 	text := "it is now"
 	if from.Before(now) {
-		text = "it is from " + from.Format(time.RFC3339Nano) + ", when something was recorded last, to now"
+		text = "it is not before " + from.Format(time.RFC3339Nano) + ", when something was recorded last, nor after now"
 	}
 	if ends && f.Status != Paused && f.EndedAt == nil {
 		text += ", or the period's end, " + f.Period.End.Format(time.RFC3339Nano)

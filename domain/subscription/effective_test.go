@@ -89,7 +89,7 @@ func TestInstantsFromWhichNothingCounts(t *testing.T) {
 	s.SetNow(april(5))
 	s.do(id, subscription.AddSeats{ID: id, Count: 1})
 	s.SetNow(april(11))
-	possible := "it is from 2025-04-05T00:00:00Z, when something was recorded last, to now"
+	possible := "it is not before 2025-04-05T00:00:00Z, when something was recorded last, nor after now"
 	end := ", or the period's end, 2025-05-01T00:00:00Z"
 	for name, tt := range map[string]struct {
 		c      domain.Command
