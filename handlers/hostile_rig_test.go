@@ -95,6 +95,7 @@ func newAttack(t *testing.T) *attack {
 		"POST /invoices/{uuid}/uncollectible":         "",
 		"POST /invoices/{uuid}/charge":                "",
 		"POST /invoices/{uuid}/payments":              `{"amount":1,"method":"wire","reference":"R 1","paidAt":"2026-05-01T00:00:00Z"}`,
+		"POST /invoices/{uuid}/debit-notes":           `{"lines":[{"lineUuid":"` + a.invoice.lines[0] + `","amount":1,"description":"more"}],"reason":"hours"}`,
 		"POST /invoices/{uuid}/credit-notes":          `{"lines":[{"lineUuid":"` + a.invoice.lines[0] + `","amount":1}],"reason":"an outage"}`,
 		"POST /tax-rates/{uuid}/archive":              "",
 		"POST /subscriptions/{uuid}/coupon":           `{"code":"TEN"}`,

@@ -21,7 +21,8 @@ type invoiceBody struct {
 	SubscriptionUUID *uuid.UUID       `json:"subscriptionUuid"`
 	Currency         string           `json:"currency"`
 	Reason           string           `json:"reason"`
-	Period           *period.Period   `json:"period"` // that a period's invoice is for
+	DebitNoteOf      *uuid.UUID       `json:"debitNoteOf"` // the invoice that it adds to
+	Period           *period.Period   `json:"period"`      // that a period's invoice is for
 	IssuedAt         *time.Time       `json:"issuedAt"`
 	DueAt            *time.Time       `json:"dueAt"`
 	Subtotal         int64            `json:"subtotal"`
@@ -120,7 +121,7 @@ func invoiceOut(v invoice.View) invoiceBody {
 	d := v.Drafted
 	out := invoiceBody{
 		UUID: v.ID, Number: textOrNull(v.Number), Status: v.Status, CustomerUUID: d.CustomerID, SubscriptionUUID: d.SubscriptionID, Currency: d.Currency,
-		Reason: d.Reason, Period: d.Period, IssuedAt: v.IssuedAt, DueAt: v.DueAt, Subtotal: d.Subtotal, DiscountTotal: d.DiscountTotal, TaxTotal: d.TaxTotal,
+		Reason: d.Reason, DebitNoteOf: d.DebitNoteOf, Period: d.Period, IssuedAt: v.IssuedAt, DueAt: v.DueAt, Subtotal: d.Subtotal, DiscountTotal: d.DiscountTotal, TaxTotal: d.TaxTotal,
 		Total: d.Total, BalanceApplied: v.BalanceApplied, AmountDue: v.AmountDue, AmountPaid: v.AmountPaid, Lines: each(d.Lines, lineOut),
 		CreditNotes: each(v.CreditNotes, func(n invoice.CreditNote) creditNoteBody { return creditNoteOut(v, n) }), Payments: each(v.Payments, paymentOut), Version: v.Version, CreatedAt: v.CreatedAt, UpdatedAt: v.UpdatedAt,
 	}

@@ -43,6 +43,7 @@ var invoiceColumns = []column[projections.InvoiceRow]{
 	{"credited", false, func(i projections.InvoiceRow) string { return minor(i.Credited) }},
 	{"amountDue", false, func(i projections.InvoiceRow) string { return minor(i.AmountDue) }},
 	{"taxExemptReason", true, func(i projections.InvoiceRow) string { return orNothing(i.TaxExempt) }},
+	{"debitNoteOf", false, func(i projections.InvoiceRow) string { return idOrNothing(i.DebitNoteOf) }},
 }
 
 var lineColumns = []column[projections.ListedLine]{

@@ -29,6 +29,7 @@ func (a *API) invoiceRoutes() []Route {
 		{Method: "POST", Path: "/invoices/{uuid}/charge", Scope: write, Serve: a.chargeInvoice},
 		{Method: "POST", Path: "/invoices/{uuid}/payments", Scope: write, Serve: a.recordPayment},
 		{Method: "POST", Path: "/invoices/{uuid}/credit-notes", Scope: write, Serve: a.issueCreditNote},
+		{Method: "POST", Path: "/invoices/{uuid}/debit-notes", Scope: write, Serve: a.issueDebitNote},
 		{Method: "GET", Path: "/invoices/{uuid}/credit-notes", Scope: read, Serve: a.notesOfInvoice},
 		{Method: "GET", Path: "/credit-notes", Scope: read, Serve: a.listCreditNotes},
 		{Method: "GET", Path: "/customers/{uuid}/statement", Scope: read, Serve: a.statement},
@@ -227,6 +228,47 @@ func (a *API) issueCreditNote(w http.ResponseWriter, r *http.Request) error {
 	out := creditNoteOut(v, v.CreditNotes[len(v.CreditNotes)-1])
 	out.Preview = previewOfInvoice(v, res)
 	return entity(w, r, http.StatusCreated, v.Version, out)
+}
+
+// issueDebitNote serves POST /invoices/{uuid}/debit-notes: an invoice of its own that adds to one. The ETag is the note's.
+//
+//	in   {lines: [{lineUuid, amount, description?}] | amount, reason?}; amounts have their taxes in them
+//	out  201 invoice | 404 no_invoice | 409 not_finalized | 422 bad_amount, no_line, repeated_line
+func (a *API) issueDebitNote(w http.ResponseWriter, r *http.Request) error {
+	body, err := Read(r)
+	if err != nil {
+		return err
+	}
+	o, id := body.Object(), PathUUID(r, "uuid")
+	c := invoice.IssueDebitNote{ID: id, Amount: o.Int("amount", Amount), Reason: o.String("reason")}
+	for _, v := range o.List("lines", MaxItems(mostCredited)) {
+		part := v.Object(Required)
+		c.Lines = append(c.Lines, invoice.DebitedLine{LineAmount: invoice.LineAmount{LineID: part.UUID("lineUuid", Required), Amount: part.Int("amount", Required, Amount)},
+			Description: part.String("description")})
+		part.Unknown()
+	}
+	if o.Get("amount").Absent() == (len(o.List("lines")) == 0) {
+		o.Get("amount").Bad(codeRequired, "want either amount or lines")
+	}
+	o.Unknown()
+	if err := body.Err(); err != nil {
+		return err
+	}
+	v, res, err := write[invoice.View](a, w, r, body, id, subscription.DebitInvoice{IssueDebitNote: c})
+	if err != nil {
+		return err
+	}
+	out := invoiceOut(v)
+	if out.Preview = previewOfInvoice(v, res); out.Preview == nil {
+		events, err := a.Store.Stream(r.Context(), res.Ledger, v.ID, v.Version-1, 1)
+		if err != nil {
+			return err
+		}
+		for _, e := range events {
+			out.Position = e.Position
+		}
+	}
+	return created(w, r, v.ID, v.Version, out)
 }
 
 // invoiceChanged answers an invoice; what happened to it last may have happened before, and events of the balance may stand

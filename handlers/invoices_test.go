@@ -278,8 +278,8 @@ func TestInvoicesAsCSV(t *testing.T) {
 		require.Equal(t, b.lines[i], row[at["uuid"]])
 	}
 	invoices := g.sheet(t, g.test, "/invoices.csv")
-	require.Equal(t, strings.Split("uuid,number,status,customerUuid,subscriptionUuid,currency,reason,createdAt,issuedAt,dueAt,subtotal,discountTotal,taxTotal,total,balanceApplied,amountPaid,credited,amountDue,taxExemptReason", ","), invoices[0])
-	require.Equal(t, []string{b.uuid, "", "draft", ada, "", "USD", "manual", "2026-06-01T12:00:00Z", "", "", "-5000", "0", "0", "-5000", "0", "0", "0", "0", ""}, invoices[1])
+	require.Equal(t, strings.Split("uuid,number,status,customerUuid,subscriptionUuid,currency,reason,createdAt,issuedAt,dueAt,subtotal,discountTotal,taxTotal,total,balanceApplied,amountPaid,credited,amountDue,taxExemptReason,debitNoteOf", ","), invoices[0])
+	require.Equal(t, []string{b.uuid, "", "draft", ada, "", "USD", "manual", "2026-06-01T12:00:00Z", "", "", "-5000", "0", "0", "-5000", "0", "0", "0", "0", "", ""}, invoices[1])
 
 	for _, path := range []string{"/invoices.csv", "/invoices/lines.csv"} {
 		head := g.send(t, g.test, "HEAD", path, "").want(200)
@@ -319,4 +319,31 @@ func TestPreviewsOfInvoices(t *testing.T) {
 	}
 	read := g.call(t, g.test, "GET", b.path(""), "").want(200)
 	require.Equal(t, []string{"paid", "INV-000001"}, read.numbers("status", "number"))
+}
+
+func TestDebitNotesOverHTTP(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	ada := g.customer(t, g.test, "USD")
+	b := g.open(t, g.test, ada, "USD", 10000)
+	body := `{"lines":[{"lineUuid":"` + b.lines[0] + `","amount":1200,"description":"Hours on site"}],"reason":"asked for"}`
+	before := g.events(t, g.test)
+	dry := g.call(t, g.test, "POST", b.path("/debit-notes?dryRun=true"), body).want(201)
+	require.Equal(t, "1200", dry.text("preview", "invoices", 0, "amountDue"))
+	require.Len(t, dry.at("preview", "invoices"), 1)
+	require.Equal(t, before, g.events(t, g.test))
+	made := g.call(t, g.test, "POST", b.path("/debit-notes"), body).want(201)
+	require.Equal(t, []string{"INV-000002", "manual", b.uuid, "1200", "open"}, made.numbers("number", "reason", "debitNoteOf", "amountDue", "status"))
+	require.Equal(t, "Hours on site", made.text("lines", 0, "description"))
+	read := g.call(t, g.test, "GET", "/invoices/"+made.text("uuid"), "").want(200)
+	require.JSONEq(t, string(made.body), string(read.body))
+	require.Nil(t, g.call(t, g.test, "GET", b.path(""), "").want(200).at("debitNoteOf"))
+	require.Equal(t, "true", g.call(t, g.test, "GET", "/invoices/"+made.text("uuid")+"/explain", "").want(200).text("agrees"))
+	rows := g.sheet(t, g.test, "/invoices.csv")
+	require.Equal(t, []string{"debitNoteOf", "", b.uuid}, []string{rows[0][19], rows[1][19], rows[2][19]})
+	statement := g.call(t, g.test, "GET", "/customers/"+ada+"/statement", "").want(200)
+	require.Equal(t, []string{"INV-000002", "11200"}, []string{statement.text("data", 1, "number"), statement.text("data", 1, "owed")})
+	g.call(t, g.test, "POST", b.path("/debit-notes"), `{"amount":0}`).code(422, "bad_amount")
+	g.call(t, g.test, "POST", b.path("/debit-notes"), `{}`).want(422)
+	g.call(t, g.test, "POST", g.draft(t, ada, "USD", line("Base", 1)).path("/debit-notes"), `{"amount":1}`).code(409, "not_finalized")
 }

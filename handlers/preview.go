@@ -1,6 +1,8 @@
 package handlers
 
 import (
+	"slices"
+
 	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/domain"
@@ -57,6 +59,7 @@ func previewOfInvoice(v invoice.View, res eventstore.Result) *previewBody {
 		return nil
 	}
 	p := previewOf(res.Would)
-	p.Invoices = append([]invoiceBody{invoiceOut(v)}, p.Invoices...)
+	others := slices.DeleteFunc(p.Invoices, func(i invoiceBody) bool { return i.UUID == v.ID })
+	p.Invoices = append([]invoiceBody{invoiceOut(v)}, others...)
 	return p
 }

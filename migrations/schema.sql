@@ -398,6 +398,8 @@ CREATE TABLE public.invoices (
     updated_at timestamp with time zone NOT NULL,
     finalize_at timestamp with time zone,
     document jsonb,
+    debit_note_of uuid,
+    debit_note_to text,
     CONSTRAINT invoices_status_check CHECK ((status = ANY (ARRAY['draft'::text, 'open'::text, 'paid'::text, 'void'::text, 'uncollectible'::text])))
 );
 
@@ -454,6 +456,10 @@ COMMENT ON COLUMN public.invoices.version IS 'Of the stream; the ETag.';
 COMMENT ON COLUMN public.invoices.finalize_at IS 'When a draft is finalised by itself; null when it is not, and once it is no draft.';
 
 COMMENT ON COLUMN public.invoices.document IS 'sha256, template, size and rendered_at of the PDF file as it was first given out; null: nobody asked for it yet.';
+
+COMMENT ON COLUMN public.invoices.debit_note_of IS 'invoices.id of the invoice that a debit note adds to; null: it is no debit note.';
+
+COMMENT ON COLUMN public.invoices.debit_note_to IS 'The number of that invoice.';
 
 CREATE TABLE public.ledgers (
     ledger_id uuid NOT NULL,

@@ -31,7 +31,10 @@ func (i *Invoice) View() invoice.View {
 	if i.TaxExempt != nil {
 		v.Drafted.TaxExempt = *i.TaxExempt
 	}
-	v.Drafted.FinalizeAt = i.FinalizeAt
+	v.Drafted.FinalizeAt, v.Drafted.DebitNoteOf = i.FinalizeAt, i.DebitNoteOf
+	if i.DebitNoteTo != nil {
+		v.Drafted.DebitNoteTo = *i.DebitNoteTo
+	}
 	if i.PeriodStart != nil && i.PeriodEnd != nil {
 		v.Drafted.Period = &period.Period{Start: *i.PeriodStart, End: *i.PeriodEnd}
 	}

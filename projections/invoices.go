@@ -23,6 +23,8 @@ type InvoiceRow struct {
 	PeriodStart     *time.Time        `db:"period_start"`
 	PeriodEnd       *time.Time        `db:"period_end"`
 	TaxExempt       *string           `db:"tax_exempt"`
+	DebitNoteOf     *uuid.UUID        `db:"debit_note_of"` // the invoice that it adds to
+	DebitNoteTo     *string           `db:"debit_note_to"` // the number of that one
 	IssuedAt        *time.Time        `db:"issued_at"`
 	DueAt           *time.Time        `db:"due_at"`
 	DatedAt         time.Time         `db:"dated_at"`    // IssuedAt, or when it was drafted
@@ -133,7 +135,7 @@ func (t *invoices) fold(p *Page, e *eventstore.Recorded) {
 	}
 	if d, ok := e.Event.(invoice.Drafted); ok {
 		row := InvoiceRow{ItemKey: key(e), Status: invoice.Draft, CustomerID: d.CustomerID, SubscriptionID: d.SubscriptionID, Currency: d.Currency, Reason: d.Reason,
-			TaxExempt: textOrNil(d.TaxExempt), DatedAt: e.EffectiveAt, FinalizeAt: d.FinalizeAt, DraftedPosition: e.Position}
+			TaxExempt: textOrNil(d.TaxExempt), DebitNoteOf: d.DebitNoteOf, DebitNoteTo: textOrNil(d.DebitNoteTo), DatedAt: e.EffectiveAt, FinalizeAt: d.FinalizeAt, DraftedPosition: e.Position}
 		if d.Period != nil {
 			row.PeriodStart, row.PeriodEnd = &d.Period.Start, &d.Period.End
 		}

@@ -27,6 +27,8 @@ func (x *explainer) amount(l *invoice.Line) (Step, error) {
 	s := step("amount", "", l.Events...)
 	p := plan.price(l.PlanVersion, l.PriceKey, x.of.Currency)
 	switch {
+	case l.Adds != nil:
+		return x.debit(s, l)
 	case len(l.Events) == 0:
 		return unexplained(s, l, "it names no event"), nil
 	case p == nil:

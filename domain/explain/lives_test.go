@@ -217,6 +217,9 @@ func (w *world) step(id uuid.UUID) {
 		if of := w.invoices(); len(of) > 0 {
 			on := rapid.SampledFrom(of).Draw(t, "invoice")
 			w.try(subscription.CreditInvoice{IssueCreditNote: invoice.IssueCreditNote{ID: on, Amount: rapid.Int64Range(1, 2000).Draw(t, "amount")}})
+			if rapid.IntRange(0, 2).Draw(t, "more") == 0 {
+				w.try(subscription.DebitInvoice{IssueDebitNote: invoice.IssueDebitNote{ID: on, Amount: rapid.Int64Range(1, 2000).Draw(t, "debit")}})
+			}
 			if rapid.IntRange(0, 4).Draw(t, "void") == 0 {
 				w.try(subscription.VoidInvoice{ID: on})
 			}

@@ -27,6 +27,9 @@ func (r levied) String() string {
 
 // taxes works out each rate once over all lines that have it, and spreads it over them.
 func (x *explainer) taxes(out *Explanation) error {
+	if x.of.DebitNoteOf != nil {
+		return x.debitedTaxes(out)
+	}
 	type group struct {
 		of          levied
 		sum         *big.Rat

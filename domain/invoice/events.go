@@ -35,8 +35,10 @@ type Drafted struct {
 	Reason         string         `json:"reason"`
 	Period         *period.Period `json:"period,omitzero"` // that a period's invoice is for
 	TaxExempt      string         `json:"tax_exempt,omitzero"`
-	FinalizeAt     *time.Time     `json:"finalize_at,omitempty"` // of a draft that waits: for what its usage comes to, and for corrections
-	Coupons        []Coupon       `json:"coupons,omitempty"`     // what discounts it, in order
+	DebitNoteOf    *uuid.UUID     `json:"debit_note_of,omitempty"` // the invoice that it adds to
+	DebitNoteTo    string         `json:"debit_note_to,omitzero"`  // the number of that one
+	FinalizeAt     *time.Time     `json:"finalize_at,omitempty"`   // of a draft that waits: for what its usage comes to, and for corrections
+	Coupons        []Coupon       `json:"coupons,omitempty"`       // what discounts it, in order
 	Lines          []Line         `json:"lines"`
 	Totals
 }

@@ -43,6 +43,8 @@ type Line struct {
 	ProrationMode  string           `json:"proration_mode"`
 	Reverses       *uuid.UUID       `json:"reverses,omitzero"`    // the line that a credit takes back a part of
 	ReversesOn     uuid.UUID        `json:"reverses_on,omitzero"` // the invoice that holds that one, where it is another than this
+	Adds           *uuid.UUID       `json:"adds,omitempty"`       // of a debit note: the line of its invoice that it adds to
+	Asked          int64            `json:"asked,omitzero"`       // and what it asks for, taxes included
 	Units          *period.Share    `json:"units,omitempty"`      // of a credit of some units: so many of all that were paid for
 	Discounts      []Discount       `json:"discounts,omitzero"`
 	Taxes          []Tax            `json:"taxes,omitzero"`

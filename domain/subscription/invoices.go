@@ -160,6 +160,33 @@ func (c ChargeInvoice) Decide(l domain.Ledger) (any, error) {
 	return settled(l, sub.ID, &facts, book, c.ID)
 }
 
+// DebitInvoice issues a debit note, and charges it like any invoice. It answers invoice.View, the note's.
+//
+// As invoice.IssueDebitNote.
+type DebitInvoice struct{ invoice.IssueDebitNote }
+
+// Decide implements domain.Command.
+func (c DebitInvoice) Decide(l domain.Ledger) (any, error) {
+	policy, err := settings.Of(l)
+	if err != nil {
+		return nil, err
+	}
+	c.DaysUntilDue = policy.InvoiceDaysUntilDue
+	answer, err := c.IssueDebitNote.Decide(l)
+	if err != nil {
+		return nil, err
+	}
+	note := answer.(invoice.View) //nolint:forcetypeassert // it is what the command answers
+	if note.Status != invoice.Open || note.Drafted.CustomerID == nil {
+		return note, nil
+	}
+	payer, err := domain.LoadAs[*customer.Customer](l, *note.Drafted.CustomerID, "no_customer")
+	if err != nil || payer.PaymentMethod == nil {
+		return note, err
+	}
+	return ChargeInvoice{ID: note.ID}.Decide(l)
+}
+
 // VoidInvoice takes an invoice back, and tells its subscription as PayInvoice does. A draft that waits for usage is given what
 // was counted of it, as FinalizeInvoice is. It answers invoice.View.
 //

@@ -31,7 +31,7 @@ type Template struct {
 }
 
 // Today is the template of this version of the product; testdata/templates.txt has what each version made.
-var Today = Template{Version: 1, Render: Render}
+var Today = Template{Version: 2, Render: Render}
 
 // Document is an invoice with who asks and who pays.
 type Document struct {
@@ -154,7 +154,12 @@ func (s *sheet) head() {
 	s.at(right, 36, s.title())
 	s.face("", 9)
 	y := 42.0
-	for _, row := range [][2]string{{"Issued", s.day(s.Invoice.IssuedAt)}, {"Due", s.day(s.Invoice.DueAt)}, {"Currency", s.currency.Code}} {
+	rows := [][2]string{{"Issued", s.day(s.Invoice.IssuedAt)}, {"Due", s.day(s.Invoice.DueAt)}, {"Currency", s.currency.Code}}
+	if to := s.Invoice.Drafted.DebitNoteTo; to != "" {
+		s.at(right, y, "Debit note to "+to)
+		y += high
+	}
+	for _, row := range rows {
 		s.at(150, y, row[0])
 		s.at(right, y, row[1])
 		y += high

@@ -100,6 +100,7 @@ func TestOtherBytesAreAnotherVersion(t *testing.T) {
 		func(d *Document) {
 			d.Invoice.Drafted.Currency, d.Invoice.Drafted.TaxExempt, d.Buyer = "JPY", "reverse charge", nil
 		},
+		func(d *Document) { d.Invoice.Drafted.DebitNoteTo = "INV-000012" },
 	} {
 		d := document(t, 40)
 		change(&d)

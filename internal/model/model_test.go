@@ -110,8 +110,8 @@ func TestEveryCommandIsWalked(t *testing.T) {
 			commands++
 			switch name {
 			case "task.AdvanceClock", "task.RunBilling", "task.Report": // moveTo is where they lead; internal/reactions holds the way there against steps of its own
-			case "invoice.Finalize", "invoice.Discard", "invoice.Cancel", "invoice.WriteOff", "invoice.RecordPayment", "invoice.IssueCreditNote", "invoice.RecordDocument": // their own walk is in domain/invoice
-			case "subscription.FinalizeInvoice", "subscription.PayInvoice", "subscription.ChargeInvoice", "subscription.VoidInvoice", "subscription.CreditInvoice", "subscription.CloseAccount", "subscription.Upcoming", "subscription.WithUsage",
+			case "invoice.Finalize", "invoice.Discard", "invoice.Cancel", "invoice.WriteOff", "invoice.RecordPayment", "invoice.IssueCreditNote", "invoice.IssueDebitNote", "invoice.RecordDocument": // their own walk is in domain/invoice
+			case "subscription.FinalizeInvoice", "subscription.PayInvoice", "subscription.ChargeInvoice", "subscription.VoidInvoice", "subscription.CreditInvoice", "subscription.DebitInvoice", "subscription.CloseAccount", "subscription.Upcoming", "subscription.WithUsage",
 				"subscription.DropScheduled", "subscription.SetPaymentMethod", "subscription.RemovePaymentMethod", "subscription.Rezone", "customer.Arrive": // what is billed has a walk of its own, in domain/account
 			case "organisation.Create": // the keeper makes it, with keys of its own
 			case "catalog.CreatePricingTable", "catalog.ChangePricingTable", "catalog.ArchivePricingTable": // nothing else depends on them
