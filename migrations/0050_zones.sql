@@ -4,10 +4,12 @@
 alter table due drop constraint due_kind_check;
 alter table due add constraint due_kind_check check (kind in ('trial_end', 'period_end', 'expiry', 'license_end', 'start', 'invoice', 'zone'));
 
-alter table usage_schedules add column moved_start timestamptz not null default 'epoch', add column moved_end timestamptz not null default 'epoch';
+alter table usage_schedules add column moved_start timestamptz not null default 'epoch';
+alter table usage_schedules add column moved_end timestamptz not null default 'epoch';
 comment on column usage_schedules.moved_start is 'The period that was under way when the calendar became another one keeps its start: it is from here,';
 comment on column usage_schedules.moved_end is 'to here. Both 1970: there is none.';
-alter table usage_record_schedules add column moved_start timestamptz not null default 'epoch', add column moved_end timestamptz not null default 'epoch';
+alter table usage_record_schedules add column moved_start timestamptz not null default 'epoch';
+alter table usage_record_schedules add column moved_end timestamptz not null default 'epoch';
 comment on column usage_record_schedules.moved_start is 'As in usage_schedules.';
 comment on column usage_record_schedules.moved_end is 'As in usage_schedules.';
 

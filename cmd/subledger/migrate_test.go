@@ -44,7 +44,7 @@ func TestMigrate(t *testing.T) {
 	db.exec(`delete from schema_migrations where version_id = (select max(version_id) from schema_migrations)`)
 	plan := parse[[]step](t, c.ok("migrate", "plan", "-o", "json"))
 	require.Len(t, plan, 1)
-	require.Contains(t, plan[0].SQL, "alter table")
+	require.Contains(t, plan[0].SQL, "-- +goose Up")
 	r := c.fails(4, "keys", "list")
 	require.Contains(t, r.stderr, plan[0].File+" is missing")
 	require.Contains(t, r.stderr, "subledger migrate up")
