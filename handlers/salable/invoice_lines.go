@@ -20,31 +20,37 @@ type invoiceLines struct {
 	URL        string        `json:"url"` // where they are, with their invoice
 }
 
+// lineMetadata is what Stripe's shape has no field for.
+type lineMetadata struct {
+	Kind     string `json:"kind"`
+	Quantity string `json:"quantity"`
+}
+
 type invoiceLine struct {
-	ID                     uuid.UUID         `json:"id"`
-	Object                 string            `json:"object"`
-	Amount                 int64             `json:"amount"`
-	AmountExcludingTax     *int64            `json:"amount_excluding_tax"` // null: it includes a tax
-	Currency               string            `json:"currency"`
-	Description            string            `json:"description"`
-	DiscountAmounts        []discountAmount  `json:"discount_amounts"`
-	Discountable           bool              `json:"discountable"`
-	Discounts              []uuid.UUID       `json:"discounts"`
-	InvoiceItem            null              `json:"invoice_item"`
-	Livemode               bool              `json:"livemode"`
-	Metadata               map[string]string `json:"metadata"`
-	Period                 seconds           `json:"period"`
-	Plan                   null              `json:"plan"` // what Stripe had before prices
-	Price                  price             `json:"price"`
-	Proration              bool              `json:"proration"`
-	ProrationDetails       prorationDetails  `json:"proration_details"`
-	Quantity               int64             `json:"quantity"` // cut; metadata has the exact one
-	Subscription           uuid.UUID         `json:"subscription"`
-	SubscriptionItem       null              `json:"subscription_item"`
-	TaxAmounts             []taxAmount       `json:"tax_amounts"`
-	TaxRates               []taxRate         `json:"tax_rates"`
-	Type                   string            `json:"type"`
-	UnitAmountExcludingTax *string           `json:"unit_amount_excluding_tax"`
+	ID                     uuid.UUID        `json:"id"`
+	Object                 string           `json:"object"`
+	Amount                 int64            `json:"amount"`
+	AmountExcludingTax     *int64           `json:"amount_excluding_tax"` // null: it includes a tax
+	Currency               string           `json:"currency"`
+	Description            string           `json:"description"`
+	DiscountAmounts        []discountAmount `json:"discount_amounts"`
+	Discountable           bool             `json:"discountable"`
+	Discounts              []uuid.UUID      `json:"discounts"`
+	InvoiceItem            null             `json:"invoice_item"`
+	Livemode               bool             `json:"livemode"`
+	Metadata               lineMetadata     `json:"metadata"`
+	Period                 seconds          `json:"period"`
+	Plan                   null             `json:"plan"` // what Stripe had before prices
+	Price                  price            `json:"price"`
+	Proration              bool             `json:"proration"`
+	ProrationDetails       prorationDetails `json:"proration_details"`
+	Quantity               int64            `json:"quantity"` // cut; metadata has the exact one
+	Subscription           uuid.UUID        `json:"subscription"`
+	SubscriptionItem       null             `json:"subscription_item"`
+	TaxAmounts             []taxAmount      `json:"tax_amounts"`
+	TaxRates               []taxRate        `json:"tax_rates"`
+	Type                   string           `json:"type"`
+	UnitAmountExcludingTax *string          `json:"unit_amount_excluding_tax"`
 }
 
 type seconds struct {
@@ -169,7 +175,7 @@ func (x related) invoice(row *projections.Invoice, of *projections.Subscription,
 func fromLine(l *coreinvoice.Line, p *projections.Plan) invoiceLine {
 	out := invoiceLine{
 		ID: l.ID, Object: "line_item", Amount: l.Amount, AmountExcludingTax: &l.Amount, Description: l.Description, DiscountAmounts: []discountAmount{},
-		Discountable: l.Reverses == nil, Discounts: []uuid.UUID{}, Metadata: map[string]string{"kind": l.Kind, "quantity": handlers.PlainQuantity(l.Quantity)},
+		Discountable: l.Reverses == nil, Discounts: []uuid.UUID{}, Metadata: lineMetadata{l.Kind, handlers.PlainQuantity(l.Quantity)},
 		Period:    seconds{l.Period.Start.Unix(), l.Period.End.Unix()},
 		Proration: l.Kind == coreinvoice.KindCredit || l.Kind == coreinvoice.KindDebit, Quantity: whole(l.Quantity), Subscription: l.SubscriptionID,
 		TaxAmounts: []taxAmount{}, TaxRates: []taxRate{}, Type: "subscription", Price: fromPrice(l, p),

@@ -208,7 +208,8 @@ func (s *sheet) lines() {
 	for _, l := range s.Invoice.Drafted.Lines {
 		s.face("", 8.5)
 		text := s.SplitText(plain(l.Description), describes)
-		s.room(float64(min(len(text), 40)+1+len(l.Discounts))*high, true)
+		rows := len(text) + 1 + len(l.Discounts)
+		s.room(float64(max(min(len(text), 40)+1+len(l.Discounts), len(l.Taxes)))*high, true)
 		y := s.GetY()
 		unit, taxes := "", []string{}
 		if l.UnitAmount != nil {
@@ -219,9 +220,12 @@ func (s *sheet) lines() {
 			taxes = append(taxes, t.Percentage.String()+" %")
 		}
 		s.face("", 8.5)
-		for i, cell := range []string{quantity(l.Quantity), unit, strings.Join(taxes, ", "), s.money(l.Amount)} {
-			s.at(columns[i].end, y, cell)
+		s.at(columns[0].end, y, quantity(l.Quantity))
+		s.at(columns[1].end, y, unit)
+		for n, tax := range taxes { // beside one another they run into the price
+			s.at(columns[2].end, y+float64(n)*high, tax)
 		}
+		s.at(columns[3].end, y, s.money(l.Amount))
 		for _, part := range text {
 			s.room(high, true)
 			s.face("", 8.5)
@@ -237,7 +241,7 @@ func (s *sheet) lines() {
 			s.at(right, s.GetY(), s.money(-d.Amount))
 		}
 		s.SetTextColor(0, 0, 0)
-		s.SetY(s.GetY() + high + 2)
+		s.SetY(s.GetY() + high*float64(1+max(0, len(taxes)-rows)) + 2)
 	}
 }
 

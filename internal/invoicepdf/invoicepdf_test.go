@@ -163,3 +163,14 @@ func TestOddTexts(t *testing.T) {
 		require.Contains(t, strings.Join(pdftest.Pages(t, file), ""), "Total\n2.98\n")
 	}
 }
+
+// Rates stand one below the other: beside one another they ran into the unit price.
+func TestTwoRatesDoNotMeetThePrice(t *testing.T) {
+	t.Parallel()
+	d := document(t, 1)
+	l := &d.Invoice.Drafted.Lines[0]
+	l.Taxes = append(l.Taxes, invoice.Tax{TaxRateID: uuid.New(), Percentage: decimal.RequireFromString("7.7")})
+	file, err := Render(d)
+	require.NoError(t, err)
+	require.Contains(t, strings.Join(pdftest.Pages(t, file), ""), "19 %\n7.7 %\n")
+}
