@@ -238,6 +238,9 @@ func change(l domain.Ledger, id uuid.UUID, on asked, typ string, c Change) (any,
 		return TaskAnswer{Status: task.Success, Subscription: s.View(l.Now())}, nil
 	}
 	if m.end {
+		if len(then.open) > 0 { // what it leads to hangs on whether they happen
+			return nil, f.refuse("change_in_progress", "another change of this subscription is waiting for the provider")
+		}
 		return m.postponed(l, s, &f, due, events, taskID)
 	}
 	if f.Scheduled != nil {

@@ -32,7 +32,8 @@
 //	S11 News of payments is never refused: what changes nothing makes no event.
 //	S12 A paused subscription gives no access, does not renew and is not changed; its trial runs on. It
 //	   resumes in the status that it would have by then. One that was paused at its start begins when it resumes.
-//	S14 A change for the period's end is one at most, and settled when it is asked for; the provider is not asked. It comes
+//	S14 A change for the period's end is one at most, and settled when it is asked for, which is refused while a change waits
+//	   for the provider; of itself the provider is not asked. It comes
 //	   before the renewal and is dropped by a change of plan or quantity that comes first. A scheduled end comes before it.
 //	   Where the end comes in a pause, it comes right before the pause ends.
 //	S13 A coupon is on a subscription at most once. It is put on and taken off until the subscription ends; putting on

@@ -139,3 +139,21 @@ func TestFromSeatsToOneLicence(t *testing.T) {
 		l.CheckFolds()
 	}
 }
+
+// Rule S14: what a scheduled change leads to does not hang on a provider's answer.
+func TestNothingIsScheduledWhileAChangeIsOpen(t *testing.T) {
+	s := open(t)
+	id := s.start(subscription.Start{PlanID: s.seats, Provider: "manual", Quantity: ptr(3)})
+	answer, _, err := s.Execute(subscription.AddSeats{ID: id, Count: 2})
+	require.NoError(t, err)
+	schedule := subscription.RemoveSeats{ID: id, Count: 1, When: subscription.PeriodEnd}
+	_, _, err = s.Execute(schedule)
+	require.ErrorIs(t, err, &domain.Error{Code: "change_in_progress"})
+	require.Equal(t, "seats_added", s.do(id, subscription.CompleteTask{TaskID: answer.(subscription.TaskAnswer).TaskID, Attempt: 1}))
+	require.Equal(t, "change_scheduled", s.do(id, schedule))
+	s.SetNow(april(31))
+	s.do(id, subscription.Advance{ID: id})
+	require.Equal(t, 4, s.sub(id).Quantity)
+	require.Equal(t, 4, s.view(id).Seats)
+	s.CheckFolds()
+}
