@@ -11,6 +11,7 @@ import (
 	"github.com/subledger/subledger/domain/customer"
 	"github.com/subledger/subledger/domain/period"
 	"github.com/subledger/subledger/domain/subscription"
+	"github.com/subledger/subledger/internal/selftest"
 )
 
 // period is the one under way of a subscription.
@@ -53,6 +54,22 @@ func TestCase23SubscriptionsFollowTheirCustomer(t *testing.T) {
 	require.Equal(t, day(8, 1, 7), f.period(t, f.test, subs[1]).End)
 	require.Equal(t, 1, f.count(t, `select count(*) from usage_periods where total = 110 and period_start = $1 and period_end = $2`, june.Start, june.End))
 	require.Zero(t, f.count(t, `select count(*) from due where kind = 'zone'`))
+
+	// At one instant of its clock a customer may move more than once.
+	for n, zone := range []string{"Europe/London", "Asia/Tokyo"} {
+		f.do(t, f.test, customer.Change{ID: ada, Patch: customer.Patch{TimeZone: &zone}})
+		f.awaits(t, 2+n, of[customer.Moved](ada))
+	}
+	f.advance(t, f.test, day(8, 2, 0))
+	require.Equal(t, day(8, 31, 15), f.period(t, f.test, subs[1]).End)
+	f.caughtUp(t, f.test)
+	all, err := selftest.Check(t.Context(), f.owner, selftest.Options{Ledgers: []uuid.UUID{f.test}})
+	require.NoError(t, err)
+	for _, found := range all {
+		if found.Number == 7 || found.Number == 8 {
+			require.Empty(t, found.Breaches, found.Name)
+		}
+	}
 }
 
 // Case 25: another release of the time zone database than last time has all periods under way looked over, once.

@@ -157,7 +157,7 @@ func (l *book) apply(e *stored) error {
 	switch e.kind {
 	case "subscription.started.v1", "subscription.seats_added.v1", "subscription.seats_removed.v1", "subscription.seats_assigned.v1",
 		"subscription.plan_changed.v1", "subscription.renewed.v1", "subscription.resumed.v1", "subscription.paused.v1",
-		"subscription.trial_ended.v1", "subscription.ended.v1", "subscription.quantity_changed.v1":
+		"subscription.trial_ended.v1", "subscription.ended.v1", "subscription.quantity_changed.v1", "subscription.rezoned.v1":
 	default:
 		return nil
 	}
