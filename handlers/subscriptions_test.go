@@ -237,3 +237,22 @@ func TestEffectiveAt(t *testing.T) {
 	paused.code(422, "bad_effective_at") // the change was scheduled since
 	require.Equal(t, end, g.call(t, g.test, "POST", path+"/cancel", `{"effectiveAt":"`+end+`"}`).want(200).text("cancelAt"))
 }
+
+// What was scheduled for an end that came in a pause is done when it is resumed, in every answer.
+func TestAPendingChangeComesInAPause(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	s := g.shop(t, g.test)
+	began := g.call(t, g.test, "POST", "/subscriptions", `{"planUuid":"`+s.seats+`","quantity":3}`).want(201)
+	path := "/subscriptions/" + began.text("uuid")
+	g.call(t, g.test, "POST", path+"/quantity", `{"quantity":2,"when":"periodEnd"}`).want(200)
+	g.call(t, g.test, "POST", path+"/pause", `{}`).want(200)
+	g.pass(45 * 24 * time.Hour)
+	require.Equal(t, "2", g.call(t, g.test, "GET", path, "").want(200).text("pendingChange", "quantity"), "it still comes")
+	g.call(t, g.test, "POST", path+"/resume", `{}`).want(200)
+	for range 2 {
+		now := g.call(t, g.test, "GET", path, "").want(200)
+		require.Equal(t, []any{"2", nil}, []any{now.text("quantity"), now.at("pendingChange")})
+		g.call(t, g.test, "DELETE", path+"/pending-change", "").want(200)
+	}
+}

@@ -144,6 +144,9 @@ func (s *Subscription) apply(e *eventstore.Recorded) {
 			s.Status = *s.ResumesAs
 		}
 		s.ResumesAs, s.PausedAt = nil, nil
+		if !d.Period.Start.Equal(s.PeriodStart) {
+			s.PendingChange = nil // it came right before
+		}
 		s.PeriodStart, s.PeriodEnd = d.Period.Start, d.Period.End
 		if d.AnchorAt != nil {
 			s.AnchorAt = *d.AnchorAt

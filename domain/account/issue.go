@@ -37,7 +37,7 @@ func (e *entry) invoice(reason string, ended bool) error {
 	} else {
 		moved.InvoiceID = nextID(e.k.stream, "invoice", on, e.s.Invoices+1)
 	}
-	coupons, counted := e.coupons(lines, draft.Period)
+	coupons, counted := e.coupons(lines, draft.Period, moved.Counting)
 	totals, err := invoice.Settle(lines, coupons, nil)
 	if err != nil {
 		return err
@@ -100,8 +100,9 @@ func returned(of *invoice.Line, lines []invoice.Line) []int64 {
 	return back
 }
 
-// coupons are those that discount an invoice, and those that counted with it (rule B5).
-func (e *entry) coupons(lines []invoice.Line, p *period.Period) (all []invoice.Coupon, counted []Counted) {
+// coupons are those that discount an invoice, and those that counted with it (rule B5). While it waits for usage nobody
+// knows which lines there will be: then all may.
+func (e *entry) coupons(lines []invoice.Line, p *period.Period, waits bool) (all []invoice.Coupon, counted []Counted) {
 	for i := range e.b.Coupons {
 		c := &e.b.Coupons[i]
 		count, known := e.s.Counted[c.CouponID]
@@ -119,7 +120,7 @@ func (e *entry) coupons(lines []invoice.Line, p *period.Period) (all []invoice.C
 		if c.EndsAt != nil && (off.Until == nil || c.EndsAt.Before(*off.Until)) {
 			off.Until = copied(c.EndsAt)
 		}
-		used := slices.ContainsFunc(lines, func(l invoice.Line) bool { return off.Covers(&l) })
+		used := waits || slices.ContainsFunc(lines, func(l invoice.Line) bool { return off.Covers(&l) })
 		if c.AmountOff != nil {
 			if fresh {
 				off.AmountOff = *c.AmountOff

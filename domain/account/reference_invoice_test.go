@@ -32,7 +32,7 @@ func (w *world) invoice(s *sub, at time.Time, reason string, ended bool, own []*
 	if reason == "period" {
 		b.period = s.period
 	}
-	b.base, b.coupons = len(b.lines), w.coupons(s, b)
+	b.base, b.coupons = len(b.lines), w.coupons(s, b, len(b.waits) > 0 || late)
 	w.settle(b)
 	w.invoices = append(w.invoices, b)
 	if len(b.waits) > 0 || late || reason == "period" && !first && w.draftHours > 0 {
@@ -43,7 +43,7 @@ func (w *world) invoice(s *sub, at time.Time, reason string, ended bool, own []*
 }
 
 // coupons are those that discount an invoice. A month of theirs is counted by the invoice of a period.
-func (w *world) coupons(s *sub, b *bill) (all []off) {
+func (w *world) coupons(s *sub, b *bill, waits bool) (all []off) {
 	for _, a := range s.coupons {
 		c := w.reference.coupons[a.coupon]
 		known := s.discounts[a.coupon]
@@ -70,7 +70,7 @@ func (w *world) coupons(s *sub, b *bill) (all []off) {
 				}
 			}
 		}
-		used := slices.ContainsFunc(b.lines, o.covers)
+		used := waits || slices.ContainsFunc(b.lines, o.covers) // which usage there will be nobody knows yet
 		if used {
 			all = append(all, o)
 		}

@@ -125,3 +125,28 @@ func TestADraftWithUsageIsNotDiscarded(t *testing.T) {
 	require.Equal(t, "INV-000001 period 2.00: usage 0.00 adjustment 2.00", l.bills()[1])
 	l.CheckFolds()
 }
+
+// A coupon is off usage where nothing else is on the invoice, too: which lines there will be is known when it is counted.
+func TestACouponIsOffUsageAlone(t *testing.T) {
+	for name, tt := range map[string]struct {
+		fields catalog.CouponFields
+		want   []int64
+	}{
+		"a percentage": {catalog.CouponFields{PercentOff: dec("50"), Duration: catalog.Forever}, []int64{2500, 2500}},
+		"an amount":    {catalog.CouponFields{AmountOff: ptr(int64(1000)), Currency: "USD", Duration: catalog.Forever}, []int64{1000, 1000}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := openTill(t, april(1))
+			tt.fields.Code = "OFF"
+			coupon := ledgertest.Must[catalog.CouponView](l.Ledger, catalog.CreateCoupon{Fields: tt.fields}).ID
+			id := l.start(subscription.Start{PlanID: l.byUse("100"), CouponID: &coupon})
+			l.at(on(5, 1), id)
+			l.finalize(id, "50")
+			off := []int64{l.bill(l.newest()).DiscountTotal}
+			l.at(on(6, 1), id)
+			l.finalize(id, "50", "50")
+			require.Equal(t, tt.want, append(off, l.bill(l.newest()).DiscountTotal))
+			l.CheckFolds()
+		})
+	}
+}

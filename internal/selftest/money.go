@@ -15,7 +15,7 @@ import (
 func money(ctx context.Context, x *run, f *Finding) error {
 	f.What = "invoices"
 	return x.ledgers(ctx, func(id uuid.UUID, end int64) error {
-		t := &till{ledger: id, invoices: map[uuid.UUID]*bill{}, lines: map[uuid.UUID]*asked{}, series: map[string]int64{}, balances: map[purse]int64{}, f: f}
+		t := &till{ledger: id, end: end, invoices: map[uuid.UUID]*bill{}, lines: map[uuid.UUID]*asked{}, series: map[string]int64{}, balances: map[purse]int64{}, f: f}
 		for after := int64(0); after < end; {
 			rows, err := x.pool.Query(ctx, `select position, stream_id, type, case when type ~ '^(invoice|series|balance)\.' then data end from events
 				where ledger_id = $1 and position > $2 and position <= $3 order by position limit $4`, id, after, end, page)
@@ -45,6 +45,7 @@ func money(ctx context.Context, x *run, f *Finding) error {
 // till is what one ledger's money comes to.
 type till struct {
 	ledger   uuid.UUID
+	end      int64 // position up to which events are read
 	invoices map[uuid.UUID]*bill
 	lines    map[uuid.UUID]*asked // of what was issued
 	series   map[string]int64
