@@ -134,7 +134,7 @@ func TestF55_TheWrongMasterKeyIsRefused(t *testing.T) {
 	require.NoError(t, Bootstrap(t.Context(), f.owner, f.master), "a second bootstrap changes nothing")
 }
 
-// Rule 10. A process that does not know an event stops at it; it does not skip it.
+// Rule 10, case 136. A process that does not know an event stops at it; it does not skip it.
 func TestF67_AnUnknownEventStopsTheReader(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)

@@ -133,7 +133,7 @@ func (m *market) see(sub uuid.UUID) {
 	}
 }
 
-// However a ledger came about, the rows that were kept up to date event by event are those that a rebuild
+// Case 134: however a ledger came about, the rows that were kept up to date event by event are those that a rebuild
 // makes from position 1. A failure logs its seed.
 func TestLiveRowsAreRebuiltRows(t *testing.T) {
 	t.Parallel()

@@ -121,7 +121,7 @@ func TestHandedOverEventsAreNotReadAgain(t *testing.T) {
 	require.Equal(t, read, h.pages())
 }
 
-// However a runner dies between two steps, the next one neither repeats nor misses an event.
+// Case 133: however a runner dies between two steps, the next one neither repeats nor misses an event.
 func TestF71_CrashBetweenStepsCountsNothingTwice(t *testing.T) {
 	t.Parallel()
 	h := twoLedgers()

@@ -56,7 +56,8 @@ func TestLessUsagePaysADebt(t *testing.T) {
 	l.CheckFolds()
 }
 
-// Usage of 1.00 and 19 % that is corrected in three steps is credited to the cent (case 112: parts add up).
+// Usage of 1.00 and 19 % that is corrected in three steps is credited to the cent (case 112: parts add up; case 140: the
+// differences come to what is true in the end).
 func TestCorrectionsInStepsAddUp(t *testing.T) {
 	l := openTill(t, april(1))
 	payer := l.payer("")

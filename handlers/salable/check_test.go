@@ -304,3 +304,43 @@ func TestPlansOfOneNameAreTwoInChecks(t *testing.T) {
 		require.NotContains(t, string(r.body), `"`+slugs[1-i]+`"`)
 	}
 }
+
+// Cases 148 and 152: with the position that a change answered, a check has what it brought, every time; what two
+// subscriptions give is given, and cancelling one takes away only its own.
+func TestCases148And152RightsOfTwoSubscriptions(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	var plans []string
+	for _, name := range []string{"read", "write", "both"} {
+		capability := g.call(t, g.test, "POST", "/ledger/v1/capabilities", fmt.Sprintf(`{"productUuid":%q,"name":%q}`, g.product, "can_"+name)).want(201).text("uuid")
+		plans = append(plans, g.call(t, g.test, "POST", "/ledger/v1/plans", fmt.Sprintf(`{"productUuid":%q,"name":%q,"displayName":%q,"licenseType":"licensed",
+			"pricingType":"free","interval":"month","length":1,"capabilities":[%q]}`, g.product, name, name, capability)).want(201).text("uuid"))
+	}
+	start := func(plan string) (id, position string) {
+		r := g.call(t, g.test, "POST", "/ledger/v1/subscriptions", fmt.Sprintf(`{"planUuid":%q,"granteeId":"ada"}`, plan)).want(201)
+		return r.text("uuid"), r.header.Get("Ledger-Position")
+	}
+	can := func(position string) (all []string) {
+		r := g.call(t, g.test, "GET", "/licenses/check?productUuid="+g.product+"&granteeIds=ada", "", "Ledger-Min-Position", position)
+		for _, name := range []string{"can_read", "can_write", "can_both"} {
+			if strings.Contains(string(r.body), `"`+name+`"`) {
+				all = append(all, name)
+			}
+		}
+		return all
+	}
+	reads, at := start(plans[0])
+	require.Equal(t, []string{"can_read"}, can(at))
+	writes, at := start(plans[1])
+	require.Equal(t, []string{"can_read", "can_write"}, can(at))
+	for n := range 10 { // to and fro
+		r := g.call(t, g.test, "POST", "/ledger/v1/subscriptions/"+writes+"/change-plan", fmt.Sprintf(`{"planUuid":%q}`, plans[2-n%2])).want(200)
+		want := "can_both"
+		if n%2 == 1 {
+			want = "can_write"
+		}
+		require.Equal(t, []string{"can_read", want}, can(r.header.Get("Ledger-Position")))
+	}
+	r := g.call(t, g.test, "POST", "/ledger/v1/subscriptions/"+reads+"/cancel", `{"when":"now"}`).want(200)
+	require.Equal(t, []string{"can_write"}, can(r.header.Get("Ledger-Position")))
+}

@@ -19,6 +19,27 @@ import (
 	"github.com/subledger/subledger/eventstore"
 )
 
+func TestCases58And155PeaksAndBoundaries(t *testing.T) {
+	t.Parallel()
+	s := open(t)
+	s.meter("max", "max", false)
+	s.meter("count", "count", false)
+	// Case 58: what was highest counts, and not where it ended.
+	peak := period.Period{Start: april(12), End: april(20)}
+	s.at(april(20))
+	for n, level := range []string{"5", "8", "5"} {
+		s.record("max", level, april(13+n))
+	}
+	s.comes("max", peak, "8")
+
+	// Case 155: a unit is of the period that begins at its instant.
+	s.record("count", "1", april(20).Add(-time.Microsecond))
+	s.record("count", "1", april(20))
+	s.at(april(21))
+	s.comes("count", period.Period{Start: april(19), End: april(20)}, "1")
+	s.comes("count", period.Period{Start: april(20), End: april(21)}, "1")
+}
+
 func TestCountsOfEachAggregation(t *testing.T) {
 	t.Parallel()
 	s := open(t)

@@ -39,7 +39,7 @@ func TestF01_KilledWhileClientsWrite(t *testing.T) {
 	g.sound(t)
 }
 
-// The process dies between the commit and the answer: the retry gets the first answer.
+// Case 131: the process dies between the commit and the answer, and the retry gets the first answer.
 func TestF02_KilledBetweenCommitAndReply(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)
