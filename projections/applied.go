@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/subledger/subledger/domain"
 	"github.com/subledger/subledger/internal/mutant"
@@ -170,6 +171,20 @@ func (r *Reads) Caught(ctx context.Context, ledger uuid.UUID) (int64, error) {
 		acknowledged = r.acked(ledger)
 	}
 	return r.At(ctx, ledger, acknowledged)
+}
+
+// KnownTo is the position of a ledger up to which all of some read models are, as the database has it, whoever makes them;
+// 0 for none.
+func (r *Reads) KnownTo(ctx context.Context, ledger uuid.UUID, models ...string) (int64, error) {
+	type known struct {
+		Position int64 `db:"position"`
+	}
+	rows, err := query[known](ctx, r, ledger, `select coalesce(min(position), 0)::bigint as position from projection_positions
+		where ledger_id = @ledger and projection = any(@models) having count(*) = @count`, pgx.NamedArgs{"ledger": ledger, "models": models, "count": len(models)})
+	if err != nil || len(rows) == 0 {
+		return 0, err
+	}
+	return rows[0].Position, nil
 }
 
 // At is the beginning of a read: it waits until the read models hold what this process acknowledged

@@ -305,15 +305,7 @@ func (r *Reads) CarryingMeters(ctx context.Context, ledger, subscription uuid.UU
 
 // UsagePosition is the position of a ledger up to which UsageLicenses and the meters are known, 0 for none.
 func (r *Reads) UsagePosition(ctx context.Context, ledger uuid.UUID) (int64, error) {
-	type known struct {
-		Position int64 `db:"position"`
-	}
-	rows, err := query[known](ctx, r, ledger, `select coalesce(min(position), 0)::bigint as position from projection_positions
-		where ledger_id = @ledger and projection in ('usage', 'catalog') having count(*) = 2`, pgx.NamedArgs{"ledger": ledger})
-	if err != nil || len(rows) == 0 {
-		return 0, err
-	}
-	return rows[0].Position, nil
+	return r.KnownTo(ctx, ledger, "usage", "catalog")
 }
 
 // UsageLicenses lists the licences of a subscription that ever used a meter and have a record at or after an instant, in

@@ -39,7 +39,7 @@ func TestReferenceAgreesWithTheLog(t *testing.T) {
 	w := newWorld(t)
 	done := map[string]int{}
 	within(t, func(rt *rapid.T) { walkOn(rt, w.open(t), done) })
-	t.Logf("done: %v", done) // in memory there are ten times as many, which have to be all of them
+	allDone(t, done)
 	all, err := selftest.Check(t.Context(), w.owner, selftest.Options{})
 	require.NoError(t, err)
 	for _, f := range all {

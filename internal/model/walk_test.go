@@ -36,7 +36,7 @@ type sent struct {
 	told told
 }
 
-// walkOn walks on a keeper and counts what was done: a step without anything to do it with is drawn in vain.
+// walkOn walks on a keeper and counts what was done.
 func walkOn(t *rapid.T, k keeper, done map[string]int) {
 	w := &walk{k: k, r: &reference{now: start, late: 72, used: map[string]string{}, totals: map[string]int{}, hashes: map[byte]bool{}, orgs: map[uuid.UUID]bool{k.organisation(): true}}}
 	w.open(t)

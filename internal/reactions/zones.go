@@ -24,16 +24,21 @@ func (s *scheduler) follow(ctx context.Context, row projections.DueRow) (domain.
 	if s.cfg.Reads == nil {
 		return nil, errors.New("without read models nobody knows which subscriptions follow")
 	}
-	state, version, err := s.cfg.Store.Fold(ctx, row.LedgerID, row.StreamID)
+	state, position, err := s.cfg.Store.Fold(ctx, row.LedgerID, row.StreamID)
 	if err != nil {
 		return nil, err
 	}
-	// Whoever bought before it moved is in the read model by the position of that; who buys later is in the new zone.
-	if s.cfg.Applied != nil && !s.projected(ctx, row.LedgerID, row.Position) {
-		return nil, errors.New("the read models are behind")
+	c, ok := state.(*customer.Customer)
+	if !ok {
+		return nil, fmt.Errorf("%s is no customer", row.StreamID)
 	}
-	if c, ok := state.(*customer.Customer); !ok || len(c.Leaving) == 0 {
-		return customer.Arrive{ID: row.StreamID, Version: version}, nil
+	arrived := customer.Arrive{ID: row.StreamID, Version: c.Version}
+	if len(c.Leaving) == 0 {
+		return arrived, nil
+	}
+	// What was bought before the customer was as it is here is in the read model by then; what is bought later is in its zone.
+	if err := s.subscribed(ctx, row.LedgerID, position); err != nil {
+		return nil, err
 	}
 	f := projections.SubscriptionFilter{CustomerID: row.StreamID}
 	for k := (projections.Keyset{Limit: duePage}); ; {
@@ -48,9 +53,19 @@ func (s *scheduler) follow(ctx context.Context, row projections.DueRow) (domain.
 			k.After = sub.ID
 		}
 		if len(page) < duePage {
-			return customer.Arrive{ID: row.StreamID, Version: version}, nil
+			return arrived, nil
 		}
 	}
+}
+
+// subscribed fails while the read model of subscriptions is not at a position yet, whichever process makes it.
+func (s *scheduler) subscribed(ctx context.Context, ledger uuid.UUID, position int64) error {
+	s.projected(ctx, ledger, position)
+	at, err := s.cfg.Reads.KnownTo(ctx, ledger, "subscriptions")
+	if err == nil && at < position {
+		err = fmt.Errorf("the subscriptions of ledger %s are known to position %d, not yet to %d", ledger, at, position)
+	}
+	return err
 }
 
 func (s *scheduler) rezone(ctx context.Context, ledger, id uuid.UUID, key string) error {
@@ -62,9 +77,9 @@ func (s *scheduler) rezone(ctx context.Context, ledger, id uuid.UUID, key string
 // rules looks over all periods under way when this program has another release of the time zone database than the one by
 // which that was done last, and moves the ends that lie elsewhere by now (subscription rule S17). Periods that are over
 // stay. It is done again from the beginning after a crash: what was moved makes no event. The read models have to know all
-// that was recorded before this process began; where another process makes them, that one does it.
+// that was recorded before this process began.
 func (s *scheduler) rules(ctx context.Context) error {
-	if s.cfg.Applied == nil {
+	if s.cfg.Reads == nil {
 		return nil
 	}
 	var release string
@@ -86,8 +101,8 @@ func (s *scheduler) rules(ctx context.Context) error {
 		s.heads = heads
 	}
 	for id, position := range s.heads {
-		if !s.projected(ctx, id, position) {
-			return fmt.Errorf("the read models of ledger %s are not there yet", id)
+		if err := s.subscribed(ctx, id, position); err != nil {
+			return err
 		}
 		delete(s.heads, id)
 	}

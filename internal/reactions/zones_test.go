@@ -1,6 +1,7 @@
 package reactions
 
 import (
+	"sync"
 	"testing"
 	"time"
 
@@ -12,6 +13,7 @@ import (
 	"github.com/subledger/subledger/domain/period"
 	"github.com/subledger/subledger/domain/subscription"
 	"github.com/subledger/subledger/internal/selftest"
+	"github.com/subledger/subledger/projections"
 )
 
 // period is the one under way of a subscription.
@@ -72,6 +74,31 @@ func TestCase23SubscriptionsFollowTheirCustomer(t *testing.T) {
 	}
 }
 
+// Who moves on while subscriptions follow has not arrived: the row of the second move takes all of them along.
+func TestMovingOnWhileSubscriptionsFollow(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	june := time.Date(2025, 6, 1, 0, 0, 0, 0, time.UTC)
+	f.do(t, f.test, domain.MoveClock{To: june})
+	currency := "USD"
+	ada := answer[customer.View](t, f.do(t, f.test, customer.Create{Patch: customer.Patch{Currency: &currency}})).ID
+	sub := answer[subscription.View](t, f.do(t, f.test, subscription.Start{PlanID: f.metered(t, f.test), CustomerID: &ada})).ID
+	to := func(zone string) { f.do(t, f.test, customer.Change{ID: ada, Patch: customer.Patch{TimeZone: &zone}}) }
+	onward := sync.OnceFunc(func() { to("America/Los_Angeles") })
+	to("Asia/Tokyo")
+	f.start(t, func(c *Config) {
+		c.Tick = 50 * time.Millisecond
+		c.Fault = func(step string) error {
+			if step == "due" { // all have followed, and the customer has not arrived yet
+				onward()
+			}
+			return nil
+		}
+	})
+	f.awaits(t, 1, of[customer.Moved](ada))
+	require.Equal(t, june.AddDate(0, 1, 0).Add(7*time.Hour), f.period(t, f.test, sub).End)
+}
+
 // Case 25: another release of the time zone database than last time has all periods under way looked over, once.
 func TestCase25AnotherReleaseOfTheZones(t *testing.T) {
 	t.Parallel()
@@ -91,7 +118,10 @@ func TestCase25AnotherReleaseOfTheZones(t *testing.T) {
 	_, err := f.owner.Exec(t.Context(), `insert into zone_release (release) values ('2024a')`)
 	require.NoError(t, err)
 	stays := f.period(t, f.live, other)
-	f.start(t, nil)
+	// As in a process that makes no read models.
+	f.start(t, func(c *Config) {
+		c.Applied, c.Reads, c.Tick = nil, projections.NewReads(f.app, nil, nil), 20*time.Millisecond
+	})
 	f.awaits(t, 2, of[subscription.Rezoned](sub))
 	require.Equal(t, is, f.period(t, f.live, sub))
 	require.Equal(t, stays, f.period(t, f.live, other))
