@@ -208,15 +208,7 @@ func (a *API) issueCreditNote(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	o, id := body.Object(), PathUUID(r, "uuid")
-	c := invoice.IssueCreditNote{ID: id, Amount: o.Int("amount", Amount), Reason: o.String("reason")}
-	for _, v := range o.List("lines", MaxItems(mostCredited)) {
-		part := v.Object(Required)
-		c.Lines = append(c.Lines, invoice.LineAmount{LineID: part.UUID("lineUuid", Required), Amount: part.Int("amount", Required, Amount)})
-		part.Unknown()
-	}
-	if o.Get("amount").Absent() == (len(o.List("lines")) == 0) {
-		o.Get("amount").Bad(codeRequired, "want either amount or lines")
-	}
+	c := invoice.IssueCreditNote{ID: id, Amount: o.Int("amount", Amount), Reason: o.String("reason"), Lines: noteLines(o, lineAmount)}
 	o.Unknown()
 	if err := body.Err(); err != nil {
 		return err
@@ -230,6 +222,23 @@ func (a *API) issueCreditNote(w http.ResponseWriter, r *http.Request) error {
 	return entity(w, r, http.StatusCreated, v.Version, out)
 }
 
+// noteLines reads the parts of lines that a note is of, or sees that there is an amount in their place.
+func noteLines[T any](o *Object, read func(*Object) T) (all []T) {
+	for _, v := range o.List("lines", MaxItems(mostCredited)) {
+		part := v.Object(Required)
+		all = append(all, read(part))
+		part.Unknown()
+	}
+	if o.Get("amount").Absent() == (len(all) == 0) {
+		o.Get("amount").Bad(codeRequired, "want either amount or lines")
+	}
+	return all
+}
+
+func lineAmount(part *Object) invoice.LineAmount {
+	return invoice.LineAmount{LineID: part.UUID("lineUuid", Required), Amount: part.Int("amount", Required, Amount)}
+}
+
 // issueDebitNote serves POST /invoices/{uuid}/debit-notes: an invoice of its own that adds to one. The ETag is the note's.
 //
 //	in   {lines: [{lineUuid, amount, description?}] | amount, reason?}; amounts have their taxes in them
@@ -240,16 +249,9 @@ func (a *API) issueDebitNote(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	o, id := body.Object(), PathUUID(r, "uuid")
-	c := invoice.IssueDebitNote{ID: id, Amount: o.Int("amount", Amount), Reason: o.String("reason")}
-	for _, v := range o.List("lines", MaxItems(mostCredited)) {
-		part := v.Object(Required)
-		c.Lines = append(c.Lines, invoice.DebitedLine{LineAmount: invoice.LineAmount{LineID: part.UUID("lineUuid", Required), Amount: part.Int("amount", Required, Amount)},
-			Description: part.String("description")})
-		part.Unknown()
-	}
-	if o.Get("amount").Absent() == (len(o.List("lines")) == 0) {
-		o.Get("amount").Bad(codeRequired, "want either amount or lines")
-	}
+	c := invoice.IssueDebitNote{ID: id, Amount: o.Int("amount", Amount), Reason: o.String("reason"), Lines: noteLines(o, func(part *Object) invoice.DebitedLine {
+		return invoice.DebitedLine{LineAmount: lineAmount(part), Description: part.String("description")}
+	})}
 	o.Unknown()
 	if err := body.Err(); err != nil {
 		return err
@@ -258,30 +260,30 @@ func (a *API) issueDebitNote(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	out := invoiceOut(v)
-	if out.Preview = previewOfInvoice(v, res); out.Preview == nil {
-		events, err := a.Store.Stream(r.Context(), res.Ledger, v.ID, v.Version-1, 1)
-		if err != nil {
-			return err
-		}
-		for _, e := range events {
-			out.Position = e.Position
-		}
+	out, err := a.changedOut(r, v, res)
+	if err != nil {
+		return err
 	}
 	return created(w, r, v.ID, v.Version, out)
 }
 
-// invoiceChanged answers an invoice; what happened to it last may have happened before, and events of the balance may stand
-// behind it.
+// invoiceChanged answers an invoice.
 func (a *API) invoiceChanged(w http.ResponseWriter, r *http.Request, v invoice.View, res eventstore.Result) error {
-	out := invoiceOut(v)
-	out.Position, out.Preview = res.Last, previewOfInvoice(v, res)
-	events, err := a.Store.Stream(r.Context(), res.Ledger, v.ID, v.Version-1, 1)
+	out, err := a.changedOut(r, v, res)
 	if err != nil {
 		return err
 	}
+	return entity(w, r, http.StatusOK, v.Version, out)
+}
+
+// changedOut is an invoice as a command left it; what happened to it last may have happened before, and events of the balance
+// may stand behind it.
+func (a *API) changedOut(r *http.Request, v invoice.View, res eventstore.Result) (out invoiceBody, err error) {
+	out = invoiceOut(v)
+	out.Position, out.Preview = res.Last, previewOfInvoice(v, res)
+	events, err := a.Store.Stream(r.Context(), res.Ledger, v.ID, v.Version-1, 1)
 	if len(events) == 1 { // none after a dry run
 		out.Position = events[0].Position
 	}
-	return entity(w, r, http.StatusOK, v.Version, out)
+	return out, err
 }

@@ -21,26 +21,11 @@ type CloseAccount struct {
 
 // Decide implements domain.Command.
 func (c CloseAccount) Decide(l domain.Ledger) (any, error) {
-	s, err := load(l, c.ID)
+	at, err := counting(l, c.ID, nil, c.Counts)
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.bought(l, c.ID)
-	if err != nil {
-		return nil, err
-	}
-	book, err := account.Open(l, b, account.Fresh{})
-	if err != nil {
-		return nil, err
-	}
-	if err := book.Counted(uuid.Nil, c.Counts); err != nil {
-		return nil, err
-	}
-	plans, err := plansOf(l, c.Counts)
-	if err != nil {
-		return nil, err
-	}
-	if err := book.Close(plans, b, c.Counts, c.Position, c.Show); err != nil {
+	if err := at.book.Close(at.plans, at.bought, c.Counts, c.Position, c.Show); err != nil {
 		return nil, err
 	}
 	return show(l, c.ID)

@@ -38,32 +38,46 @@ func (c FinalizeInvoice) Decide(l domain.Ledger) (any, error) {
 		}
 		return invoice.Finalize{ID: c.ID, DaysUntilDue: policy.InvoiceDaysUntilDue}.Decide(l)
 	}
-	id := *draft.SubscriptionID
-	s, err := load(l, id)
+	at, err := counting(l, *draft.SubscriptionID, draft, c.Counts)
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.bought(l, id)
-	if err != nil {
+	facts := at.s.Facts
+	if err := at.book.Finalize(draft, at.plans, at.bought, c.Counts, c.Position, c.Refresh); err != nil {
 		return nil, err
 	}
-	b.Currency = draft.Currency
-	book, err := account.Open(l, b, account.Fresh{})
-	if err != nil {
-		return nil, err
+	return settled(l, at.s.ID, &facts, at.book, c.ID)
+}
+
+// counted is what a decision on usage that was counted needs.
+type counted struct {
+	s      *State
+	bought account.Bought
+	book   *account.Book
+	plans  map[uuid.UUID]*catalog.Plan // at which it was
+}
+
+// counting loads what a decision on a subscription's usage needs, and refuses counts that are not of all that a draft waits
+// for; nil: of all that may have come late.
+func counting(l domain.Ledger, id uuid.UUID, draft *invoice.State, counts []account.Count) (at counted, err error) {
+	if at.s, err = load(l, id); err != nil {
+		return at, err
 	}
-	if err := book.Counted(c.ID, c.Counts); err != nil {
-		return nil, err
+	if at.bought, err = at.s.bought(l, id); err != nil {
+		return at, err
 	}
-	plans, err := plansOf(l, c.Counts)
-	if err != nil {
-		return nil, err
+	of := uuid.Nil
+	if draft != nil {
+		of, at.bought.Currency = draft.ID, draft.Currency
 	}
-	facts := s.Facts
-	if err := book.Finalize(draft, plans, b, c.Counts, c.Position, c.Refresh); err != nil {
-		return nil, err
+	if at.book, err = account.Open(l, at.bought, account.Fresh{}); err != nil {
+		return at, err
 	}
-	return settled(l, id, &facts, book, c.ID)
+	if err := at.book.Counted(of, counts); err != nil {
+		return at, err
+	}
+	at.plans, err = plansOf(l, counts)
+	return at, err
 }
 
 // plansOf are those at which usage was counted.
@@ -210,28 +224,11 @@ func (c VoidInvoice) Decide(l domain.Ledger) (any, error) {
 
 // discard ends a draft for which nothing was used.
 func (c VoidInvoice) discard(l domain.Ledger, draft *invoice.State) (any, error) {
-	id := *draft.SubscriptionID
-	s, err := load(l, id)
+	at, err := counting(l, *draft.SubscriptionID, draft, c.Counts)
 	if err != nil {
 		return nil, err
 	}
-	b, err := s.bought(l, id)
-	if err != nil {
-		return nil, err
-	}
-	b.Currency = draft.Currency
-	book, err := account.OpenStatus(l, id)
-	if err != nil {
-		return nil, err
-	}
-	if err := book.Counted(c.ID, c.Counts); err != nil {
-		return nil, err
-	}
-	plans, err := plansOf(l, c.Counts)
-	if err != nil {
-		return nil, err
-	}
-	if err := book.Forgo(draft, plans, b, c.Counts); err != nil {
+	if err := at.book.Forgo(draft, at.plans, at.bought, c.Counts); err != nil {
 		return nil, err
 	}
 	return invoice.Cancel{ID: c.ID}.Decide(l)
