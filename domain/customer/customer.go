@@ -143,7 +143,7 @@ func (c Change) Decide(l domain.Ledger) (any, error) {
 	}
 	subject := Subject(c.ID)
 	if contact := c.Patch.contact(old.Contact, subject); contact != old.Contact {
-		events = append(events, ContactChanged{contact.living()})
+		events = append(events, ContactChanged{contact.Living()})
 	}
 	if f.ExternalID != old.Fields.ExternalID {
 		claim(l, c.ID, f.ExternalID)
@@ -181,8 +181,8 @@ func claim(l domain.Ledger, id uuid.UUID, external string) {
 	}
 }
 
-// living is a contact without what was erased (rule K1).
-func (c Contact) living() Contact {
+// Living is a contact without what was erased (rule K1).
+func (c Contact) Living() Contact {
 	for _, p := range c.all() {
 		if p.Subject == domain.ErasedSubject {
 			*p = domain.Personal{}

@@ -180,7 +180,7 @@ func (s Shelf) render(ctx context.Context, ledger uuid.UUID, of *invoice.State) 
 			return File{}, err
 		}
 		if payer, ok := state.(*customer.Customer); ok {
-			c := readable(payer.Contact)
+			c := payer.Contact.Living()
 			if err := d.Bill(c.Name.Text, c.Address.Plain(), payer.Fields.TimeZone); err != nil {
 				return File{}, err
 			}
@@ -191,17 +191,6 @@ func (s Shelf) render(ctx context.Context, ledger uuid.UUID, of *invoice.State) 
 		return File{}, err
 	}
 	return newFile(of, bytes), nil
-}
-
-// readable leaves out what was erased.
-func readable(c customer.Contact) customer.Contact {
-	a := &c.Address
-	for _, p := range []*domain.Personal{&c.Name, &a.Line1, &a.Line2, &a.City, &a.State, &a.PostalCode, &a.Country} {
-		if p.Subject == domain.ErasedSubject {
-			*p = domain.Personal{}
-		}
-	}
-	return c
 }
 
 // subject is whom the file is about.

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -47,10 +48,13 @@ func (s *scheduler) follow(ctx context.Context, row projections.DueRow) (domain.
 			return nil, err
 		}
 		for _, sub := range page {
+			k.After = sub.ID
+			if sub.EndedAt != nil || !slices.Contains(c.Leaving, sub.TimeZone) {
+				continue
+			}
 			if err := s.rezone(ctx, row.LedgerID, sub.ID, fmt.Sprintf("zone:%s:%d", sub.ID, row.Position)); err != nil {
 				return nil, err
 			}
-			k.After = sub.ID
 		}
 		if len(page) < duePage {
 			return arrived, nil
