@@ -60,8 +60,8 @@ func newMetrics(registry *prometheus.Registry) *metrics {
 }
 
 // finish counts and logs a request that was answered or cut off.
-func (s *Server) finish(r *http.Request, w *reply, began time.Time) {
-	call, took := CallOf(r), time.Since(began)
+func (s *Server) finish(r *http.Request, w *reply, call *Call, began time.Time) {
+	took := time.Since(began)
 	method := r.Method
 	switch method {
 	case "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS":
@@ -85,12 +85,11 @@ func (s *Server) finish(r *http.Request, w *reply, began time.Time) {
 		slog.String("method", printable(r.Method, 20)), slog.String("route", call.Route),
 		slog.Int("status", status), slog.String("code", call.code), slog.Int("bytes", w.bytes), slog.Duration("took", took),
 		slog.String("ledger", call.Caller.Ledger.String()), slog.String("key", call.Caller.KeyID.String()),
-		slog.String("address", call.address), slog.String("userAgent", printable(r.UserAgent(), 200)))
+		slog.String("address", call.address()), slog.String("userAgent", printable(r.UserAgent(), 200)))
 }
 
 // panicked answers a panic like any other fault; the process lives on.
-func (s *Server) panicked(w *reply, r *http.Request, v any) {
-	call := CallOf(r)
+func (s *Server) panicked(w *reply, r *http.Request, call *Call, v any) {
 	call.code = "panic"
 	s.metrics.panics.Inc()
 	s.cfg.Log.ErrorContext(r.Context(), "panic", "requestId", call.ID, "route", call.Route, "cause", "panic",
@@ -98,5 +97,5 @@ func (s *Server) panicked(w *reply, r *http.Request, v any) {
 	if w.status != 0 {
 		panic(http.ErrAbortHandler) // half an answer is out
 	}
-	call.dialect.Refuse(w, r, domain.Refuse(Fault, "internal", "quote the request id %s", call.ID))
+	call.dialect.Refuse(w, call.carriedBy(r), domain.Refuse(Fault, "internal", "quote the request id %s", call.ID))
 }

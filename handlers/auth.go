@@ -244,7 +244,7 @@ func (k *Keys) query(ctx context.Context, hashes [][]byte, stand head) error {
 
 // secretOf reads the key from the one header that carries it.
 func secretOf(r *http.Request) (string, error) {
-	keys, bearers := r.Header.Values("X-Api-Key"), r.Header.Values("Authorization")
+	keys, bearers := r.Header["X-Api-Key"], r.Header["Authorization"]
 	switch {
 	case len(keys)+len(bearers) > 1:
 		return "", domain.Refuse(domain.Malformed, "two_keys", "send one API key, in x-api-key or as Authorization: Bearer")

@@ -3,6 +3,7 @@ package handlers
 import (
 	"context"
 	"crypto/sha256"
+	"net"
 	"net/http"
 	"net/url"
 	"time"
@@ -39,12 +40,26 @@ type Call struct {
 
 	dialect *Dialect
 	closing <-chan struct{} // closed when the server drains
-	address string          // of the other end, without its port
+	remote  string          // the other end's address and port
 	code    string          // of the refusal that was answered
 	clock   *time.Time      // of the caller's ledger, if it has one of its own
 }
 
 type callKey struct{}
+
+// carriedBy gives the request whose context knows of the call.
+func (c *Call) carriedBy(r *http.Request) *http.Request {
+	return r.WithContext(context.WithValue(r.Context(), callKey{}, c))
+}
+
+// address is the other end's IP address. Headers that claim another one are not believed.
+func (c *Call) address() string {
+	host, _, err := net.SplitHostPort(c.remote)
+	if err != nil {
+		return c.remote
+	}
+	return host
+}
 
 // CallOf is the request's call; every request that reaches a Route's Serve has one.
 func CallOf(r *http.Request) *Call { return callFrom(r.Context()) }

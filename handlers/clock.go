@@ -28,6 +28,15 @@ func OwnTime(store *eventstore.Store, serve func(http.ResponseWriter, *http.Requ
 	}
 }
 
+// OwnNow is the time of a caller's ledger.
+func OwnNow(ctx context.Context, store *eventstore.Store, c *Caller, now func() time.Time) (time.Time, error) {
+	if !c.Test() {
+		return now(), nil
+	}
+	at, _, err := store.Now(ctx, c.Ledger, now(), false)
+	return at, err
+}
+
 // TimeIn is the time of the caller's ledger, where statuses count: a test ledger's own clock, else now.
 func TimeIn(ctx context.Context, now func() time.Time) time.Time {
 	if call := callFrom(ctx); call != nil && call.clock != nil {

@@ -2,9 +2,11 @@ package handlers
 
 import (
 	"bytes"
+	"errors"
 	"io"
 	"net"
 	"strconv"
+	"time"
 )
 
 // framedListener refuses requests whose end two readers may see at different places (RFC 9112, sections
@@ -16,7 +18,9 @@ func (l framedListener) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &framedConn{Conn: c, length: -1}, nil
+	framed := &framedConn{Conn: c, length: -1}
+	framed.reads.set, framed.writes.set = c.SetReadDeadline, c.SetWriteDeadline
+	return framed, nil
 }
 
 // poison ends a head so that net/http answers 400 and closes the connection.
@@ -29,6 +33,8 @@ const longestFraming = 128
 // after a chunked one it looks no more, since dispatch closes the connection then.
 type framedConn struct {
 	net.Conn
+	reads    deadline
+	writes   deadline
 	idle     idleLink
 	body     int64  // bytes of the body that are still to come
 	unread   bool   // nothing more is looked at
@@ -50,7 +56,7 @@ func (c *framedConn) Read(p []byte) (int, error) {
 		c.poisoned = c.poisoned[n:]
 		return n, nil
 	}
-	n, err := c.Conn.Read(p)
+	n, err := c.reads.do(p, c.Conn.Read)
 	if n == 0 || c.unread {
 		return n, err
 	}
@@ -62,6 +68,19 @@ func (c *framedConn) Read(p []byte) (int, error) {
 		return good, nil
 	}
 	return n, err
+}
+
+func (c *framedConn) Write(p []byte) (int, error) { return c.writes.do(p, c.Conn.Write) }
+
+// SetReadDeadline implements net.Conn.
+func (c *framedConn) SetReadDeadline(t time.Time) error { return c.reads.move(t) }
+
+// SetWriteDeadline implements net.Conn.
+func (c *framedConn) SetWriteDeadline(t time.Time) error { return c.writes.move(t) }
+
+// SetDeadline implements net.Conn.
+func (c *framedConn) SetDeadline(t time.Time) error {
+	return errors.Join(c.reads.move(t), c.writes.move(t))
 }
 
 // CloseWrite lets net/http end a connection without a reset that would take the answer along.

@@ -73,14 +73,13 @@ func (g *gate) left(key string, began time.Time) {
 
 // overloaded refuses a write that found no place. There may be thousands a second, and each has to cost little: they
 // are counted in the metrics, and one line a second says how many there were.
-func (s *Server) overloaded(w http.ResponseWriter, r *http.Request) {
-	call := CallOf(r)
+func (s *Server) overloaded(w http.ResponseWriter, r *http.Request, call *Call) {
 	call.code = errOverloaded.Code
 	if n := s.writes.tell(); n > 0 {
 		s.cfg.Log.ErrorContext(r.Context(), "writes refused", "requestId", call.ID, "cause", call.code, "sinceLastLine", n)
 	}
 	w.Header().Set("Retry-After", "1")
-	call.dialect.Refuse(w, r, errOverloaded)
+	call.dialect.Refuse(w, call.carriedBy(r), errOverloaded)
 }
 
 // tell gives how many were refused since it told last, and 0 within a second after that.

@@ -53,7 +53,10 @@ type Route struct {
 	Probe   bool   // with Open: not counted, since who watches over the process may share an address with anybody
 	Stream  bool   // answers for as long as the client listens: no deadline
 	Hot     bool   // exact path, found before the router is asked; no deadline for the whole request
-	Serve   func(w http.ResponseWriter, r *http.Request) error
+	// Quick answers a hot route from what is in memory, for a caller who is admitted, or says false and has done
+	// nothing: then Serve answers. Its request's context does not know the call.
+	Quick func(w http.ResponseWriter, r *http.Request, c *Caller) bool
+	Serve func(w http.ResponseWriter, r *http.Request) error
 }
 
 // CORS is the allowance for browsers; credentials are never allowed, keys are a header.
@@ -90,26 +93,37 @@ func (c *CORS) preflight(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(http.StatusNoContent)
 }
 
+// handle serves a request whose context need not know the call.
+type handle func(w http.ResponseWriter, r *http.Request, call *Call)
+
 // serve runs a route: who calls, how often, with which right, and then what was asked.
-func (s *Server) serve(d *Dialect, rt *Route, pattern string) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		call := CallOf(r)
+func (s *Server) serve(d *Dialect, rt *Route, pattern string) handle {
+	return func(w http.ResponseWriter, r *http.Request, call *Call) {
 		call.Route = pattern
-		if span := trace.SpanFromContext(r.Context()); span.IsRecording() {
-			span.SetName(r.Method + " " + pattern)
+		if s.cfg.Tracer != nil {
+			trace.SpanFromContext(r.Context()).SetName(r.Method + " " + pattern)
 		}
 		// A hot route answers from memory; where it has to ask the database, that bounds itself.
-		if !rt.Stream && !rt.Hot {
-			ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
-			defer cancel()
-			r = r.WithContext(ctx)
+		if !rt.Hot {
+			r = call.carriedBy(r)
+			if !rt.Stream {
+				ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
+				defer cancel()
+				r = r.WithContext(ctx)
+			}
 		}
-		if err := s.admit(w, r, d, rt); err != nil {
-			s.fail(w, r, err)
+		if err := s.admit(w, r, call, d, rt); err != nil {
+			s.fail(w, r, call, err)
 			return
 		}
+		if rt.Hot {
+			if rt.Quick != nil && s.cfg.Fault == nil && rt.Quick(w, r, &call.Caller) {
+				return
+			}
+			r = call.carriedBy(r)
+		}
 		if err := s.run(rt, w, r); err != nil {
-			s.fail(w, r, err)
+			s.fail(w, r, call, err)
 		}
 	}
 }
@@ -124,10 +138,9 @@ func (s *Server) run(rt *Route, w http.ResponseWriter, r *http.Request) error {
 	return errors.Join(rt.Serve(w, r), s.cfg.Fault("answered"))
 }
 
-func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *Route) error {
-	call := CallOf(r)
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, call *Call, d *Dialect, rt *Route) error {
 	if rt.Open && !rt.Probe {
-		if err := s.nobody(w, r, nil); err != nil {
+		if err := s.nobody(w, call, nil); err != nil {
 			return err
 		}
 	}
@@ -140,10 +153,10 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *R
 				call.Caller, err = s.keys.Open(r.Context(), secret)
 			}
 		}
-		if _, refused := domain.AsRefusal(err); refused {
-			return s.nobody(w, r, err)
-		}
 		if err != nil {
+			if _, refused := domain.AsRefusal(err); refused {
+				return s.nobody(w, call, err)
+			}
 			return err
 		}
 		if !s.limits.ofKey(w.Header(), call.Caller.KeyID) {
@@ -172,16 +185,15 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, d *Dialect, rt *R
 }
 
 // nobody counts a request without a valid key, whose answer is err; beyond its address's limit it is rate_limited.
-func (s *Server) nobody(w http.ResponseWriter, r *http.Request, err error) error {
-	if !s.limits.ofAddress(w.Header(), CallOf(r).address) {
+func (s *Server) nobody(w http.ResponseWriter, call *Call, err error) error {
+	if !s.limits.ofAddress(w.Header(), call.address()) {
 		return domain.Refuse(domain.RateLimited, "rate_limited", "too many requests without a valid key")
 	}
 	return err
 }
 
 // fail answers a refusal as it is and a fault as a number: it is logged here, once.
-func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
-	call := CallOf(r)
+func (s *Server) fail(w http.ResponseWriter, r *http.Request, call *Call, err error) {
 	if errors.Is(err, context.Canceled) && errors.Is(r.Context().Err(), context.Canceled) {
 		call.code = "client_gone" // nobody listens
 		return
@@ -209,7 +221,7 @@ func (s *Server) fail(w http.ResponseWriter, r *http.Request, err error) {
 	if (e.Kind == domain.RateLimited || e.Kind == domain.Unavailable) && h.Get("Retry-After") == "" {
 		h.Set("Retry-After", "1")
 	}
-	call.dialect.Refuse(w, r, e)
+	call.dialect.Refuse(w, call.carriedBy(r), e)
 }
 
 // JSON answers a value. The type says no charset, since published Salable clients compare it whole.

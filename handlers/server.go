@@ -95,8 +95,8 @@ type mount struct {
 	prefix  string
 	dialect *Dialect
 	router  *mux.Router
-	hot     map[string]http.HandlerFunc // by method and path
-	shapes  map[string]shape            // by method and path with each id as {}
+	hot     map[string]handle // by method and path
+	shapes  map[string]shape  // by method and path with each id as {}
 }
 
 // NewServer serves each dialect below its prefix; "" is the root. /healthz, /readyz and /metrics are
@@ -127,7 +127,7 @@ func NewServer(cfg Config, dialects map[string]*Dialect) *Server {
 }
 
 func (s *Server) mount(prefix string, d *Dialect) *mount {
-	m := &mount{prefix: prefix, dialect: d, router: mux.NewRouter().UseEncodedPath().SkipClean(true), hot: map[string]http.HandlerFunc{},
+	m := &mount{prefix: prefix, dialect: d, router: mux.NewRouter().UseEncodedPath().SkipClean(true), hot: map[string]handle{},
 		shapes: map[string]shape{}}
 	for i := range d.Routes {
 		rt := &d.Routes[i]
@@ -139,15 +139,17 @@ func (s *Server) mount(prefix string, d *Dialect) *mount {
 		if rt.Hot {
 			m.hot[rt.Method+" "+prefix+rt.Path] = h
 		}
-		m.router.Handle(prefix+rt.Path, h).Methods(methods...)
+		m.router.HandleFunc(prefix+rt.Path, func(w http.ResponseWriter, r *http.Request) { h(w, r, CallOf(r)) }).Methods(methods...)
 		m.addShape(rt.Method, rt.Path, h)
 	}
 	m.router.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		s.fail(w, r, s.nobody(w, r, domain.Refuse(domain.NotFound, "not_found", "there is nothing here")))
+		call := CallOf(r)
+		s.fail(w, r, call, s.nobody(w, call, domain.Refuse(domain.NotFound, "not_found", "there is nothing here")))
 	})
 	m.router.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		call := CallOf(r)
 		w.Header().Set("Allow", strings.Join(m.allowed(r), ", "))
-		s.fail(w, r, s.nobody(w, r, domain.Refuse(MethodNotAllowed, "method_not_allowed", "not with this method")))
+		s.fail(w, r, call, s.nobody(w, call, domain.Refuse(MethodNotAllowed, "method_not_allowed", "not with this method")))
 	})
 	return m
 }
@@ -166,14 +168,18 @@ func (m *mount) allowed(r *http.Request) []string {
 }
 
 // mountOf finds the dialect of a path: operators' paths first, then the longest prefix.
-func (s *Server) mountOf(path string) *mount {
+func (s *Server) mountOf(r *http.Request) *mount {
+	path := r.URL.Path
+	if r.URL.RawPath != "" { // an encoded slash is no separator
+		path = r.URL.EscapedPath()
+	}
 	switch {
 	case path == "/", path == "/healthz", path == "/readyz", path == "/metrics", path == "/docs",
 		strings.HasPrefix(path, "/docs/"), strings.HasPrefix(path, "/openapi/"):
 		return s.operators
 	}
 	for _, m := range s.mounts {
-		if (path == m.prefix || strings.HasPrefix(path, m.prefix+"/")) && !slices.Contains(m.dialect.Except, path) {
+		if below, ok := strings.CutPrefix(path, m.prefix); ok && (below == "" || below[0] == '/') && !slices.Contains(m.dialect.Except, path) {
 			return m
 		}
 	}
@@ -191,27 +197,33 @@ func (s *Server) receive(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "no randomness", http.StatusInternalServerError)
 		return
 	}
-	m := s.mountOf(r.URL.EscapedPath())
-	call := &Call{ID: id.String(), dialect: m.dialect, closing: s.closing, address: addressOf(r)}
-	r = r.WithContext(context.WithValue(r.Context(), callKey{}, call))
-	rw := &reply{ResponseWriter: w}
+	m := s.mountOf(r)
+	x := &exchange{call: Call{ID: id.String(), dialect: m.dialect, closing: s.closing, remote: r.RemoteAddr}, reply: reply{ResponseWriter: w}}
+	call, rw := &x.call, &x.reply
+	x.id[0] = call.ID
 	h := rw.Header()
-	h["Request-Id"] = []string{call.ID}
-	h["Cache-Control"], h["X-Content-Type-Options"] = noStore, noSniff
+	h["Request-Id"], h["Cache-Control"], h["X-Content-Type-Options"] = x.id[:], noStore, noSniff
 	defer func() {
 		if v := recover(); v != nil {
 			if v == http.ErrAbortHandler { //nolint:errorlint // what was panicked with, not an error that may be wrapped
-				s.finish(r, rw, began)
+				s.finish(r, rw, call, began)
 				panic(v)
 			}
-			s.panicked(rw, r, v)
+			s.panicked(rw, r, call, v)
 		}
-		s.finish(r, rw, began)
+		s.finish(r, rw, call, began)
 	}()
-	s.dispatch(rw, r, m)
+	s.dispatch(rw, r, call, m)
 }
 
-func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, m *mount) {
+// exchange is what a request needs from its first step to its last.
+type exchange struct {
+	call  Call
+	reply reply
+	id    [1]string // the header's values
+}
+
+func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, call *Call, m *mount) {
 	if cors := m.dialect.CORS; cors != nil {
 		if r.Method == http.MethodOptions && r.Header.Get("Access-Control-Request-Method") != "" {
 			cors.preflight(w, r)
@@ -225,29 +237,29 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, m *mount) {
 	}
 	switch {
 	case r.Method == http.MethodTrace, r.Method == http.MethodConnect:
-		s.fail(w, r, s.nobody(w, r, domain.Refuse(MethodNotAllowed, "method_not_allowed", "not with this method")))
+		s.fail(w, r, call, s.nobody(w, call, domain.Refuse(MethodNotAllowed, "method_not_allowed", "not with this method")))
 	case !strings.HasPrefix(r.RequestURI, "/"):
-		s.fail(w, r, s.nobody(w, r, domain.Refuse(domain.Malformed, "bad_request_target", "want a path, not an absolute address")))
+		s.fail(w, r, call, s.nobody(w, call, domain.Refuse(domain.Malformed, "bad_request_target", "want a path, not an absolute address")))
 	case headerBytes(r) > maxHeaderBytes:
-		s.fail(w, r, s.nobody(w, r, domain.Refuse(HeadersTooLarge, "headers_too_large", "headers have at most %d bytes", maxHeaderBytes)))
+		s.fail(w, r, call, s.nobody(w, call, domain.Refuse(HeadersTooLarge, "headers_too_large", "headers have at most %d bytes", maxHeaderBytes)))
 	default:
 		if r.Method != http.MethodGet && r.Method != http.MethodHead {
 			leave, ok := s.writes.enter(r)
 			if !ok {
-				s.overloaded(w, r)
+				s.overloaded(w, r, call)
 				return
 			}
 			defer leave()
 		}
 		if hot := m.hot[r.Method+" "+r.URL.Path]; hot != nil {
-			hot(w, r)
+			hot(w, r, call)
 			return
 		}
 		if h, vars := m.byShape(r); h != nil {
-			h(w, mux.SetURLVars(r, vars))
+			h(w, mux.SetURLVars(r, vars), call)
 			return
 		}
-		m.router.ServeHTTP(w, r)
+		m.router.ServeHTTP(w, call.carriedBy(r))
 	}
 }
 
@@ -259,15 +271,6 @@ func headerBytes(r *http.Request) int {
 		}
 	}
 	return n
-}
-
-// addressOf is the other end's IP address. Headers that claim another one are not believed.
-func addressOf(r *http.Request) string {
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		return r.RemoteAddr
-	}
-	return host
 }
 
 // ServeHTTP serves without a listener, for tests.

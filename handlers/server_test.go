@@ -329,7 +329,7 @@ func TestB50_IdleConnectionsAreCounted(t *testing.T) {
 		return c
 	}
 	closed := func(c *framedConn) bool {
-		_ = c.SetReadDeadline(time.Now())
+		_ = c.Conn.SetReadDeadline(time.Now())
 		_, err := c.Conn.Read(make([]byte, 1))
 		return errors.Is(err, io.ErrClosedPipe)
 	}

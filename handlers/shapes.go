@@ -7,11 +7,11 @@ import (
 
 // shape is a route whose variables are all ids.
 type shape struct {
-	serve http.HandlerFunc
+	serve handle
 	names []string // of the variables, in their order
 }
 
-func (m *mount) addShape(method, path string, serve http.HandlerFunc) {
+func (m *mount) addShape(method, path string, serve handle) {
 	key, names := shapeOf([]byte(method+" "+m.prefix), path, isVariable)
 	if _, taken := m.shapes[string(key)]; !taken && len(names) > 0 { // the first one wins, as in the router
 		m.shapes[string(key)] = shape{serve, names}
@@ -20,7 +20,7 @@ func (m *mount) addShape(method, path string, serve http.HandlerFunc) {
 
 // byShape finds the route of a path whose variables are all ids: a look-up in place of a regular expression
 // for each route, which the router tries one after the other. Nil: whatever else it is, the router knows.
-func (m *mount) byShape(r *http.Request) (http.HandlerFunc, map[string]string) {
+func (m *mount) byShape(r *http.Request) (handle, map[string]string) {
 	if r.URL.RawPath != "" {
 		return nil, nil
 	}

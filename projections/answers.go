@@ -2,7 +2,6 @@ package projections
 
 import (
 	"context"
-	"encoding/binary"
 	"maps"
 	"slices"
 	"time"
@@ -12,20 +11,27 @@ import (
 	"github.com/subledger/subledger/internal/cache"
 )
 
-// Question is a check as it was asked.
+// Question is what a check asks.
 type Question struct {
 	Ledger, Product uuid.UUID
 	Grantees        []string // in the order of the question
 	GraceDays       int      // of 24 hours
 	Catalog         bool     // Answer.Granted is asked for
-	Encoding        string   // which encoder's answer: "salable v1"
 }
 
 func (q Question) grace() time.Duration { return time.Duration(q.GraceDays) * 24 * time.Hour }
 
+// Asked is how a question was put: who asks in the same words again gets the same answer, and nothing of them has
+// to be understood anew.
+type Asked struct {
+	Ledger   uuid.UUID
+	Encoding string // whose: "licenses v1"
+	Words    string // the query as it was sent
+}
+
 // Encode makes a dialect's body of an answer, signed where it is; nil: there is nothing to say. It is called
-// once for as long as the answer stays the same, so the body must depend on nothing else and must not hold the
-// answer's position.
+// once for as long as the answer stays the same, so the body must depend on nothing but the words and the answer,
+// and must not hold the answer's position.
 type Encode func(Answer) ([]byte, error)
 
 // Encoded is a check's answer on the wire.
@@ -35,9 +41,7 @@ type Encoded struct {
 }
 
 // answers keeps encoded answers until they change or time makes them void.
-type answers struct {
-	bodies *cache.Cache[string, body]
-}
+type answers = cache.Cache[Asked, *body]
 
 type body struct {
 	index      *ledgerIndex
@@ -47,62 +51,65 @@ type body struct {
 }
 
 func newAnswers(bytes int) *answers {
-	return &answers{
-		bodies: cache.New(bytes, func(key string, b body) int {
-			n := 300 + len(key) + len(b.encoded) + 64*len(b.answer.Plans)
-			for _, g := range b.answer.Granted {
-				n += 64 + 56*len(g.Features)
-			}
-			for _, c := range b.answer.Capabilities {
-				n += 2*(16+len(c)) + 48
-			}
-			return n
-		}),
-	}
+	return cache.New(bytes, func(asked Asked, b *body) int {
+		n := 350 + len(asked.Words) + len(b.encoded) + 64*len(b.answer.Plans)
+		for _, g := range b.answer.Granted {
+			n += 64 + 56*len(g.Features)
+		}
+		for _, c := range b.answer.Capabilities {
+			n += 2*(16+len(c)) + 48
+		}
+		return n
+	})
 }
 
-func (q Question) key() string {
-	b := make([]byte, 0, 64+len(q.Encoding)+32*len(q.Grantees))
-	b = append(append(b, q.Ledger[:]...), q.Product[:]...)
-	b = binary.AppendVarint(b, int64(q.GraceDays))
-	b = append(binary.AppendUvarint(b, uint64(len(q.Encoding))), q.Encoding...)
-	for _, grantee := range q.Grantees {
-		b = append(binary.AppendUvarint(b, uint64(len(grantee))), grantee...)
+// good tells whether an answer still is one; if so it holds at a position that its index had before.
+func (b *body) good(now time.Time) bool {
+	return b.generation == b.index.generation.Load() && (b.answer.ValidUntil.IsZero() || now.Before(b.answer.ValidUntil))
+}
+
+// Known is Encoded where it takes no more than memory, and no waiting; else false.
+func (x *Entitlements) Known(asked Asked, now time.Time) (Encoded, bool) {
+	kept, ok := x.answers.Get(asked)
+	if !ok {
+		return Encoded{}, false
 	}
-	return string(b)
+	position, ok := x.current(kept.index)
+	if !ok || !kept.good(now) {
+		return Encoded{}, false
+	}
+	x.metrics.cached.Inc()
+	return Encoded{kept.encoded, position}, true
 }
 
 // Encoded is Check with the answer encoded. It refuses as Check does.
-func (x *Entitlements) Encoded(ctx context.Context, q Question, now time.Time, encode Encode) (Encoded, error) {
+func (x *Entitlements) Encoded(ctx context.Context, asked Asked, q Question, now time.Time, encode Encode) (Encoded, error) {
 	index, err := x.fresh(ctx, q.Ledger)
 	if err != nil {
 		return Encoded{}, err
 	}
-	key := q.key()
-	kept, ok := x.answers.bodies.Get(key)
-	inTime := kept.answer.ValidUntil.IsZero() || now.Before(kept.answer.ValidUntil)
-	if ok && index != nil && kept.index == index && inTime && kept.generation == index.generation.Load() {
-		x.metrics.cached.Inc()
-		index.mu.RLock()
-		position := index.position
-		index.mu.RUnlock()
-		return Encoded{kept.encoded, position}, nil
+	kept, ok := x.answers.Get(asked)
+	if ok && index != nil && kept.index == index {
+		if position, _ := index.at(); kept.good(now) {
+			x.metrics.cached.Inc()
+			return Encoded{kept.encoded, position}, nil
+		}
 	}
 	a, index, generation, err := x.check(ctx, q, now)
 	if err != nil {
 		return Encoded{}, err
 	}
-	encoded := kept.encoded
-	if !ok || !same(a, kept.answer) {
-		encoded = nil
-		if len(a.Plans) > 0 {
-			if encoded, err = encode(a); err != nil {
-				return Encoded{}, err
-			}
+	var encoded []byte
+	switch {
+	case ok && same(a, kept.answer):
+		encoded = kept.encoded
+	case len(a.Plans) > 0:
+		if encoded, err = encode(a); err != nil {
+			return Encoded{}, err
 		}
 	}
 	if index != nil {
-		x.answers.bodies.Add(key, body{index, generation, a, encoded})
+		x.answers.Add(asked, &body{index, generation, a, encoded})
 	}
 	return Encoded{encoded, a.Position}, nil
 }

@@ -173,6 +173,18 @@ func (r *Reads) Caught(ctx context.Context, ledger uuid.UUID) (int64, error) {
 	return r.At(ctx, ledger, acknowledged)
 }
 
+// reached is Caught where nothing has to be waited for; else false.
+func (r *Reads) reached(ledger uuid.UUID) (int64, bool) {
+	var acknowledged int64
+	if r.acked != nil {
+		acknowledged = r.acked(ledger)
+	}
+	if r.applied == nil {
+		return acknowledged, true
+	}
+	return r.applied.reached(ledger, acknowledged)
+}
+
 // KnownTo is the position of a ledger up to which all of some read models are, as the database has it, whoever makes them;
 // 0 for none.
 func (r *Reads) KnownTo(ctx context.Context, ledger uuid.UUID, models ...string) (int64, error) {
@@ -192,17 +204,16 @@ func (r *Reads) KnownTo(ctx context.Context, ledger uuid.UUID, models ...string)
 // position that rows have at least. A minPosition that is not reached is refused with
 // position_not_reached; what was merely acknowledged is waited for and no more.
 func (r *Reads) At(ctx context.Context, ledger uuid.UUID, minPosition int64) (int64, error) {
-	want := minPosition
+	var acknowledged int64
 	if r.acked != nil {
-		want = max(want, r.acked(ledger))
+		acknowledged = r.acked(ledger)
 	}
+	want := max(minPosition, acknowledged)
 	if r.applied == nil {
 		return want, nil
 	}
-	if r.acked == nil || minPosition > r.acked(ledger) {
-		if minPosition > r.applied.Position(ledger) {
-			r.applied.look(ledger)
-		}
+	if minPosition > acknowledged && minPosition > r.applied.Position(ledger) {
+		r.applied.look(ledger)
 	}
 	position, reached := r.applied.reached(ledger, want)
 	if !reached { // most reads need no timer

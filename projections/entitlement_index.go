@@ -113,6 +113,7 @@ type ledgerIndex struct {
 	generation atomic.Uint64 // changes with its rows
 	confirmed  atomic.Int64  // Unix nanoseconds at which the database had nothing newer
 	used       atomic.Int64
+	gone       atomic.Bool // nobody moves it on any more
 
 	mu            sync.RWMutex
 	position      int64
@@ -241,6 +242,13 @@ func positionOf(row any) int64 {
 		return row.Position
 	}
 	return 0
+}
+
+// at tells where the index is; tooBig: it holds nothing.
+func (x *ledgerIndex) at() (position int64, tooBig bool) {
+	x.mu.RLock()
+	defer x.mu.RUnlock()
+	return x.position, x.tooBig
 }
 
 // check answers; known is false for an unknown product.

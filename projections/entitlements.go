@@ -113,9 +113,7 @@ func (x *Entitlements) fresh(ctx context.Context, ledger uuid.UUID) (*ledgerInde
 		}
 	}
 	index.used.Store(now.UnixNano())
-	index.mu.RLock()
-	position, tooBig := index.position, index.tooBig
-	index.mu.RUnlock()
+	position, tooBig := index.at()
 	if tooBig || now.UnixNano()-index.confirmed.Load() > int64(staleAfter) {
 		return nil, nil
 	}
@@ -123,11 +121,24 @@ func (x *Entitlements) fresh(ctx context.Context, ledger uuid.UUID) (*ledgerInde
 		if err := x.refresh(ctx, index); err != nil {
 			return nil, err
 		}
-		index.mu.RLock()
-		position = index.position
-		index.mu.RUnlock()
+		position, _ = index.at()
 	}
 	return index, nil
+}
+
+// current is the position of an index that can answer as it is, with nothing to wait for and nothing to read; else false.
+func (x *Entitlements) current(index *ledgerIndex) (int64, bool) {
+	want, reached := x.Reads.reached(index.ledger)
+	now := time.Now().UnixNano()
+	if !reached || index.gone.Load() || now-index.confirmed.Load() > int64(staleAfter) {
+		return 0, false
+	}
+	if now-index.used.Load() > int64(time.Second) {
+		index.used.Store(now)
+		x.cached(index.ledger) // or it would pass for one that nobody asks for
+	}
+	position, tooBig := index.at()
+	return position, position >= want && !tooBig
 }
 
 func (x *Entitlements) cached(ledger uuid.UUID) *ledgerIndex {
@@ -182,10 +193,11 @@ func (x *Entitlements) weigh(index *ledgerIndex) {
 	x.bytes += bytes - x.sizes[index.ledger]
 	x.sizes[index.ledger] = bytes
 	for x.bytes > x.Bytes {
-		id, _, ok := x.ledgers.RemoveOldest()
+		id, oldest, ok := x.ledgers.RemoveOldest()
 		if !ok {
 			return
 		}
+		oldest.gone.Store(true)
 		x.bytes -= x.sizes[id]
 		delete(x.sizes, id)
 		x.evictions++
@@ -236,10 +248,7 @@ func (x *Entitlements) Follow(h Handover) {
 		if index == nil {
 			continue
 		}
-		index.mu.RLock()
-		position := index.position
-		index.mu.RUnlock()
-		if w.n == 3 && w.from <= position && position < w.to { // else it is read from the database when asked for
+		if position, _ := index.at(); w.n == 3 && w.from <= position && position < w.to { // else it is read from the database when asked for
 			index.move(rows[ledger], w.to)
 			x.weigh(index)
 		}
@@ -273,9 +282,7 @@ func (x *Entitlements) confirm(ctx context.Context) error {
 		if start.UnixNano()-index.used.Load() < int64(confirmUsed) {
 			ids = append(ids, index.ledger)
 			indexes[index.ledger] = index
-			index.mu.RLock()
-			before[index.ledger] = index.position
-			index.mu.RUnlock()
+			before[index.ledger], _ = index.at()
 		}
 	}
 	x.mu.Unlock()
@@ -291,10 +298,7 @@ func (x *Entitlements) confirm(ctx context.Context) error {
 			x.forget(id) // rebuilt, or after a failover behind what was known: every row may be another
 			continue
 		}
-		index.mu.RLock()
-		behind := index.position < positions[id]
-		index.mu.RUnlock()
-		if behind {
+		if position, _ := index.at(); position < positions[id] {
 			if err := x.refresh(ctx, index); err != nil {
 				return err
 			}
@@ -307,6 +311,9 @@ func (x *Entitlements) confirm(ctx context.Context) error {
 func (x *Entitlements) forget(ledger uuid.UUID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	if index, ok := x.ledgers.Peek(ledger); ok {
+		index.gone.Store(true)
+	}
 	x.ledgers.Remove(ledger)
 	x.bytes -= x.sizes[ledger]
 	delete(x.sizes, ledger)
@@ -326,7 +333,7 @@ func newEntitlementMetrics(to prometheus.Registerer, x *Entitlements) *entitleme
 			Help: "Ledgers that were read into memory."}),
 	}
 	cache.Register(to, "entitlements", x.stats)
-	cache.Register(to, "answers", x.answers.bodies.Stats)
+	cache.Register(to, "answers", x.answers.Stats)
 	if to != nil {
 		gauge := func(name, help string, f func() float64) prometheus.Collector {
 			return prometheus.NewGaugeFunc(prometheus.GaugeOpts{Namespace: "subledger", Subsystem: "entitlement", Name: name, Help: help}, func() float64 {

@@ -199,7 +199,7 @@ func TestEncodedAnswersAreKeptUntilTheyChange(t *testing.T) {
 	x := NewEntitlements(EntitlementConfig{Reads: reads, Pool: app})
 	r := running(t, Config{Log: h, Pool: app, Applied: applied, Follow: x.Follow}, nil)
 	ask := func(at time.Time, who ...string) (string, int64) {
-		got, err := x.Encoded(t.Context(), Question{Ledger: id(900), Product: id(1), Grantees: who, Encoding: "test"}, at, func(a Answer) ([]byte, error) {
+		got, err := x.Encoded(t.Context(), Asked{id(900), "test", fmt.Sprint(who)}, Question{Ledger: id(900), Product: id(1), Grantees: who}, at, func(a Answer) ([]byte, error) {
 			encoded++
 			return json.Marshal(fmt.Sprint(a.Capabilities, a.EndDates["read"].Format(time.DateOnly)))
 		})

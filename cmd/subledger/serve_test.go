@@ -34,7 +34,7 @@ func TestServeAndCommandsBesideIt(t *testing.T) {
 	require.Equal(t, 200, status, "%s", body)
 	_, metrics := s.call("GET", "/metrics", "", "")
 	for _, name := range []string{"states", "ledger_keys", "subject_keys", "current_keys", "acknowledged", "entitlements", "answers", "signatures",
-		"api_keys", "wrong_api_keys", "licenses", "meters", "license_homes", "signing_keys", "questions", "clocks"} {
+		"api_keys", "wrong_api_keys", "licenses", "meters", "license_homes", "signing_keys", "clocks"} {
 		for _, metric := range []string{"bytes", "hits_total", "misses_total", "evictions_total"} {
 			require.Contains(t, metrics, `subledger_state_cache_`+metric+`{cache="`+name+`"}`)
 		}

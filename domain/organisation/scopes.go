@@ -47,7 +47,11 @@ func CanonicalScope(scope string) (string, bool) {
 	if now, ok := retired[scope]; ok {
 		return now, true
 	}
-	return scope, slices.Contains(scopes, scope) || slices.Contains(idle, scope)
+	return scope, exists(scope)
+}
+
+func exists(scope string) bool {
+	return slices.Contains(scopes, scope) || slices.Contains(idle, scope)
 }
 
 // Covers tells whether a key with the granted scopes may do what needs one.
@@ -56,8 +60,17 @@ func Covers(granted []string, needed string) bool {
 		return true
 	}
 	resource, _, _ := strings.Cut(needed, ":")
-	for _, g := range granted {
-		if g, ok := CanonicalScope(g); ok && (g == needed || g == resource+":*") {
+	covers := func(scope string) bool {
+		of, all := strings.CutSuffix(scope, ":*")
+		return scope == needed || all && of == resource
+	}
+	for _, g := range granted { // each request asks: what covers nothing is not looked at further
+		if covers(g) && exists(g) {
+			return true
+		}
+	}
+	for old, now := range retired {
+		if covers(now) && slices.Contains(granted, old) {
 			return true
 		}
 	}

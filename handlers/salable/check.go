@@ -10,6 +10,7 @@ import (
 
 	"github.com/go-json-experiment/json"
 	"github.com/go-json-experiment/json/jsontext"
+	"github.com/google/uuid"
 
 	"github.com/subledger/subledger/handlers"
 	"github.com/subledger/subledger/projections"
@@ -29,9 +30,9 @@ const (
 //	     204 text/plain: none | 400 | 404 unknown product
 func (a *API) checkLicenses(w http.ResponseWriter, r *http.Request) error {
 	if versionOf(r) == v1 {
-		return a.check(w, r, "licenses v1", false, encodeV1)
+		return a.check(w, r, licensesV1, false, encodeV1)
 	}
-	return a.check(w, r, "licenses v2", true, encodeV2)
+	return a.check(w, r, licensesV2, true, encodeV2)
 }
 
 // checkEntitlements serves GET /entitlements/check: which features the grantees may use of a product.
@@ -39,84 +40,89 @@ func (a *API) checkLicenses(w http.ResponseWriter, r *http.Request) error {
 //	in   productUuid, granteeIds (1 to 100, comma list), grace (days, 1 or more), sigEncode: P1363
 //	out  200 {features: [{feature, expiry}], signature} | 204 text/plain: none | 400 | 404 unknown product
 func (a *API) checkEntitlements(w http.ResponseWriter, r *http.Request) error {
-	return a.check(w, r, "entitlements v3", true, encodeV3)
+	return a.check(w, r, entitlementsV3, true, encodeV3)
 }
 
-var jsonType = []string{"application/json"}
+// Encodings of answers.
+const (
+	licensesV1     = "licenses v1"
+	licensesV2     = "licenses v2"
+	entitlementsV3 = "entitlements v3"
+)
+
+// known answers a check that was asked before in the same words, if nothing has changed since.
+func (a *API) known(encodings map[string]string) func(http.ResponseWriter, *http.Request, *handlers.Caller) bool {
+	return func(w http.ResponseWriter, r *http.Request, c *handlers.Caller) bool {
+		encoding, ok := encodings[versionOf(r)]
+		if !ok || r.Header["Ledger-Min-Position"] != nil {
+			return false
+		}
+		now, err := handlers.OwnNow(r.Context(), a.store, c, a.now)
+		if err != nil {
+			return false
+		}
+		answer, ok := a.entitlements.Known(projections.Asked{Ledger: c.Ledger, Encoding: encoding, Words: r.URL.RawQuery}, now)
+		return ok && answered(w, answer) == nil
+	}
+}
 
 // check answers from memory, and signs for as long as the answer stays the same.
 func (a *API) check(w http.ResponseWriter, r *http.Request, encoding string, catalog bool, encode func(*signingKeys, bool, projections.Answer) ([]byte, error)) error {
-	asked, err := a.asked(r, encoding, catalog)
+	c := handlers.CallerOf(r)
+	ask, p1363, err := readQuestion(r, c.Ledger, catalog)
 	if err != nil {
 		return err
 	}
-	c, ask := handlers.CallerOf(r), asked.Question
-	ask.Ledger = c.Ledger
 	if r.Header.Get("Ledger-Min-Position") != "" {
 		if err := a.begin(w, r); err != nil {
 			return err
 		}
 	}
 	answer, err := sought(r.Context(), a, c.Ledger, func() (projections.Encoded, error) {
-		return a.entitlements.Encoded(r.Context(), ask, a.clock(r.Context()), func(answer projections.Answer) ([]byte, error) {
+		asked := projections.Asked{Ledger: c.Ledger, Encoding: encoding, Words: r.URL.RawQuery}
+		return a.entitlements.Encoded(r.Context(), asked, ask, a.clock(r.Context()), func(answer projections.Answer) ([]byte, error) {
 			keys, err := a.signer.open(r.Context(), c.Ledger, c.Organisation)
 			if err != nil {
 				return nil, err
 			}
-			return encode(keys, asked.p1363, answer)
+			return encode(keys, p1363, answer)
 		})
 	})
 	if err != nil {
 		return err
 	}
+	return answered(w, answer)
+}
+
+var jsonType = []string{"application/json"}
+
+// shortAnswer is what net/http counts by itself: a header fewer to be handed over, copied and sorted.
+const shortAnswer = 1 << 10
+
+func answered(w http.ResponseWriter, answer projections.Encoded) error {
 	h := w.Header()
-	numbers := []string{strconv.FormatInt(answer.Position, 10), ""}
-	h["Ledger-Position"] = numbers[:1:1]
+	h["Ledger-Position"] = []string{strconv.FormatInt(answer.Position, 10)}
 	if answer.Body == nil {
 		h.Set("Content-Type", "text/plain")
 		return noContent(w)
 	}
-	numbers[1] = strconv.Itoa(len(answer.Body))
-	h["Content-Type"], h["Content-Length"] = jsonType, numbers[1:]
+	h["Content-Type"] = jsonType
+	if len(answer.Body) > shortAnswer {
+		h.Set("Content-Length", strconv.Itoa(len(answer.Body)))
+	}
 	_, _ = w.Write(answer.Body) // the client may be gone; the access log knows what was sent
 	return nil
 }
 
-// asked is what a query asks, of whichever ledger.
-type asked struct {
-	projections.Question
-	p1363 bool
-}
-
-func askedBytes(key string, q asked) int {
-	bytes := len(key) + 96
-	for _, id := range q.Grantees {
-		bytes += len(id) + 16
-	}
-	return bytes
-}
-
-// asked reads the query, or remembers what it was read as: the same clients ask the same again and again.
-func (a *API) asked(r *http.Request, encoding string, catalog bool) (asked, error) {
-	key := encoding + "?" + r.URL.RawQuery
-	if known, ok := a.questions.Get(key); ok {
-		return known, nil
-	}
+func readQuestion(r *http.Request, ledger uuid.UUID, catalog bool) (ask projections.Question, p1363 bool, err error) {
 	q, err := handlers.ReadQuery(r)
 	if err != nil {
-		return asked{}, err
+		return ask, false, err
 	}
-	ask := asked{Question: projections.Question{Product: q.UUID("productUuid", handlers.Required), Grantees: readGrantees(q),
-		GraceDays: int(q.Int("grace", handlers.Min(1), handlers.Max(maxGraceDays))), Catalog: catalog, Encoding: encoding}}
-	if catalog && q.Enum("sigEncode", []string{"DER", "P1363"}) == "P1363" {
-		ask.p1363 = true
-		ask.Encoding += " P1363"
-	}
-	if err := q.Err(); err != nil {
-		return asked{}, err
-	}
-	a.questions.Add(key, ask)
-	return ask, nil
+	ask = projections.Question{Ledger: ledger, Product: q.UUID("productUuid", handlers.Required), Grantees: readGrantees(q),
+		GraceDays: int(q.Int("grace", handlers.Min(1), handlers.Max(maxGraceDays))), Catalog: catalog}
+	p1363 = catalog && q.Enum("sigEncode", []string{"DER", "P1363"}) == "P1363"
+	return ask, p1363, q.Err()
 }
 
 func readGrantees(q *handlers.Query) []string {

@@ -14,8 +14,8 @@ import (
 func (a *API) licenseRoutes() []route {
 	licenses, grant := handlers.ScopeLicensesRead, scopeLicensesWrite
 	return []route{
-		{handlers.Route{Method: "GET", Path: "/licenses/check", Scope: licenses, Serve: a.checkLicenses, Hot: true}, untilV2},
-		{handlers.Route{Method: "GET", Path: "/entitlements/check", Scope: handlers.ScopeEntitlementsCheck, Serve: a.checkEntitlements, Hot: true}, []string{v3}},
+		{handlers.Route{Method: "GET", Path: "/licenses/check", Scope: licenses, Serve: a.checkLicenses, Hot: true, Quick: a.known(map[string]string{v1: licensesV1, v2: licensesV2})}, untilV2},
+		{handlers.Route{Method: "GET", Path: "/entitlements/check", Scope: handlers.ScopeEntitlementsCheck, Serve: a.checkEntitlements, Hot: true, Quick: a.known(map[string]string{v3: entitlementsV3})}, []string{v3}},
 		{handlers.Route{Method: "GET", Path: "/licenses", Scope: licenses, Serve: a.listLicenses, Stream: true}, untilV2},
 		{handlers.Route{Method: "POST", Path: "/licenses", Scope: grant, Serve: a.createLicenses}, untilV2},
 		{handlers.Route{Method: "PUT", Path: "/licenses", Scope: grant, Serve: a.updateLicenses}, untilV2},

@@ -51,6 +51,7 @@ type rig struct {
 	admin  string
 	test   string // a key with all scopes
 	shop
+	registry *prometheus.Registry
 
 	mu    sync.Mutex
 	clock time.Time
@@ -130,7 +131,7 @@ func (g *rig) pass(d time.Duration) {
 
 func newRig(t testing.TB) *rig {
 	t.Helper()
-	g := &rig{clock: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC), db: pgtest.New(t), master: eventstore.NewMasterKey(), log: &lockedBuffer{}}
+	g := &rig{clock: time.Date(2026, 6, 1, 12, 0, 0, 0, time.UTC), db: pgtest.New(t), master: eventstore.NewMasterKey(), log: &lockedBuffer{}, registry: prometheus.NewRegistry()}
 	db, master := g.db, g.master
 	pool := func(url string) *pgxpool.Pool {
 		p, err := eventstore.OpenPool(t.Context(), url, func(c *pgxpool.Config) { c.MaxConns = 8 })
@@ -151,7 +152,7 @@ func newRig(t testing.TB) *rig {
 	require.NoError(t, err)
 	t.Cleanup(reader.Close)
 	reads := projections.NewReads(reader, applied, g.store.Acknowledged)
-	checks := projections.NewEntitlements(projections.EntitlementConfig{Reads: reads, Pool: app, Logger: logger})
+	checks := projections.NewEntitlements(projections.EntitlementConfig{Reads: reads, Pool: app, Metrics: g.registry, Logger: logger})
 	var models []projections.Projection
 	var names []string
 	for _, m := range projections.Models() {
@@ -169,7 +170,7 @@ func newRig(t testing.TB) *rig {
 	g.own = handlers.NewAPI(g.store, reads, g.now, []byte("a test's secret"), func(ctx context.Context, ledger uuid.UUID) ([]projections.Status, error) {
 		return projections.LedgerStatus(ctx, app, ledger, names)
 	})
-	g.server = handlers.NewServer(handlers.Config{Pool: app, Now: g.now, Log: logger, AccessLog: true, Sessions: checkout.Sealer(g.store), Registry: prometheus.NewRegistry()},
+	g.server = handlers.NewServer(handlers.Config{Pool: app, Now: g.now, Log: logger, AccessLog: true, Sessions: checkout.Sealer(g.store), Registry: g.registry},
 		map[string]*handlers.Dialect{"": g.api.Dialect(), "/ledger/v1": g.own.Dialect(),
 			"/checkout": checkout.New(g.store, reads, checkout.NewLinks(checkout.Sealer(g.store)), g.now).Dialect()})
 	g.admin = g.adminKey(t)

@@ -36,26 +36,22 @@ type API struct {
 	signer       *Signer
 	now          func() time.Time
 	homes        *cache.Cache[home, *uuid.UUID]
-	questions    *cache.Cache[string, asked]
 	links        *checkout.Links
 
 	// PublicURL is where clients reach the server, for links to its pages; without it, as each request knows it.
 	PublicURL string
 }
 
-const questionsBytes = 16 << 20
-
 // New makes the dialect; now is the process clock.
 func New(store *eventstore.Store, reads *projections.Reads, entitlements *projections.Entitlements, signer *Signer, now func() time.Time) *API {
 	homes := cache.New(homesBytes, func(home, *uuid.UUID) int { return 64 })
 	return &API{store: store, reads: reads, entitlements: entitlements, signer: signer, now: now, homes: homes,
-		questions: cache.New(questionsBytes, askedBytes),
-		links:     checkout.NewLinks(checkout.Sealer(store))}
+		links: checkout.NewLinks(checkout.Sealer(store))}
 }
 
 // Caches are what the dialect keeps in memory, by name, for metrics.
 func (a *API) Caches() map[string]func() cache.Stats {
-	return map[string]func() cache.Stats{"license_homes": a.homes.Stats, "questions": a.questions.Stats,
+	return map[string]func() cache.Stats{"license_homes": a.homes.Stats,
 		"signing_keys": a.signer.opened.Stats, "signatures": a.signer.signed.Stats}
 }
 
