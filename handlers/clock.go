@@ -33,7 +33,10 @@ func OwnNow(ctx context.Context, store *eventstore.Store, c *Caller, now func() 
 	if !c.Test() {
 		return now(), nil
 	}
-	at, _, err := store.Now(ctx, c.Ledger, now(), false)
+	at, own, err := store.Now(ctx, c.Ledger, time.Time{}, false)
+	if err == nil && !own {
+		at = now()
+	}
 	return at, err
 }
 

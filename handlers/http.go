@@ -52,7 +52,7 @@ type Route struct {
 	Open    bool   // counted by address, like all that comes without a valid key
 	Probe   bool   // with Open: not counted, since who watches over the process may share an address with anybody
 	Stream  bool   // answers for as long as the client listens: no deadline
-	Hot     bool   // exact path, found before the router is asked; no deadline for the whole request
+	Hot     bool   // of GET: exact path, found before the router is asked; no deadline for the whole request
 	// Quick answers a hot route from what is in memory, for a caller who is admitted, or says false and has done
 	// nothing: then Serve answers. Its request's context does not know the call.
 	Quick func(w http.ResponseWriter, r *http.Request, c *Caller) bool
@@ -66,11 +66,11 @@ type CORS struct {
 }
 
 func (c *CORS) allow(w http.ResponseWriter, r *http.Request) {
-	origin := r.Header.Get("Origin")
-	if origin == "" {
+	origins := r.Header["Origin"]
+	if len(origins) == 0 || origins[0] == "" {
 		return
 	}
-	h := w.Header()
+	h, origin := w.Header(), origins[0]
 	h.Add("Vary", "Origin")
 	switch {
 	case slices.Contains(c.Origins, "*"):

@@ -95,7 +95,7 @@ type mount struct {
 	prefix  string
 	dialect *Dialect
 	router  *mux.Router
-	hot     map[string]handle // by method and path
+	hot     map[string]handle // of GET, by path
 	shapes  map[string]shape  // by method and path with each id as {}
 }
 
@@ -137,7 +137,7 @@ func (s *Server) mount(prefix string, d *Dialect) *mount {
 			methods = append(methods, http.MethodHead)
 		}
 		if rt.Hot {
-			m.hot[rt.Method+" "+prefix+rt.Path] = h
+			m.hot[prefix+rt.Path] = h
 		}
 		m.router.HandleFunc(prefix+rt.Path, func(w http.ResponseWriter, r *http.Request) { h(w, r, CallOf(r)) }).Methods(methods...)
 		m.addShape(rt.Method, rt.Path, h)
@@ -251,7 +251,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, call *Call, m 
 			}
 			defer leave()
 		}
-		if hot := m.hot[r.Method+" "+r.URL.Path]; hot != nil {
+		if hot := m.hot[r.URL.Path]; hot != nil && r.Method == http.MethodGet {
 			hot(w, r, call)
 			return
 		}

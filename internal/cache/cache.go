@@ -53,7 +53,11 @@ func New[K comparable, V any](bytes int, weigh func(K, V) int) *Cache[K, V] {
 func (c *Cache[K, V]) Get(key K) (V, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	e, ok := c.entries.Get(key)
+	look := c.entries.Get
+	if c.stats.Bytes < c.most/2 {
+		look = c.entries.Peek // nothing goes soon: until then all that is in use is made recent, which touches three entries for one
+	}
+	e, ok := look(key)
 	if ok {
 		c.stats.Hits++
 	} else {
