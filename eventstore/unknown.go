@@ -102,20 +102,23 @@ func (s *Store) backendGone(ctx context.Context, who backend) (bool, error) {
 	return !alive, err
 }
 
-// look reads what stands at the part's last position. A part that only consumed keys is looked up by
-// the first of them; one that wrote nothing has nothing to find: it did not happen, and is harmless.
+// look reads what stands at the part's last position. A part that only consumed keys is looked up by all of
+// them, since another process may have consumed one of them for itself; one that wrote nothing has nothing to find:
+// it did not happen, and is harmless.
 func (s *Store) look(ctx context.Context, p *part) (fate, error) {
 	if len(p.events) == 0 {
 		if len(p.keys) == 0 {
 			return fateNot, nil
 		}
-		var first int64
-		err := s.pool.QueryRow(ctx, `select first_position from commands where ledger_id = $1 and key = $2 and recorded_at = $3`,
-			p.ls.id, p.keys[0].name, p.recordedAt).Scan(&first)
-		if isNoRows(err) {
-			return fateUnknown, nil
+		names := make([]string, len(p.keys))
+		for i, k := range p.keys {
+			names[i] = k.name
 		}
-		if err == nil && first == p.keys[0].first {
+		var found int
+		err := s.pool.QueryRow(ctx, `select count(*) from commands
+			where ledger_id = $1 and key = any($2) and recorded_at = $3 and first_position = $4`,
+			p.ls.id, names, p.recordedAt, p.keys[0].first).Scan(&found)
+		if err == nil && found == len(names) {
 			return fateHappened, nil
 		}
 		return fateUnknown, err

@@ -92,6 +92,40 @@ func TestAPositionReachedByAnotherIsNotOurs(t *testing.T) {
 	require.Equal(t, fateHappened, s.resolve(p, backend{}))
 }
 
+// Rule 4. Nor is one of the keys that a part only consumed: another process may have consumed that one.
+func TestAKeyConsumedByAnotherIsNoProofOfOurs(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ledger, stream := f.ledger(t, "live"), uuid.New()
+	s := f.store(t, Config{})
+	_, err := s.Execute(t.Context(), Request{Ledger: ledger, Command: add{Stream: stream, N: 1}})
+	require.NoError(t, err)
+	for _, key := range []string{"a", "b"} {
+		r, err := s.Execute(t.Context(), Request{Ledger: ledger, Key: key, Command: add{Stream: stream}})
+		require.NoError(t, err)
+		require.Greater(t, r.First, r.Last, "it changes nothing")
+	}
+	events, err := s.Page(t.Context(), ledger, 0, 1)
+	require.NoError(t, err)
+	part := func(keys ...string) *part {
+		p := &part{ls: &ledgerState{id: ledger}, recordedAt: events[0].RecordedAt}
+		for _, key := range keys {
+			p.keys = append(p.keys, keyRow{name: "key:" + key, first: 2, last: 1})
+		}
+		return p
+	}
+	for _, happened := range [][]string{{"a"}, {"b", "a"}} {
+		got, err := s.look(t.Context(), part(happened...))
+		require.NoError(t, err)
+		require.Equal(t, fateHappened, got, happened)
+	}
+	for _, not := range [][]string{{"c"}, {"a", "c"}} {
+		got, err := s.look(t.Context(), part(not...))
+		require.NoError(t, err)
+		require.Equal(t, fateUnknown, got, not)
+	}
+}
+
 // Rule 4. As long as the old server process lives it may still commit: nothing is certain before it is gone.
 func TestF46_ALivingBackendMayStillCommit(t *testing.T) {
 	t.Parallel()
