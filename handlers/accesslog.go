@@ -33,13 +33,16 @@ type series struct {
 	seconds  prometheus.Observer
 }
 
-func (m *metrics) count(of seriesKey, took time.Duration) {
-	known, ok := m.series.Load(of)
+func (m *metrics) of(key seriesKey) *series {
+	known, ok := m.series.Load(key)
 	if !ok {
-		known, _ = m.series.LoadOrStore(of, series{m.requests.WithLabelValues(of.dialect, of.route, of.method, strconv.Itoa(of.status)),
-			m.seconds.WithLabelValues(of.dialect, of.route, of.method)})
+		known, _ = m.series.LoadOrStore(key, &series{m.requests.WithLabelValues(key.dialect, key.route, key.method, strconv.Itoa(key.status)),
+			m.seconds.WithLabelValues(key.dialect, key.route, key.method)})
 	}
-	s := known.(series)
+	return known.(*series)
+}
+
+func (s *series) count(took time.Duration) {
 	s.requests.Inc()
 	s.seconds.Observe(took.Seconds())
 }
@@ -74,7 +77,18 @@ func (s *Server) finish(r *http.Request, w *reply, call *Call, began time.Time) 
 	} else if status == 0 {
 		status = http.StatusOK
 	}
-	s.metrics.count(seriesKey{call.dialect.Name, call.Route, method, status}, took)
+	var counted *series
+	usual := call.usual != nil && status == http.StatusOK
+	if usual {
+		counted = call.usual.Load()
+	}
+	if counted == nil {
+		counted = s.metrics.of(seriesKey{call.dialect.Name, call.Route, method, status})
+		if usual {
+			call.usual.Store(counted)
+		}
+	}
+	counted.count(took)
 	if !s.cfg.AccessLog {
 		return
 	}

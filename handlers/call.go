@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"sync/atomic"
 	"time"
 
 	"github.com/google/uuid"
@@ -39,10 +40,11 @@ type Call struct {
 	Route  string // pattern, such as /ledger/v1/products/{uuid}; "" while none matched
 
 	dialect *Dialect
-	closing <-chan struct{} // closed when the server drains
-	remote  string          // the other end's address and port
-	code    string          // of the refusal that was answered
-	clock   *time.Time      // of the caller's ledger, if it has one of its own
+	closing <-chan struct{}         // closed when the server drains
+	remote  string                  // the other end's address and port
+	code    string                  // of the refusal that was answered
+	clock   *time.Time              // of the caller's ledger, if it has one of its own
+	usual   *atomic.Pointer[series] // where 200 by the route's own method is counted
 }
 
 type callKey struct{}

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync/atomic"
 
 	"github.com/go-json-experiment/json"
 	"go.opentelemetry.io/otel/trace"
@@ -98,8 +99,12 @@ type handle func(w http.ResponseWriter, r *http.Request, call *Call)
 
 // serve runs a route: who calls, how often, with which right, and then what was asked.
 func (s *Server) serve(d *Dialect, rt *Route, pattern string) handle {
+	usual := new(atomic.Pointer[series])
 	return func(w http.ResponseWriter, r *http.Request, call *Call) {
 		call.Route = pattern
+		if r.Method == rt.Method {
+			call.usual = usual
+		}
 		if s.cfg.Tracer != nil {
 			trace.SpanFromContext(r.Context()).SetName(r.Method + " " + pattern)
 		}

@@ -238,9 +238,15 @@ func TestMetricsCountRoutesNotPaths(t *testing.T) {
 	e.do("GET", "/ledger/v1/x/1", "")
 	e.do("GET", "/ledger/v1/x/2", "")
 	e.do("GET", "/ledger/v1/nope/3", "")
+	e.do("HEAD", "/ledger/v1/x/1", "")
+	e.do("GET", "/x/1", "")
+	e.do("POST", "/ledger/v1/x/1", "")
 	body := e.do("GET", "/metrics", "").Body.String()
 	require.Contains(t, body, `subledger_http_requests_total{dialect="ledger",method="GET",route="/ledger/v1/x/{id}",status="200"} 2`)
 	require.Contains(t, body, `subledger_http_requests_total{dialect="ledger",method="GET",route="",status="404"} 1`)
+	require.Contains(t, body, `subledger_http_requests_total{dialect="ledger",method="HEAD",route="/ledger/v1/x/{id}",status="200"} 1`)
+	require.Contains(t, body, `subledger_http_requests_total{dialect="salable",method="GET",route="/x/{id}",status="200"} 1`)
+	require.Contains(t, body, `subledger_http_requests_total{dialect="ledger",method="POST",route="",status="405"} 1`)
 	require.Equal(t, 200, e.do("GET", "/healthz", "").Code)
 }
 
