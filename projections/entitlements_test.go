@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -232,4 +233,69 @@ func TestEncodedAnswersAreKeptUntilTheyChange(t *testing.T) {
 
 	_, err := x.Check(t.Context(), Question{Ledger: id(900), Product: id(4444), Grantees: []string{"bob"}}, day(9))
 	require.ErrorIs(t, err, &domain.Error{Code: "no_product"})
+}
+
+// What is known is given without waiting, or not at all: not while the read models are behind what was acknowledged, nor
+// from an index that nobody confirms or moves on.
+func TestKnownAnswersAreCurrent(t *testing.T) {
+	t.Parallel()
+	h, db := twoLedgers(), pgtest.New(t)
+	app := pgtest.Pool(t, db.AppURL)
+	h.publish(t, pgtest.Pool(t, db.URL))
+	var ahead atomic.Int64
+	applied := NewApplied()
+	reads := NewReads(pgtest.Pool(t, db.ReaderURL), applied, func(ledger uuid.UUID) int64 { return h.head(ledger) + ahead.Load() })
+	x := NewEntitlements(EntitlementConfig{Reads: reads, Pool: app})
+	running(t, Config{Log: h, Pool: app, Applied: applied, Follow: x.Follow}, nil)
+	who := []string{"bob", "cleo"}
+	words := func(ledger int) Asked { return Asked{id(ledger), "test", "who=bob,cleo"} }
+	encoded := 0
+	ask := func(ledger int) {
+		t.Helper()
+		got, err := x.Encoded(t.Context(), words(ledger), Question{Ledger: id(ledger), Product: id(1), Grantees: who}, day(8), func(a Answer) ([]byte, error) {
+			encoded++
+			return json.Marshal(a.Capabilities)
+		})
+		require.NoError(t, err)
+		x.cached(id(ledger)).confirmed.Store(time.Now().Add(time.Hour).UnixNano()) // nobody else does
+		known, ok := x.Known(words(ledger), day(8))
+		require.True(t, ok)
+		require.Equal(t, got, known)
+	}
+	unknown := func(asked Asked) {
+		t.Helper()
+		_, ok := x.Known(asked, day(8))
+		require.False(t, ok)
+	}
+	unknown(words(900))
+	ask(900)
+	unknown(Asked{id(900), "test", "who=cleo,bob"})
+	unknown(Asked{id(900), "another", "who=bob,cleo"})
+	unknown(words(901))
+
+	ahead.Store(1) // this process was told of an event that no read model has
+	unknown(words(900))
+	ahead.Store(0)
+	ask(900)
+
+	x.cached(id(900)).confirmed.Store(time.Now().Add(-2 * staleAfter).UnixNano())
+	unknown(words(900))
+	x.cached(id(900)).confirmed.Store(time.Now().Add(time.Hour).UnixNano())
+
+	x.forget(id(900)) // as after a rebuild
+	unknown(words(900))
+	require.Equal(t, 1, encoded)
+	ask(900)
+	require.Equal(t, 1, encoded, "read anew, the answer is the same")
+
+	_, err := x.loaded(t.Context(), id(901))
+	require.NoError(t, err)
+	x.cached(id(900))
+	x.Bytes = x.sizes[id(900)]
+	x.weigh(x.cached(id(900))) // there is room for this one alone
+	require.Nil(t, x.cached(id(901)))
+	require.True(t, func() bool { _, ok := x.Known(words(900), day(8)); return ok }())
+	x.Bytes--
+	x.weigh(x.cached(id(900)))
+	unknown(words(900))
 }
