@@ -40,10 +40,10 @@ func (d *deadline) move(to time.Time) error {
 	return nil
 }
 
-// late tells whether the connection would end too late, or could not begin.
+// late tells whether the connection would end too late.
 func (d *deadline) late() bool {
 	wanted, armed := d.wanted.Load(), d.armed.Load()
-	return armed == longPast || wanted != 0 && (armed == 0 || armed > wanted)
+	return wanted != 0 && (armed == 0 || armed > wanted)
 }
 
 func (d *deadline) arm() error {
