@@ -51,6 +51,28 @@ func Read(r *http.Request) (*Body, error) {
 	return b, err
 }
 
+// receiveBody takes in a body before the time for its request begins: how long that takes is the client's, within the time
+// that the server has for bodies. It is there to be read, with the error that came instead of its end.
+func receiveBody(r *http.Request) {
+	if r.Body == nil || r.Body == http.NoBody || r.ContentLength > MaxBodyBytes {
+		return
+	}
+	data, err := io.ReadAll(io.LimitReader(r.Body, MaxBodyBytes+1))
+	rest := io.Reader(r.Body)
+	if err != nil {
+		rest = failed{err}
+	}
+	r.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(data), rest), r.Body}
+}
+
+// failed is a reader that only fails.
+type failed struct{ error }
+
+func (f failed) Read([]byte) (int, error) { return 0, f.error }
+
 // ReadOptional is Read for commands that say enough without a body: none at all stands for {}.
 func ReadOptional(r *http.Request) (*Body, error) {
 	for _, e := range r.Header["Content-Encoding"] {

@@ -2,6 +2,8 @@ package handlers
 
 import (
 	"bytes"
+	"errors"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -140,4 +142,35 @@ func TestFingerprintTakesMethodPathAndBody(t *testing.T) {
 	require.NotEqual(t, base, Fingerprint(httptest.NewRequest(http.MethodPost, "/a%2Fb", nil), body))
 	require.NotEqual(t, base, Fingerprint(post, other))
 	require.NotEqual(t, base, Fingerprint(post, nil))
+}
+
+// How long a body takes is the client's time, not the request's.
+func TestARequestsTimeBeginsWithItsBody(t *testing.T) {
+	t.Parallel()
+	var left error
+	var body string
+	e := newEdge(t, 0, Route{Method: "POST", Path: "/things", Open: true, Serve: func(w http.ResponseWriter, r *http.Request) error {
+		data, err := io.ReadAll(r.Body)
+		body, left = string(data), errors.Join(err, r.Context().Err())
+		return JSON(w, http.StatusOK, "done")
+	}})
+	e.cfg.Timeout = 100 * time.Millisecond
+	send := func(end error) {
+		in, out := io.Pipe()
+		go func() {
+			_, _ = io.WriteString(out, `{"a":`)
+			time.Sleep(2 * e.cfg.Timeout)
+			_, _ = io.WriteString(out, `1}`)
+			_ = out.CloseWithError(end)
+		}()
+		r := httptest.NewRequest("POST", "/ledger/v1/things", in)
+		r.Header.Set("Content-Type", "application/json")
+		e.ServeHTTP(httptest.NewRecorder(), r)
+	}
+	send(nil)
+	require.NoError(t, left)
+	require.Equal(t, `{"a":1}`, body)
+	send(io.ErrUnexpectedEOF)
+	require.ErrorIs(t, left, io.ErrUnexpectedEOF, "what came instead of the end is not lost")
+	require.Equal(t, `{"a":1}`, body)
 }

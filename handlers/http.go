@@ -111,17 +111,19 @@ func (s *Server) serve(d *Dialect, rt *Route, pattern string) handle {
 		// A hot route answers from memory; where it has to ask the database, that bounds itself.
 		if !rt.Hot {
 			r = call.carriedBy(r)
-			if !rt.Stream {
-				ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
-				defer cancel()
-				r = r.WithContext(ctx)
-			}
 		}
 		if err := s.admit(w, r, call, d, rt); err != nil {
 			s.fail(w, r, call, err)
 			return
 		}
-		if rt.Hot {
+		switch {
+		case rt.Stream:
+		case !rt.Hot:
+			receiveBody(r)
+			ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
+			defer cancel()
+			r = r.WithContext(ctx)
+		default:
 			if rt.Quick != nil && s.cfg.Fault == nil && rt.Quick(w, r, &call.Caller) {
 				return
 			}

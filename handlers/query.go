@@ -18,7 +18,7 @@ type Query struct {
 }
 
 // ReadQuery parses the query. It refuses with bad_query what cannot be decoded, invalid UTF-8 and
-// U+0000. Of a repeated parameter the first counts, unless Strict is called.
+// U+0000. Of a repeated parameter the first counts, unless Once or Strict is called.
 func ReadQuery(r *http.Request) (*Query, error) {
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -57,6 +57,16 @@ func (q *Query) Strict() {
 	}
 	for _, name := range q.repeated {
 		q.c.Bad(printable(name, 100), "repeated_parameter", "is given more than once")
+	}
+}
+
+// Once notes parameters that were asked for and are repeated, where the first alone would be an answer to another question;
+// call it after the getters.
+func (q *Query) Once() {
+	for _, name := range q.repeated {
+		if slices.Contains(q.known, name) {
+			q.c.Bad(printable(name, 100), "repeated_parameter", "is given more than once")
+		}
 	}
 }
 

@@ -251,7 +251,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, call *Call, m 
 			}
 			defer leave()
 		}
-		if hot := m.hot[r.URL.Path]; hot != nil && r.Method == http.MethodGet {
+		if hot := m.hot[r.URL.Path]; hot != nil && r.Method == http.MethodGet && r.URL.RawPath == "" {
 			hot(w, r, call)
 			return
 		}

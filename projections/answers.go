@@ -46,6 +46,7 @@ type answers = cache.Cache[Asked, *body]
 type body struct {
 	index      *ledgerIndex
 	generation uint64
+	since      time.Time // when it was answered: a test ledger's clock may be started before it
 	answer     Answer
 	encoded    []byte
 }
@@ -65,7 +66,7 @@ func newAnswers(bytes int) *answers {
 
 // good tells whether an answer still is one; if so it holds at a position that its index had before.
 func (b *body) good(now time.Time) bool {
-	return b.generation == b.index.generation.Load() && (b.answer.ValidUntil.IsZero() || now.Before(b.answer.ValidUntil))
+	return b.generation == b.index.generation.Load() && !now.Before(b.since) && (b.answer.ValidUntil.IsZero() || now.Before(b.answer.ValidUntil))
 }
 
 // Known is Encoded where it takes no more than memory, and no waiting; else false.
@@ -109,7 +110,7 @@ func (x *Entitlements) Encoded(ctx context.Context, asked Asked, q Question, now
 		}
 	}
 	if index != nil {
-		x.answers.Add(asked, &body{index, generation, a, encoded})
+		x.answers.Add(asked, &body{index, generation, now, a, encoded})
 	}
 	return Encoded{encoded, a.Position}, nil
 }

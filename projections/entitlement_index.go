@@ -113,7 +113,6 @@ type ledgerIndex struct {
 	generation atomic.Uint64 // changes with its rows
 	confirmed  atomic.Int64  // Unix nanoseconds at which the database had nothing newer
 	used       atomic.Int64
-	gone       atomic.Bool // nobody moves it on any more
 
 	mu            sync.RWMutex
 	position      int64
@@ -124,7 +123,7 @@ type ledgerIndex struct {
 	byGrantee     map[granted][]*LicenseRow
 	capabilities  map[string][]catalog.CapabilityRef // equal lists are one
 	bytes         int64
-	tooBig        bool // holds nothing: the database answers
+	emptied       bool // too big, or forgotten: the database answers
 }
 
 type granted struct {
@@ -215,7 +214,7 @@ func (x *ledgerIndex) intern(refs []catalog.CapabilityRef) []catalog.CapabilityR
 func (x *ledgerIndex) move(rows []any, to int64) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !x.tooBig {
+	if !x.emptied {
 		for _, row := range rows {
 			if positionOf(row) > x.position {
 				x.put(row)
@@ -244,19 +243,25 @@ func positionOf(row any) int64 {
 	return 0
 }
 
-// at tells where the index is; tooBig: it holds nothing.
-func (x *ledgerIndex) at() (position int64, tooBig bool) {
+// at tells where the index is, and whether it holds anything.
+func (x *ledgerIndex) at() (position int64, emptied bool) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
-	return x.position, x.tooBig
+	return x.position, x.emptied
 }
 
-// check answers; known is false for an unknown product.
-func (x *ledgerIndex) check(q Question, at time.Time) (a Answer, known bool, generation uint64) {
+// empty lets go of all that the index holds: answers that were kept know it for as long as they are.
+func (x *ledgerIndex) empty() {
+	x.emptied, x.bytes = true, indexBytes
+	x.products, x.catalog, x.subscriptions, x.licenses, x.byGrantee, x.capabilities = nil, catalogTerms{}, nil, nil, nil, nil
+}
+
+// check answers; known is false for an unknown product, emptied where the database has to be asked.
+func (x *ledgerIndex) check(q Question, at time.Time) (a Answer, known, emptied bool, generation uint64) {
 	x.mu.RLock()
 	defer x.mu.RUnlock()
 	if _, ok := x.products[q.Product]; !ok {
-		return Answer{Position: x.position}, false, 0
+		return Answer{Position: x.position}, false, x.emptied, 0
 	}
 	sum := answering{at: at, grace: q.grace(), ends: map[string]time.Time{}}
 	for _, g := range q.Grantees {
@@ -272,5 +277,5 @@ func (x *ledgerIndex) check(q Question, at time.Time) (a Answer, known bool, gen
 	if q.Catalog {
 		a.Granted = x.catalog.granted(a.Plans)
 	}
-	return a, true, x.generation.Load()
+	return a, true, false, x.generation.Load()
 }

@@ -82,15 +82,18 @@ func (x *Entitlements) check(ctx context.Context, q Question, now time.Time) (An
 		return Answer{}, nil, 0, err
 	}
 	var a Answer
-	known, generation := false, uint64(0)
+	known, emptied, generation := false, true, uint64(0)
 	if index != nil {
-		x.metrics.index.Inc()
-		a, known, generation = index.check(q, now)
-	} else {
+		a, known, emptied, generation = index.check(q, now)
+	}
+	if emptied {
+		index = nil
 		x.metrics.database.Inc()
 		if a, known, err = x.ask(ctx, q, now); err != nil {
 			return Answer{}, nil, 0, err
 		}
+	} else {
+		x.metrics.index.Inc()
 	}
 	if !known {
 		return a, nil, 0, domain.Refuse(domain.NotFound, "no_product", "%s is not known here", q.Product)
@@ -113,8 +116,8 @@ func (x *Entitlements) fresh(ctx context.Context, ledger uuid.UUID) (*ledgerInde
 		}
 	}
 	index.used.Store(now.UnixNano())
-	position, tooBig := index.at()
-	if tooBig || now.UnixNano()-index.confirmed.Load() > int64(staleAfter) {
+	position, emptied := index.at()
+	if emptied || now.UnixNano()-index.confirmed.Load() > int64(staleAfter) {
 		return nil, nil
 	}
 	for try := 0; position < want && try < 3; try++ { // the first refresh may have begun before our position was there
@@ -130,15 +133,15 @@ func (x *Entitlements) fresh(ctx context.Context, ledger uuid.UUID) (*ledgerInde
 func (x *Entitlements) current(index *ledgerIndex) (int64, bool) {
 	want, reached := x.Reads.reached(index.ledger)
 	now := time.Now().UnixNano()
-	if !reached || index.gone.Load() || now-index.confirmed.Load() > int64(staleAfter) {
+	if !reached || now-index.confirmed.Load() > int64(staleAfter) {
 		return 0, false
 	}
 	if now-index.used.Load() > int64(time.Second) {
 		index.used.Store(now)
 		x.cached(index.ledger) // or it would pass for one that nobody asks for
 	}
-	position, tooBig := index.at()
-	return position, position >= want && !tooBig
+	position, emptied := index.at()
+	return position, position >= want && !emptied
 }
 
 func (x *Entitlements) cached(ledger uuid.UUID) *ledgerIndex {
@@ -180,8 +183,7 @@ func (x *Entitlements) loaded(ctx context.Context, ledger uuid.UUID) (*ledgerInd
 func (x *Entitlements) weigh(index *ledgerIndex) {
 	index.mu.Lock()
 	if index.bytes > x.Bytes {
-		index.tooBig, index.bytes = true, indexBytes
-		index.products, index.catalog, index.subscriptions, index.licenses, index.byGrantee, index.capabilities = nil, catalogTerms{}, nil, nil, nil, nil
+		index.empty()
 	}
 	bytes := index.bytes
 	index.mu.Unlock()
@@ -197,7 +199,9 @@ func (x *Entitlements) weigh(index *ledgerIndex) {
 		if !ok {
 			return
 		}
-		oldest.gone.Store(true)
+		oldest.mu.Lock()
+		oldest.empty()
+		oldest.mu.Unlock()
 		x.bytes -= x.sizes[id]
 		delete(x.sizes, id)
 		x.evictions++
@@ -312,7 +316,9 @@ func (x *Entitlements) forget(ledger uuid.UUID) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if index, ok := x.ledgers.Peek(ledger); ok {
-		index.gone.Store(true)
+		index.mu.Lock()
+		index.empty()
+		index.mu.Unlock()
 	}
 	x.ledgers.Remove(ledger)
 	x.bytes -= x.sizes[ledger]

@@ -227,6 +227,8 @@ func TestEncodedAnswersAreKeptUntilTheyChange(t *testing.T) {
 
 	body, _ = ask(day(31), "bob", "cleo")
 	require.Empty(t, body, "it ended by itself")
+	body, _ = ask(day(8), "bob", "cleo")
+	require.Equal(t, want, body, "a test clock may be started before what was answered")
 	write(subscription.Ended{At: day(9), Reason: "canceled"})
 	body, _ = ask(day(9), "bob", "cleo")
 	require.Empty(t, body)
@@ -282,17 +284,24 @@ func TestKnownAnswersAreCurrent(t *testing.T) {
 	unknown(words(900))
 	x.cached(id(900)).confirmed.Store(time.Now().Add(time.Hour).UnixNano())
 
+	old := x.cached(id(900))
 	x.forget(id(900)) // as after a rebuild
 	unknown(words(900))
+	_, _, emptied, _ := old.check(Question{Ledger: id(900), Product: id(1), Grantees: who}, day(8))
+	require.True(t, emptied, "who had it asks the database")
+	require.Nil(t, old.licenses, "answers know it for long: it must not hold what it held")
 	require.Equal(t, 1, encoded)
 	ask(900)
 	require.Equal(t, 1, encoded, "read anew, the answer is the same")
 
 	ask(901)
+	evicted := x.cached(id(901))
+	require.NotNil(t, evicted.licenses)
 	x.cached(id(900))
 	x.Bytes = x.sizes[id(900)]
 	x.weigh(x.cached(id(900))) // there is room for this one alone
 	unknown(words(901))
+	require.Nil(t, evicted.licenses)
 	require.True(t, func() bool { _, ok := x.Known(words(900), day(8)); return ok }())
 	x.Bytes--
 	x.weigh(x.cached(id(900)))

@@ -24,8 +24,8 @@
 //	   it.
 //	B9 When the period under way ends elsewhere on another calendar, so do the lines that run to its end, and a coupon's
 //	   time with it: what is not used of a line is a part of its time as that is then.
-//	B10 A credit is a part of what was asked for, paid or not, and goes to the payer's balance. Of an invoice whose charge
-//	   failed, or that is uncollectible, it pays what is due first: nobody gets back what could not be had.
+//	B10 A credit is a part of what was asked for, paid or not. It pays what is due of the invoices that it credits, the rest
+//	   goes to the payer's balance: nobody gets back what was not paid.
 package account
 
 import (

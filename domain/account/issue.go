@@ -176,14 +176,9 @@ func (k *Book) issue(id uuid.UUID, at time.Time) error {
 	return nil
 }
 
-// settleCredited has what a credit gave to the balance pay the invoices whose lines it took back, where their charge failed
-// or nobody expects their payment (rule B10).
+// settleCredited has what a credit gave to the balance pay what is due on the invoices whose lines it took back (rule B10).
 func (k *Book) settleCredited(s *invoice.State, at time.Time) error {
-	books, err := k.state()
-	if err != nil {
-		return err
-	}
-	failed := slices.Clone(books.Failed)
+	left := -s.Total
 	var seen []uuid.UUID
 	for _, l := range s.Lines {
 		if l.ReversesOn == uuid.Nil || slices.Contains(seen, l.ReversesOn) {
@@ -194,13 +189,16 @@ func (k *Book) settleCredited(s *invoice.State, at time.Time) error {
 		if err != nil {
 			return err
 		}
-		if of, ok := state.(*invoice.State); !ok || of.Status != invoice.Uncollectible && !slices.Contains(failed, l.ReversesOn) {
+		of, ok := state.(*invoice.State)
+		if !ok || min(left, of.AmountDue()) <= 0 {
 			continue
 		}
-		settled, err := invoice.PayFromBalance(k.l, l.ReversesOn, at, 0)
+		pays := min(left, of.AmountDue())
+		settled, err := invoice.PayFromBalance(k.l, l.ReversesOn, at, pays)
 		if err != nil {
 			return err
 		}
+		left -= pays
 		if settled {
 			if err := k.Settle(l.ReversesOn); err != nil {
 				return err

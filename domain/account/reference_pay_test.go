@@ -25,11 +25,13 @@ func (w *world) issue(b *bill, at time.Time) {
 	b.applied = min(b.total, w.balances[b.owner()])
 	w.balances[b.owner()] -= b.applied
 	if b.total < 0 { // what a credit gives back of what is not paid pays that
+		left := -b.total
 		for _, l := range b.lines {
-			if l.reverses != nil && l.reverses.bill != b && l.reverses.bill.failed {
-				pays := min(w.balances[b.owner()], l.reverses.bill.due())
+			if l.reverses != nil && l.reverses.bill != b {
+				pays := min(left, l.reverses.bill.due())
 				l.reverses.bill.applied += pays
 				w.balances[b.owner()] -= pays
+				left -= pays
 			}
 		}
 	}

@@ -178,6 +178,7 @@ func TestPlanChangesAreProrated(t *testing.T) {
 func TestCase37FromYearToMonth(t *testing.T) {
 	l := openTill(t, on(1, 1))
 	id := l.start(subscription.Start{PlanID: l.flat("12000", func(f *catalog.PlanFields) { f.Interval = "year" })})
+	l.pay(l.newest(), 12000)
 	l.at(on(7, 2), id, subscription.ChangePlan{ID: id, PlanID: l.flat("1000")})
 	require.Equal(t, "INV-000002 proration -50.16: prorationCredit -60.16 period 10.00", l.bills()[1])
 	l.at(on(1, 2).AddDate(1, 0, 0), id)
@@ -187,7 +188,7 @@ func TestCase37FromYearToMonth(t *testing.T) {
 			due = append(due, amount(l.State(e.Stream).(*invoice.State).AmountDue()))
 		}
 	}
-	require.Equal(t, []string{"120.00", "0.00", "0.00", "0.00", "0.00", "0.00", "0.00", "9.84"}, due[:8], "the credit covers the first month and five more")
+	require.Equal(t, []string{"0.00", "0.00", "0.00", "0.00", "0.00", "0.00", "0.00", "9.84"}, due[:8], "the credit covers the first month and five more")
 	l.CheckFolds()
 }
 
@@ -285,6 +286,7 @@ func TestCancellations(t *testing.T) {
 	l := openTill(t, april(1))
 	plan := l.flat("3000")
 	id := l.start(subscription.Start{PlanID: plan})
+	l.pay(l.newest(), 3000)
 	l.at(april(21), id, subscription.Cancel{ID: id, Now: true, Credit: "prorate"})
 	require.Equal(t, "INV-000002 cancel -10.00: prorationCredit -10.00", l.bills()[1], "97")
 	balance := l.State(invoice.BalanceID(*l.State(id).(*subscription.State).CustomerID, "USD")).(*invoice.Balance)

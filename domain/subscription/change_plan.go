@@ -81,7 +81,7 @@ func (s *State) planned(f *Facts, terms catalog.PlanTerms, asked *int) (quantity
 	if terms.LicenseType != catalog.PerSeat {
 		if have > 1 && asked == nil { // whoever says a quantity knows that there is one licence
 			return 0, 0, &domain.Error{Kind: domain.Conflict, Code: "seat_maximum", State: fmt.Sprintf("%d seats", have),
-				Detail: fmt.Sprintf("the plan has one licence; say a quantity to give up the unassigned ones of %d seats", have)}
+				Detail: fmt.Sprintf("the plan has one licence; with the quantity 1 the unassigned ones of %d seats are given up", have)}
 		}
 		switch {
 		case asked != nil:

@@ -60,7 +60,8 @@ func TestWhatACreditHangsOnIsNotVoided(t *testing.T) {
 	l.CheckFolds()
 }
 
-// Rule B10: a credit of what could not be charged pays that; what is open for other reasons the balance pays when it is told to.
+// Rule B10: a credit pays what is due of what it credits; the rest, which was paid, is the balance's, which pays what else is open
+// when it is told to.
 func TestACreditOfWhatWasNotPaid(t *testing.T) {
 	l := openTill(t, april(1))
 	payer := l.payer("fails")
@@ -72,19 +73,29 @@ func TestACreditOfWhatWasNotPaid(t *testing.T) {
 	require.EqualValues(t, []int64{1000, 2000}, []int64{of.AmountDue(), of.BalanceApplied})
 	require.Zero(t, l.State(invoice.BalanceID(*payer, "USD")).(*invoice.Balance).Amount, "nobody gets back what could not be had")
 
-	other := l.start(subscription.Start{PlanID: l.flat("3000")})
-	owner := *l.facts(other).CustomerID
+	balance := func(of uuid.UUID) int64 { return l.State(invoice.BalanceID(of, "USD")).(*invoice.Balance).Amount }
+	unpaid := l.start(subscription.Start{PlanID: l.flat("3000")})
+	asked := l.newest()
+	l.at(april(26), unpaid, subscription.Cancel{ID: unpaid, Now: true, Credit: account.Prorate})
+	require.EqualValues(t, []int64{1500, 1500}, []int64{l.bill(asked).AmountDue(), l.bill(asked).BalanceApplied}, "nobody was asked twice, nobody has what was not paid")
+	require.Zero(t, balance(*l.facts(unpaid).CustomerID))
+
+	owner := *l.payer("")
+	partly := l.start(subscription.Start{PlanID: l.flat("3000"), CustomerID: &owner})
+	l.pay(l.newest(), 2000)
+	other := l.start(subscription.Start{PlanID: l.flat("3000"), CustomerID: &owner})
 	open := l.newest()
-	l.at(april(26), other, subscription.Cancel{ID: other, Now: true, Credit: account.Prorate})
-	require.EqualValues(t, 1500, l.State(invoice.BalanceID(owner, "USD")).(*invoice.Balance).Amount)
+	l.at(on(5, 11), partly, subscription.Cancel{ID: partly, Now: true, Credit: account.Prorate})
+	require.EqualValues(t, 500, balance(owner), "1000 of 1500 pay what was due")
+	l.at(on(5, 11), other)
 	pay := func(amount int64) error {
 		_, _, err := l.Execute(subscription.PayInvoice{RecordPayment: invoice.RecordPayment{ID: open, Amount: amount, Method: invoice.FromBalance}})
 		return err
 	}
-	require.Error(t, pay(1501), "more than there is")
-	require.NoError(t, pay(1500))
-	require.EqualValues(t, []int64{1500, 0}, []int64{l.bill(open).AmountDue(), l.bill(open).AmountPaid})
-	require.Zero(t, l.State(invoice.BalanceID(owner, "USD")).(*invoice.Balance).Amount)
+	require.Error(t, pay(501), "more than there is")
+	require.NoError(t, pay(500))
+	require.EqualValues(t, []int64{2500, 0}, []int64{l.bill(open).AmountDue(), l.bill(open).AmountPaid})
+	require.Zero(t, balance(owner))
 	l.CheckFolds()
 }
 

@@ -109,6 +109,19 @@ func TestCancellingGivesUnusedDaysBack(t *testing.T) {
 	}
 }
 
+// What was not paid is not given back: a credit pays what is due of its invoice.
+func TestWhatWasNotPaidBuysNothing(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	sub := g.call(t, g.test, "POST", "/subscriptions", fmt.Sprintf(`{"planUuid":%q,"owner":"mia","granteeId":"ada"}`, g.flat), "version", "v2").want(201).text("uuid")
+	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/cancel?when=now", "").want(204)
+	all := g.invoices(t, g.test, sub, "").Data
+	require.Equal(t, []int64{-1500, 1500}, []int64{all[0].Total, all[1].Total})
+	require.Equal(t, "0", g.balanceOf(t, g.customerOf(t, "/subscriptions/"+sub)))
+	bill := g.call(t, g.test, "GET", "/ledger/v1/invoices/"+all[1].ID, "").want(200)
+	require.Equal(t, []string{"paid", "0", "0"}, []string{bill.text("status"), bill.text("amountDue"), bill.text("amountPaid")})
+}
+
 // Whoever owns subscriptions in a currency is one customer, whichever call names them: owner, member.
 func TestOwnersAreCustomers(t *testing.T) {
 	t.Parallel()

@@ -122,6 +122,7 @@ func readQuestion(r *http.Request, ledger uuid.UUID, catalog bool) (ask projecti
 	ask = projections.Question{Ledger: ledger, Product: q.UUID("productUuid", handlers.Required), Grantees: readGrantees(q),
 		GraceDays: int(q.Int("grace", handlers.Min(1), handlers.Max(maxGraceDays))), Catalog: catalog}
 	p1363 = catalog && q.Enum("sigEncode", []string{"DER", "P1363"}) == "P1363"
+	q.Once()
 	return ask, p1363, q.Err()
 }
 
@@ -132,6 +133,9 @@ func readGrantees(q *handlers.Query) []string {
 		return nil
 	}
 	ids := listed(text)
+	for i := range ids {
+		ids[i] = strings.TrimSpace(ids[i]) // no id begins or ends with a blank
+	}
 	switch {
 	case slices.Contains(ids, ""):
 		v.Bad("bad_grantee", "holds an empty id")

@@ -152,7 +152,11 @@ func notPayable(p projections.Plan, of projections.Product, currency string) err
 	if f.PricingType != "paid" {
 		return domain.Refuse(domain.Conflict, "free_plan", "this plan is free: there is nothing to pay for by a checkout")
 	}
-	if priced := f.PricedCurrencies(); currency != "" && len(priced) > 0 && !slices.Contains(priced, currency) {
+	priced := f.PricedCurrencies()
+	if len(priced) == 0 && !f.Evaluation { // or a price that was forgotten would give the product away
+		return domain.Refuse(domain.Conflict, "unpriced_plan", "this plan is paid and has no price: give it prices before it is sold")
+	}
+	if currency != "" && len(priced) > 0 && !slices.Contains(priced, currency) {
 		return domain.RefuseField("currency", "currency_not_offered", "this plan has no price in %.40q", currency)
 	}
 	return nil

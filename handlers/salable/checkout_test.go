@@ -39,6 +39,18 @@ func (g *rig) checkoutLink(t testing.TB, plan, more string) string {
 	return g.call(t, g.test, "GET", "/plans/"+plan+"/checkoutlink?successUrl=https://shop.example/thanks%3Fa%3D1&cancelUrl=https://shop.example/back&granteeId=ada&member=mia"+more, "").want(200).text("checkoutUrl")
 }
 
+// A paid plan whose price was forgotten is not given away.
+func TestPlansWithoutAPriceHaveNoLink(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	plan := g.call(t, g.test, "POST", "/ledger/v1/plans", fmt.Sprintf(`{"productUuid":%q,"name":"q","displayName":"Q","licenseType":"licensed",
+		"pricingType":"paid","interval":"month","length":1}`, g.product)).want(201).text("uuid")
+	refused := g.call(t, g.test, "GET", "/plans/"+plan+"/checkoutlink?successUrl=https://e.example/s&cancelUrl=https://e.example/c&granteeId=ada&member=mia", "").want(400)
+	require.Contains(t, string(refused.body), "has no price")
+	g.call(t, g.test, "PUT", "/ledger/v1/plans/"+plan, `{"prices":[{"key":"base","kind":"flat","currency":"USD","unitAmount":"700"}]}`).want(200)
+	require.NotEmpty(t, g.checkoutLink(t, plan, ""))
+}
+
 func TestACheckoutBeginsASubscriptionOnce(t *testing.T) {
 	t.Parallel()
 	g := newRig(t)

@@ -125,3 +125,23 @@ func TestChecksTellTheirLength(t *testing.T) {
 		}
 	}
 }
+
+// An id neither begins nor ends with a blank, so those in a list of grantees part; a parameter that is given twice would
+// be an answer to half of the question.
+func TestAllGranteesOfACheckAreMeant(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	g.call(t, g.test, "POST", "/licenses", fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, g.flat)).want(201)
+	path := "/licenses/check?productUuid=" + g.product
+	for _, spelt := range []string{"/licenses%2Fcheck", "/%6cicenses/check", "/licenses/chec%6b"} {
+		g.call(t, g.test, "GET", spelt+"?productUuid="+g.product+"&granteeIds=ada", "").want(404) // as for any other route
+	}
+	for range 2 {
+		for _, grantees := range []string{"ada", "ben,ada", "ben,%20ada", "%20ada,ben", "%5Bben,%20ada%5D", "ada%09"} {
+			g.call(t, g.test, "GET", path+"&granteeIds="+grantees, "").want(200)
+		}
+		g.call(t, g.test, "GET", path+"&granteeIds=ben,%20", "").want(400)
+		g.call(t, g.test, "GET", path+"&granteeIds=ben&granteeIds=ada", "").want(400)
+		g.call(t, g.test, "GET", path+"&granteeIds=ada&grace=1&grace=2", "").want(400)
+	}
+}

@@ -44,6 +44,25 @@ func TestAPlanChangeThatFailsCanBeFound(t *testing.T) {
 	require.Contains(t, g.call(t, g.test, "GET", "/events/"+event, "", "Origin", "https://shop.example").header.Get("Access-Control-Expose-Headers"), "Event-Uuid")
 }
 
+// A plan with one licence is changed to from several seats by saying so; none that is assigned is given up.
+func TestAQuantityGivesUpSeatsForAPlanWithOneLicence(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	path := "/subscriptions/" + g.subscribe(t, g.test, g.flat, `,"granteeId":"ada"`)
+	change := func(plan, more string) *result {
+		return g.call(t, g.test, "PUT", path+"/change-plan", fmt.Sprintf(`{"planUuid":%q%s}`, plan, more))
+	}
+	change(g.perSeat, "").want(204)
+	require.Equal(t, "2", g.call(t, g.test, "GET", path, "").want(200).text("quantity"))
+	require.Contains(t, string(change(g.flat, "").want(400).body), "with the quantity 1")
+	change(g.flat, `,"quantity":"many"`).want(400)
+	change(g.flat, `,"quantity":-1`).want(400)
+	change(g.flat, `,"quantity":1`).want(204)
+	held := g.call(t, g.test, "GET", "/licenses?subscriptionUuid="+path[len("/subscriptions/"):]+"&status=active", "").want(200)
+	require.Len(t, held.at(), 1)
+	require.Equal(t, "ada", held.text(0, "granteeId"))
+}
+
 // B46: what is not scheduled to end goes on, and no event says so; what has ended stays ended.
 func TestReactivatingWhatGoesOnChangesNothing(t *testing.T) {
 	t.Parallel()

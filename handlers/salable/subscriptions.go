@@ -1,6 +1,7 @@
 package salable
 
 import (
+	"math"
 	"net/http"
 
 	"github.com/google/uuid"
@@ -101,7 +102,7 @@ var prorations = []string{coresubscription.CreateProrations, coresubscription.No
 
 // changePlan serves PUT /subscriptions/{subscriptionUuid}/change-plan.
 //
-//	in   {planUuid, proration?}
+//	in   {planUuid, proration?, quantity?}
 //	out  204 | 400 | 404
 func (a *API) changePlan(w http.ResponseWriter, r *http.Request) error {
 	body, err := handlers.Read(r)
@@ -111,6 +112,10 @@ func (a *API) changePlan(w http.ResponseWriter, r *http.Request) error {
 	o := body.Object()
 	c := coresubscription.ChangePlan{ID: handlers.PathUUID(r, "subscriptionUuid"), PlanID: o.UUID("planUuid", handlers.Required),
 		Proration: o.Enum("proration", prorations)}
+	if n := handlers.Opt(o, "quantity", o.Int, handlers.Min(0), handlers.Max(math.MaxInt32)); n != nil {
+		quantity := int(*n)
+		c.Quantity = &quantity
+	}
 	if err := body.Err(); err != nil {
 		return err
 	}
