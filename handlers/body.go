@@ -9,6 +9,7 @@ import (
 	"mime"
 	"net/http"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
@@ -53,10 +54,11 @@ func Read(r *http.Request) (*Body, error) {
 
 // receiveBody takes in a body before the time for its request begins: how long that takes is the client's, within the time
 // that the server has for bodies. It is there to be read, with the error that came instead of its end.
-func receiveBody(r *http.Request) {
+func receiveBody(r *http.Request) time.Duration {
 	if r.Body == nil || r.Body == http.NoBody || r.ContentLength > MaxBodyBytes {
-		return
+		return 0
 	}
+	began := time.Now()
 	data, err := io.ReadAll(io.LimitReader(r.Body, MaxBodyBytes+1))
 	rest := io.Reader(r.Body)
 	if err != nil {
@@ -66,6 +68,7 @@ func receiveBody(r *http.Request) {
 		io.Reader
 		io.Closer
 	}{io.MultiReader(bytes.NewReader(data), rest), r.Body}
+	return time.Since(began)
 }
 
 // failed is a reader that only fails.

@@ -149,9 +149,11 @@ func TestARequestsTimeBeginsWithItsBody(t *testing.T) {
 	t.Parallel()
 	var left error
 	var body string
+	var took time.Duration
 	e := newEdge(t, 0, Route{Method: "POST", Path: "/things", Open: true, Serve: func(w http.ResponseWriter, r *http.Request) error {
 		data, err := io.ReadAll(r.Body)
 		body, left = string(data), errors.Join(err, r.Context().Err())
+		took = CallOf(r).receiving
 		return JSON(w, http.StatusOK, "done")
 	}})
 	e.cfg.Timeout = 100 * time.Millisecond
@@ -170,6 +172,7 @@ func TestARequestsTimeBeginsWithItsBody(t *testing.T) {
 	send(nil)
 	require.NoError(t, left)
 	require.Equal(t, `{"a":1}`, body)
+	require.GreaterOrEqual(t, took, 2*e.cfg.Timeout)
 	send(io.ErrUnexpectedEOF)
 	require.ErrorIs(t, left, io.ErrUnexpectedEOF, "what came instead of the end is not lost")
 	require.Equal(t, `{"a":1}`, body)

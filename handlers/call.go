@@ -39,12 +39,13 @@ type Call struct {
 	Caller Caller // zero on open routes
 	Route  string // pattern, such as /ledger/v1/products/{uuid}; "" while none matched
 
-	dialect *Dialect
-	closing <-chan struct{}         // closed when the server drains
-	remote  string                  // the other end's address and port
-	code    string                  // of the refusal that was answered
-	clock   *time.Time              // of the caller's ledger, if it has one of its own
-	usual   *atomic.Pointer[series] // where 200 by the route's own method is counted
+	dialect   *Dialect
+	closing   <-chan struct{}         // closed when the server drains
+	receiving time.Duration           // the body
+	remote    string                  // the other end's address and port
+	code      string                  // of the refusal that was answered
+	clock     *time.Time              // of the caller's ledger, if it has one of its own
+	usual     *atomic.Pointer[series] // where 200 by the route's own method is counted
 }
 
 type callKey struct{}

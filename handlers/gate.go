@@ -37,8 +37,9 @@ type gate struct {
 
 func newGate() *gate { return &gate{now: time.Now, most: firstWrites, of: map[string]int{}} }
 
-// enter takes a place; whoever got one gives it back with leave.
-func (g *gate) enter(r *http.Request) (leave func(), ok bool) {
+// enter takes a place; whoever got one gives it back with leave, and says how long it waited for its client, which is no
+// sign of too many.
+func (g *gate) enter(r *http.Request) (leave func(client time.Duration), ok bool) {
 	key, began := r.Header.Get("X-Api-Key")+r.Header.Get("Authorization"), g.now()
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -48,7 +49,7 @@ func (g *gate) enter(r *http.Request) (leave func(), ok bool) {
 	}
 	g.inside++
 	g.of[key]++
-	return func() { g.left(key, began) }, true
+	return func(client time.Duration) { g.left(key, began.Add(client)) }, true
 }
 
 func (g *gate) left(key string, began time.Time) {

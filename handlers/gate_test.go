@@ -23,7 +23,7 @@ func TestGate(t *testing.T) {
 	now := time.Unix(0, 0)
 	g := newGate()
 	g.now = func() time.Time { return now }
-	fill := func(key string) (leave []func()) {
+	fill := func(key string) (leave []func(time.Duration)) {
 		r := keyed(key)
 		for {
 			l, ok := g.enter(r)
@@ -33,10 +33,10 @@ func TestGate(t *testing.T) {
 			leave = append(leave, l)
 		}
 	}
-	pass := func(all []func(), after time.Duration) {
+	pass := func(all []func(time.Duration), after time.Duration) {
 		now = now.Add(after)
 		for _, leave := range all {
-			leave()
+			leave(0)
 		}
 	}
 	ann, bob := fill("ann"), fill("bob")
@@ -72,13 +72,22 @@ func TestGate(t *testing.T) {
 	pass(fill("ann")[:1], time.Millisecond)
 	one, ok := g.enter(keyed("bob"))
 	require.True(t, ok)
-	pass([]func(){one}, time.Second)
+	pass([]func(time.Duration){one}, time.Second)
 	require.Equal(t, mostWrites, g.most)
 	later()
 	one, ok = g.enter(keyed("bob"))
 	require.True(t, ok)
-	pass([]func(){one}, time.Second)
+	pass([]func(time.Duration){one}, time.Second)
 	require.Less(t, g.most, mostWrites)
+	most := g.most
+	for range 2 { // its body took that long to come
+		later()
+		one, ok = g.enter(keyed("bob"))
+		require.True(t, ok)
+		now = now.Add(time.Second)
+		one(time.Second - writeTime)
+	}
+	require.Equal(t, most, g.most)
 	pass(fill("nobody"), 0)
 	require.NotContains(t, g.of, "bob", "what is over is forgotten")
 }

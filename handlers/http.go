@@ -119,7 +119,7 @@ func (s *Server) serve(d *Dialect, rt *Route, pattern string) handle {
 		switch {
 		case rt.Stream:
 		case !rt.Hot:
-			receiveBody(r)
+			call.receiving = receiveBody(r)
 			ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
 			defer cancel()
 			r = r.WithContext(ctx)

@@ -249,7 +249,7 @@ func (s *Server) dispatch(w http.ResponseWriter, r *http.Request, call *Call, m 
 				s.overloaded(w, r, call)
 				return
 			}
-			defer leave()
+			defer func() { leave(call.receiving) }()
 		}
 		if hot := m.hot[r.URL.Path]; hot != nil && r.Method == http.MethodGet && r.URL.RawPath == "" {
 			hot(w, r, call)
