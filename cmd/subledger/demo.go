@@ -20,7 +20,7 @@ type demoCommand struct {
 	Database
 	Output
 	Seed uint64 `default:"1" help:"Which demo: the same seed always gives the same ids and keys."`
-	Yes  bool   `help:"Go on even where organisations exist that no demo made."`
+	Yes  bool   `help:"Make it even where organisations exist that no demo made."`
 }
 
 func (c *demoCommand) Validate() error { return c.validate() }
@@ -42,11 +42,11 @@ func (c *demoCommand) Run(ctx context.Context, p *process) (err error) {
 	}
 	defer done()
 	if !c.Yes {
-		others, err := anyOrganisation(ctx, store, func(m eventstore.Meta) bool { return m.Actor != demoActor })
+		beside, err := besideOthers(ctx, store, demoOrganisation(key, c.Seed))
 		if err != nil {
 			return err
 		}
-		if others {
+		if beside {
 			return refused("Use another database, or say --yes to make the demo beside them.",
 				"there are organisations that no demo made; a demo does not mix with them")
 		}
@@ -112,6 +112,16 @@ func (d demo) rows() [][]string {
 	}
 	rows = append(rows, []string{"pricing table", d.PricingTable.String()}, []string{"coupon TEN", d.Coupon.String()})
 	return append(rows, []string{"licence of " + d.Grantees[2], d.MeteredLicense.String()})
+}
+
+// besideOthers tells that a demo would come beside organisations that no demo made. One that is there already comes
+// beside nobody.
+func besideOthers(ctx context.Context, store *eventstore.Store, demo uuid.UUID) (bool, error) {
+	state, _, err := store.Fold(ctx, store.SystemLedger(), demo)
+	if err != nil || state != nil {
+		return false, err
+	}
+	return anyOrganisation(ctx, store, func(m eventstore.Meta) bool { return m.Actor != demoActor })
 }
 
 // anyOrganisation looks for one whose making had such a Meta.

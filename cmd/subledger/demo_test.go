@@ -75,6 +75,12 @@ func TestDemoIsRefusedBesideOthers(t *testing.T) {
 	require.Contains(t, r.stderr, "there are organisations that no demo made")
 	require.Contains(t, r.stderr, "--yes")
 	require.Empty(t, r.stdout)
+
+	before := parse[verified](t, s.ok("verify", "-o", "json")).Events
+	shown := parse[demoOutput](t, s.ok("demo", "--seed", "1", "-o", "json"))
+	require.Equal(t, s.started.Keys.Test, shown.Keys.Test, "a demo that is there is shown beside others too")
+	require.Equal(t, before, parse[verified](t, s.ok("verify", "-o", "json")).Events, "and nothing was added")
+
 	s.ok("demo", "--seed", "2", "--yes")
 }
 
