@@ -133,7 +133,7 @@ func (p *Problems) Email(pointer, text string) {
 	}
 	at := strings.LastIndexByte(text, '@')
 	if at < 1 || at == len(text)-1 || strings.ContainsFunc(text, unicode.IsSpace) {
-		p.Add(pointer, "bad_email", "it is not an e-mail address")
+		p.Add(pointer, "bad_email", "this is not an e-mail address")
 		return
 	}
 	p.line(pointer, "bad_email", text, 254)

@@ -73,7 +73,7 @@ func entryBytes(_ [sha256.Size]byte, e *keyEntry) int {
 
 // refusedKey is the same answer whatever is wrong with a key.
 func refusedKey() *domain.Error {
-	return domain.Refuse(domain.Unauthenticated, "unauthenticated", "a valid API key is required")
+	return domain.Refuse(domain.Unauthenticated, "unauthenticated", "a valid API key is required, in the header x-api-key or as Authorization: Bearer")
 }
 
 // Open finds the caller of a secret, or refuses with unauthenticated.

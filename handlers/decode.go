@@ -137,8 +137,9 @@ type Value struct {
 // Absent is true for null too.
 func (v Value) Absent() bool { return v.node == nil || v.node.kind == 'n' }
 
-// IsList tells an array from every other value.
-func (v Value) IsList() bool { return v.node != nil && v.node.kind == '[' }
+// IsList tells an array from every other value, IsObject an object.
+func (v Value) IsList() bool   { return v.node != nil && v.node.kind == '[' }
+func (v Value) IsObject() bool { return v.node != nil && v.node.kind == '{' }
 
 // Pointer is where the value is or would be.
 func (v Value) Pointer() string {

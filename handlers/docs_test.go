@@ -3,6 +3,7 @@ package handlers_test
 import (
 	"encoding/json"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -42,6 +43,9 @@ func TestDocsAskNobodyElse(t *testing.T) {
 
 	// All that the page and its script name is here.
 	script := get("/docs/page.js").Body.String()
+	salable, err := url.Parse(welcome.Links["salableDocs"])
+	require.NoError(t, err)
+	require.Contains(t, script, `name: "`+salable.Query().Get("urls.primaryName")+`"`, "the link chooses a document of the list")
 	loaded := regexp.MustCompile(`(?:href|src)="(/[^"]+)"|url: '([^']+)'`).FindAllStringSubmatch(page.Body.String()+script, -1)
 	require.GreaterOrEqual(t, len(loaded), 7, "%q", loaded)
 	for _, name := range loaded {

@@ -81,7 +81,7 @@ func (c *CORS) allow(w http.ResponseWriter, r *http.Request) {
 	default:
 		return
 	}
-	h.Set("Access-Control-Expose-Headers", "Request-Id, Event-Uuid, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset")
+	h.Set("Access-Control-Expose-Headers", "Request-Id, Event-Uuid, Idempotency-Replayed, Ledger-Position, Retry-After, RateLimit-Limit, RateLimit-Remaining, RateLimit-Reset")
 }
 
 // preflight answers a browser's question before a request.
@@ -173,7 +173,7 @@ func (s *Server) admit(w http.ResponseWriter, r *http.Request, call *Call, d *Di
 			return domain.Refuse(domain.Unavailable, "fault_points", "this process has fault points on and serves test ledgers only")
 		}
 		if of := call.Caller.Session; of != nil {
-			if err := of.allow(r, rt); err != nil {
+			if err := s.allow(of, r, rt); err != nil {
 				return err
 			}
 		}

@@ -34,7 +34,7 @@ func welcome(w http.ResponseWriter, _ *http.Request) error {
 		Version string            `json:"version,omitzero"`
 		Links   map[string]string `json:"links"`
 	}{Product: "Subledger", Links: map[string]string{"docs": "/docs", "openapi": "/openapi/ledger-v1.json",
-		"salable": "/openapi/salable-v1.json", "health": "/healthz"}}
+		"salable": "/openapi/salable-v1.json", "salableDocs": "/docs?urls.primaryName=Salable%27s%20API%2C%20at%20the%20root", "health": "/healthz"}}
 	if info, ok := debug.ReadBuildInfo(); ok && info.Main.Version != "(devel)" {
 		out.Version = info.Main.Version
 	}

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"errors"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -70,9 +71,10 @@ func (s *Server) session(ctx context.Context, token string) (Caller, error) {
 }
 
 // allow holds a session to its routes, and to its subscription where it has one.
-func (of *Session) allow(r *http.Request, rt *Route) error {
+func (s *Server) allow(of *Session, r *http.Request, rt *Route) error {
 	if rt.Session == "" || rt.Session != of.Scope {
-		return domain.Refuse(domain.Forbidden, "missing_scope", "the session is not for this")
+		return domain.Refuse(domain.Forbidden, "missing_scope", "the session has the scope %s, which opens %s and nothing else",
+			of.Scope, strings.Join(s.openTo(of.Scope), ", "))
 	}
 	if of.Scope == SessionInvoices {
 		if id, _ := ParseUUID(mux.Vars(r)["subscriptionUuid"]); id != of.Subscription {
@@ -80,4 +82,17 @@ func (of *Session) allow(r *http.Request, rt *Route) error {
 		}
 	}
 	return nil
+}
+
+// openTo lists the routes that a scope of sessions opens.
+func (s *Server) openTo(scope string) []string {
+	var routes []string
+	for _, m := range s.mounts {
+		for _, rt := range m.dialect.Routes {
+			if rt.Session == scope {
+				routes = append(routes, rt.Method+" "+m.prefix+rt.Path)
+			}
+		}
+	}
+	return routes
 }

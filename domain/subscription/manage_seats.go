@@ -123,7 +123,7 @@ func (b *bench) act(at string, item SeatAction, bad *domain.Problems) {
 	}
 	theirs := b.held[item.Grantee]
 	if len(theirs) == 0 {
-		bad.Add(at+"/granteeId", "not_seated", "they hold no seat of this subscription")
+		bad.Add(at+"/granteeId", "not_seated", "this grantee holds no seat of the subscription")
 		return
 	}
 	b.held[item.Grantee] = theirs[1:]

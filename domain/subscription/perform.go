@@ -137,9 +137,9 @@ func (f *Facts) changeable() error {
 	case Active, Trialing, PastDue:
 		return nil
 	case Paused:
-		return f.refuse("subscription_paused", "it is paused: resume it first")
+		return f.refuse("subscription_paused", "the subscription is paused: resume it first")
 	case Incomplete:
-		return f.refuse("subscription_incomplete", "its first invoice is not paid")
+		return f.refuse("subscription_incomplete", "the subscription's first invoice is not paid")
 	}
 	return f.ended()
 }
@@ -149,7 +149,7 @@ func (f *Facts) ended() error {
 	if f.EndedAt != nil {
 		at = " at " + f.EndedAt.Format(time.RFC3339)
 	}
-	return f.refuse("subscription_ended", "it ended"+at)
+	return f.refuse("subscription_ended", "the subscription ended"+at)
 }
 
 func (f *Facts) refuse(code, detail string) error {

@@ -156,7 +156,7 @@ func TestCancellationWinsOverAnOpenChange(t *testing.T) {
 
 			require.Equal(t, "change_abandoned", s.do(id, subscription.CompleteTask{TaskID: taskID, Attempt: 2}))
 			of := s.task(taskID)
-			require.Equal(t, []string{task.Failed, "subscription_ended", "it ended at 2025-04-01T00:00:00Z"}, []string{of.Status, of.ErrorCode, of.ErrorMessage})
+			require.Equal(t, []string{task.Failed, "subscription_ended", "the subscription ended at 2025-04-01T00:00:00Z"}, []string{of.Status, of.ErrorCode, of.ErrorMessage})
 			after := s.view(id)
 			before.Version, before.UpdatedAt = after.Version, after.UpdatedAt
 			require.Equal(t, before, after, "the change left nothing behind")

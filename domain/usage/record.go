@@ -342,7 +342,7 @@ func inTime(l domain.Ledger, ended time.Time, subscribed *uuid.UUID) error {
 		return nil
 	}
 	return &domain.Error{Kind: domain.Conflict, Code: codeTooLate, State: ended.Format(time.RFC3339Nano),
-		Detail: fmt.Sprintf("it ended at %s, and usage is taken %d hours longer", ended.Format(time.RFC3339), s.LateUsageHours)}
+		Detail: fmt.Sprintf("the licence ended at %s, and usage is taken %d hours longer", ended.Format(time.RFC3339), s.LateUsageHours)}
 }
 
 var mostUnits = decimal.NewFromInt(1<<63 - 1)

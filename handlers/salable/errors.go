@@ -92,7 +92,9 @@ func errorBody(status int, e *domain.Error) any {
 		if text, ok := unknown[e.Code]; ok {
 			return plainError{text}
 		}
-		text = "not found"
+		if e.Code != otherVersion {
+			text = "not found"
+		}
 	}
 	if text == "" {
 		text = http.StatusText(status)

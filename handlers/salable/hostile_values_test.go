@@ -83,7 +83,7 @@ func TestB30_GranteeIDs(t *testing.T) {
 		}
 	})
 	for _, id := range []string{" ", " a", "a,b", "[a]"} { // whoever holds a seat from before is still found
-		require.Contains(t, string(a.call(t, a.test, "PUT", seats+"/manage-seats", `[{"type":"unassign","granteeId":`+jsonText(t, id)+`}]`, "version", "v2").want(400).body), "they hold no seat")
+		require.Contains(t, string(a.call(t, a.test, "PUT", seats+"/manage-seats", `[{"type":"unassign","granteeId":`+jsonText(t, id)+`}]`, "version", "v2").want(400).body), "this grantee holds no seat")
 		a.call(t, a.test, "GET", "/licenses/granteeId/"+url.PathEscape(id), "", "version", "v1").want(200)
 	}
 	for _, id := range []string{"a  b", "[a", "\u202eabc", "a\u200bb", "👩‍👩‍👧", "e\u0301", "é", "А", "A", "a", "\u212b", "\u00c5", "%41", "a/b", "..", "a+b", "null", "'; drop table events; --", `" or 1=1`, "$1", "enc1:AAAA", strings.Repeat("x", 255)} {

@@ -186,6 +186,15 @@ func TestB78_RoutesAndOpenAPIAgree(t *testing.T) {
 	for _, rt := range g.api.Versions() {
 		served[rt.Method+" "+rt.Path] = rt.Scope + " in " + strings.Join(rt.In, " ")
 	}
+	for _, rt := range g.api.Dialect().Routes {
+		opens := ""
+		if rt.Session != "" {
+			opens = " Sessions: `" + rt.Session + "`."
+		}
+		_, after, _ := strings.Cut(doc.Paths[rt.Path][strings.ToLower(rt.Method)].Description, " Sessions:")
+		require.Equal(t, opens != "", after != "", "%s %s says what sessions open it", rt.Method, rt.Path)
+		require.Contains(t, doc.Paths[rt.Path][strings.ToLower(rt.Method)].Description, opens)
+	}
 	var wrong []string
 	for what, is := range served {
 		if documented[what] != is {

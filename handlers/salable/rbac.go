@@ -58,6 +58,9 @@ func readLinks(v handlers.Value) rbac.Links {
 	case v.IsList():
 		ids := readIDs(v)
 		return rbac.Links{Replace: &ids}
+	case !v.IsObject():
+		v.Bad("wrong_type", "is not a list: want ids, or an object of the lists add and remove")
+		return rbac.Links{}
 	}
 	o := v.Object()
 	return rbac.Links{Add: readIDs(o.Get("add")), Remove: readIDs(o.Get("remove"))}

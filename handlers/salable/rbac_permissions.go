@@ -53,7 +53,11 @@ func readPermissionPatch(o *handlers.Object, must ...handlers.Rule) rbac.Permiss
 
 // readDependencies takes what clients send: a list of texts, or an object of texts, as SDK 2.5.0 types it.
 func readDependencies(v handlers.Value) json.RawMessage {
-	if v.Absent() {
+	switch {
+	case v.Absent():
+		return nil
+	case !v.IsList() && !v.IsObject():
+		v.Bad("wrong_type", "is not a list: want texts, or an object of texts")
 		return nil
 	}
 	text := func(of handlers.Value) string {

@@ -134,6 +134,20 @@ func TestBadInputs(t *testing.T) {
 	require.Equal(t, before, g.call(t, g.test, "GET", "/ledger/v1/head", "").text("position"), "a refusal writes nothing")
 }
 
+// Who sends something else where a list belongs is told that.
+func TestB10_AListIsAskedForByThatName(t *testing.T) {
+	t.Parallel()
+	g := newRig(t)
+	for path, body := range map[string]string{"/rbac/roles": `"name":"n","permissions":%s`, "/rbac/users": `"id":"u","permissions":%s`, "/rbac/permissions": `"value":"v","dependencies":%s`} {
+		for _, value := range []string{`"x"`, `7`, `true`} {
+			got := g.call(t, g.test, "POST", path, "{"+fmt.Sprintf(body, value)+"}").want(400)
+			require.Contains(t, string(got.body), `"error":"is not a list: want `, "%s %s", path, value)
+			require.Len(t, got.properties(), 1)
+		}
+	}
+	require.Contains(t, g.call(t, "", "GET", "/products", "").want(401).text("error"), "x-api-key")
+}
+
 // Clients send fields that are not theirs to set, or that an older API had: they are neither refused nor kept.
 func TestB11_ForeignFieldsAreIgnored(t *testing.T) {
 	t.Parallel()
@@ -211,9 +225,19 @@ func TestB78_UnknownRoutes(t *testing.T) {
 		got.want(404)
 		require.Equal(t, `{"error":"not found"}`, string(got.body), call)
 	}
-	got := g.call(t, g.test, "GET", "/licenses", "", "version", "v3")
-	got.want(404)
-	require.Equal(t, `{"error":"not found"}`, string(got.body), "v3 has no licences")
+	for _, tt := range []struct{ version, method, path, want string }{
+		{"v1", "GET", "/subscriptions", "GET /subscriptions is of v2 and v3, and this request of v1: send the header version"},
+		{"v2", "GET", "/plans", "GET /plans is of v3, and this request of v2: send the header version"},
+		{"v3", "GET", "/licenses", "GET /licenses is of v1 and v2, and this request of v3: send the header version"},
+		{"v3", "GET", "/licenses/check", "GET /licenses/check is of v1 and v2, and this request of v3: send the header version"},
+		{"v1", "GET", "/entitlements/check", "GET /entitlements/check is of v3, and this request of v1: send the header version"},
+		{"v1", "GET", "/usage?granteeId=ada", "GET /usage is of v2 and v3, and this request of v1: send the header version"},
+	} {
+		require.Equal(t, tt.want, g.call(t, g.test, tt.method, tt.path, "", "version", tt.version).want(404).text("error"))
+		require.Equal(t, 401, g.call(t, "", tt.method, tt.path, "", "version", tt.version).status, "nobody without a key learns it")
+	}
+	mine, nobodys := "/subscriptions/"+g.subscribe(t, g.test, g.flat, "")+"/seats/count", "/subscriptions/"+uuid.NewString()+"/seats/count"
+	require.Equal(t, string(g.call(t, g.test, "GET", nobodys, "", "version", "v1").want(404).body), string(g.call(t, g.test, "GET", mine, "", "version", "v1").want(404).body), "nor who has an id")
 	require.Equal(t, 400, g.call(t, g.test, "TRACE", "/products", "").status)
 }
 
@@ -228,4 +252,13 @@ func TestB55_BrowsersMayCall(t *testing.T) {
 		require.Contains(t, got.header.Get("Access-Control-Allow-Headers"), name)
 	}
 	require.Empty(t, got.header.Get("Access-Control-Allow-Credentials"))
+
+	body := fmt.Sprintf(`{"planUuid":%q,"member":"mia","granteeId":"ada"}`, g.flat)
+	for range 2 {
+		got = g.call(t, g.test, "POST", "/licenses", body, "Origin", "https://shop.example", "unique-key", "browser").want(201)
+	}
+	require.Equal(t, "true", got.header.Get("Idempotency-Replayed"))
+	for _, name := range []string{"Idempotency-Replayed", "Ledger-Position", "Event-Uuid", "Request-Id"} {
+		require.Contains(t, got.header.Get("Access-Control-Expose-Headers"), name)
+	}
 }

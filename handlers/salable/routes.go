@@ -55,21 +55,25 @@ func (a *API) Versions() []Route {
 func (a *API) mounted() []handlers.Route {
 	var all []handlers.Route
 	for _, r := range a.routes() {
-		r.Serve = versioned(handlers.OwnTime(a.store, r.Serve), r.in)
+		r.Serve = versioned(handlers.OwnTime(a.store, r.Serve), r)
 		all = append(all, r.Route)
 	}
 	return all
 }
 
-// versioned refuses versions that there are not, and is unknown to those that do not have the route.
-func versioned(serve func(http.ResponseWriter, *http.Request) error, in []string) func(http.ResponseWriter, *http.Request) error {
+// otherVersion is the code of a 404 for a route that other versions have: its text says which.
+const otherVersion = "other_version"
+
+// versioned refuses versions that there are not, and those that do not have the route.
+func versioned(serve func(http.ResponseWriter, *http.Request) error, rt route) func(http.ResponseWriter, *http.Request) error {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		v := versionOf(r)
 		switch {
-		case slices.Contains(in, v):
+		case slices.Contains(rt.in, v):
 			return serve(w, r)
 		case slices.Contains(always, v):
-			return domain.Refuse(domain.NotFound, "not_found", "there is nothing here in version %s", v)
+			return domain.Refuse(domain.NotFound, otherVersion, "%s %s is of %s, and this request of %s: send the header version",
+				rt.Method, rt.Path, strings.Join(rt.in, " and "), v)
 		}
 		return &domain.Error{Kind: domain.Malformed, Code: "unknown_version",
 			Fields: []domain.Field{{Pointer: "version", Code: "unknown_version", Detail: "want v1, v2 or v3"}}}

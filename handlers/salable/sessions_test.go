@@ -31,6 +31,8 @@ func TestSessionsOpenWhatTheirScopeNames(t *testing.T) {
 	} {
 		require.Equal(t, want, [3]int{with(invoices, path), with(tables, path), with(checkout, path)}, path)
 	}
+	require.Equal(t, "the session has the scope web-components:checkout, which opens GET /plans/{planUuid}/checkoutlink, GET /plans/{planUuid}/checkout-link and nothing else",
+		g.call(t, "", "GET", "/subscriptions/"+sub, "", "Authorization", "Bearer "+checkout).want(403).text("error"))
 	require.Equal(t, 403, g.call(t, "", "POST", "/sessions", `{"scope":"web-components:checkout"}`, "Authorization", "Bearer "+checkout).status, "no session makes another")
 	for _, bad := range []string{invoices + "A", invoices[:len(invoices)-1], "session_", "session_x"} {
 		require.Equal(t, 401, with(bad, "/subscriptions/"+sub+"/invoices"))

@@ -177,7 +177,7 @@ func TestB01_B10_WhoeverMayNotLearnsNothing(t *testing.T) {
 				return ours
 			}
 			for role, key := range nobody {
-				require.Equal(t, `401 {"error":"a valid API key is required"}`, fmt.Sprint(ask(key).status, " ", string(ask(key).body)), "%s, %s", w.name(), role)
+				require.Equal(t, `401 {"error":"a valid API key is required, in the header x-api-key or as Authorization: Bearer"}`, fmt.Sprint(ask(key).status, " ", string(ask(key).body)), "%s, %s", w.name(), role)
 			}
 			forbidden := map[string]string{"a key without the scope": lacking[w.Scope], "an admin key": a.admin}
 			if w.Method != "GET" {
