@@ -14,8 +14,9 @@ import (
 
 // shownInvoice is an invoice as its page shows it.
 type shownInvoice struct {
+	Kind             string // of invoice
 	Number, Status   string
-	Issued, Due      string // days
+	Issued, Due      string // days; an invoice that gives back is due on none
 	Lines            []shownLine
 	Discount         string
 	Tax, Included    string // on top of the prices, and within them
@@ -35,12 +36,18 @@ func (p *Pages) invoice(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	text := func(minor int64) string { return major(decimal.NewFromInt(minor), row.Currency) }
-	out := shownInvoice{Status: invoiceWords[row.Status], Total: text(row.Total), Token: handlers.PathText(r, "token")}
+	out := shownInvoice{Kind: "Invoice", Status: invoiceWords[row.Status], Total: text(row.Total), Token: handlers.PathText(r, "token")}
 	if row.Number != nil {
 		out.Number = *row.Number
 	}
 	if row.IssuedAt != nil && row.DueAt != nil {
 		out.Issued, out.Due = day(*row.IssuedAt), day(*row.DueAt)
+	}
+	if row.Total < 0 {
+		out.Kind, out.Due = "Credit invoice", ""
+		if row.Status == invoice.Paid {
+			out.Status = "credited"
+		}
 	}
 	for _, l := range row.Lines {
 		out.Lines = append(out.Lines, shownLine{l.Description, day(l.Period.Start), day(l.Period.End), text(l.Amount)})
@@ -58,7 +65,7 @@ func (p *Pages) invoice(w http.ResponseWriter, r *http.Request) error {
 	if row.AmountDue != 0 && row.AmountDue != row.Total {
 		out.Remaining = text(row.AmountDue)
 	}
-	return render(w, http.StatusOK, "invoice.html", page{Title: "Invoice", Test: of.Test, Body: out}, "")
+	return render(w, http.StatusOK, "invoice.html", page{Title: out.Kind, Test: of.Test, Body: out}, "")
 }
 
 // invoicePDF serves GET /checkout/invoice/{token}/pdf.

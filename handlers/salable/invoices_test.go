@@ -105,6 +105,11 @@ func TestInvoicesAsStripeShowsThem(t *testing.T) {
 	paid := g.invoices(t, g.test, sub, "").Data[0]
 	require.Equal(t, []any{"paid", int64(2500), int64(2500), int64(0), true}, []any{paid.Status, paid.AmountDue, paid.AmountPaid, paid.AmountRemaining, paid.Paid})
 
+	g.call(t, g.test, "PUT", "/subscriptions/"+sub+"/cancel?when=now", "").want(204)
+	page := g.visit(t, "GET", g.invoices(t, g.test, sub, "").Data[0].Page, nil).Body.String()
+	require.Contains(t, page, "<h1>Credit invoice INV-000002</h1>\n<dl>\n<dt>Status</dt><dd>credited</dd>", "it gives back")
+	require.NotContains(t, page, "<dt>Due</dt>")
+
 	g.pass(25 * time.Hour)
 	require.Contains(t, g.visit(t, "GET", i.Page, nil).Body.String(), "expired")
 	require.NotEqual(t, first.text("data", 0, "invoice_pdf"), paid.PDF)

@@ -31,7 +31,7 @@ type Template struct {
 }
 
 // Today is the template of this version of the product; testdata/templates.txt has what each version made.
-var Today = Template{Version: 2, Render: Render}
+var Today = Template{Version: 3, Render: Render}
 
 // Document is an invoice with who asks and who pays.
 type Document struct {
@@ -128,11 +128,22 @@ func (s *sheet) title() string {
 	case v.Number == "":
 		return "Draft invoice"
 	case v.Status == invoice.Void:
-		return "Invoice " + v.Number + " (void)"
+		return s.kind() + v.Number + " (void)"
 	default:
-		return "Invoice " + v.Number
+		return s.kind() + v.Number
 	}
 }
+
+// kind begins the title of what has a number.
+func (s *sheet) kind() string {
+	if s.credits() {
+		return "Credit invoice "
+	}
+	return "Invoice "
+}
+
+// credits tells an invoice that asks for nothing, since it gives back.
+func (s *sheet) credits() bool { return s.Invoice.Drafted.Total < 0 }
 
 func (s *sheet) face(style string, points float64) { s.SetFont("sans", style, points) }
 
@@ -154,7 +165,11 @@ func (s *sheet) head() {
 	s.at(right, 36, s.title())
 	s.face("", 9)
 	y := 42.0
-	rows := [][2]string{{"Issued", s.day(s.Invoice.IssuedAt)}, {"Due", s.day(s.Invoice.DueAt)}, {"Currency", s.currency.Code}}
+	rows := [][2]string{{"Issued", s.day(s.Invoice.IssuedAt)}}
+	if !s.credits() {
+		rows = append(rows, [2]string{"Due", s.day(s.Invoice.DueAt)})
+	}
+	rows = append(rows, [2]string{"Currency", s.currency.Code})
 	if to := s.Invoice.Drafted.DebitNoteTo; to != "" {
 		s.at(right, y, "Debit note to "+to)
 		y += high

@@ -101,6 +101,7 @@ func TestOtherBytesAreAnotherVersion(t *testing.T) {
 			d.Invoice.Drafted.Currency, d.Invoice.Drafted.TaxExempt, d.Buyer = "JPY", "reverse charge", nil
 		},
 		func(d *Document) { d.Invoice.Drafted.DebitNoteTo = "INV-000012" },
+		func(d *Document) { d.Invoice.Drafted.Total = -500 },
 	} {
 		d := document(t, 40)
 		change(&d)
@@ -148,6 +149,19 @@ func TestWhatIsNoIssuedInvoiceSaysSo(t *testing.T) {
 		require.Contains(t, text, title+"\n")
 		require.NotContains(t, text, "Amount due")
 	}
+}
+
+// What gives back asks for nothing, by no day.
+func TestACreditSaysSo(t *testing.T) {
+	t.Parallel()
+	d := document(t, 1)
+	d.Invoice.Drafted.Total, d.Invoice.BalanceApplied, d.Invoice.Status = -500, 0, invoice.Paid
+	file, err := Render(d)
+	require.NoError(t, err)
+	text := strings.Join(pdftest.Pages(t, file), "")
+	require.Contains(t, text, "Credit invoice INV-000042\n")
+	require.Contains(t, text, "Total\n−5.00\n")
+	require.NotContains(t, text, "Due\n")
 }
 
 // Whatever people typed, there are pages.
