@@ -145,7 +145,7 @@ func unreadable(err error) error {
 	if errors.Is(err, io.ErrUnexpectedEOF) {
 		detail = "the text ends too early"
 	}
-	e := domain.Refuse(domain.Malformed, code, "at byte %d: %s", syntactic.ByteOffset, printable(detail, 200))
+	e := domain.Refuse(domain.Malformed, code, "the body is not JSON that can be read, at byte %d: %s", syntactic.ByteOffset, printable(detail, 200))
 	if code == "duplicate_key" {
 		e.Fields = []domain.Field{{Pointer: string(syntactic.JSONPointer), Code: code, Detail: "the key is there twice"}}
 	}

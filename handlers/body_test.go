@@ -25,7 +25,7 @@ func refusal(t *testing.T, err error) *domain.Error {
 func TestParseRefuses(t *testing.T) {
 	for name, tt := range map[string]struct{ body, code, detail string }{
 		"B13 cut short":              {`{"a":`, "bad_json", "ends too early"},
-		"B13 bare word":              {`nope`, "bad_json", "at byte"},
+		"B13 bare word":              {`nope`, "bad_json", "the body is not JSON that can be read, at byte 1: "},
 		"B13 trailing text":          {`{} x`, "bad_json", "at byte"},
 		"B13 two documents":          {`{}{}`, "bad_json", "after the end"},
 		"B13 byte-order mark":        {"\xef\xbb\xbf{}", "bad_json", "byte-order mark"},
