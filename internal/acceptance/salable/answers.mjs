@@ -83,8 +83,8 @@ const routes = [
 /** The answer before: its status and its body. Clients hide them. */
 export const last = { status: 0, text: '' };
 
-/** Tells whether the answer before was that of a path which leads nowhere. */
-export const unknownRoute = () => last.status === 404 && last.text === '{"error":"not found"}';
+/** Tells whether the answer before was that of a path which leads nowhere, or in other versions alone. */
+export const unknownRoute = () => last.status === 404 && /^{"error":"(not found|.*: send the header version)"}$/.test(last.text);
 
 /** Notes an answer and checks it. */
 export function answered(method, url, version, status, headers, text) {

@@ -28,4 +28,4 @@ await assert.rejects(salable.subscriptions.getSubscription(demo.product), /^Erro
 await assert.rejects(new SalableApi('test_nothing').licenses.getLicenses(), /^Error: Unauthorized$/);
 
 await complete(watched, {});
-console.log(JSON.stringify({ events: { 'license.granted.v1': 1, 'usage.recorded.v1': 1, 'subscription.plan_changed.v1': 1, 'account.accrued.v1': 1 } }));
+console.log(JSON.stringify({ events: { 'license.granted.v1': 1, 'usage.recorded.v1': 1, 'subscription.plan_changed.v1': 1, 'account.accrued.v1': 1, 'invoice.line_reversed.v1': 1 } }));

@@ -131,7 +131,7 @@ console.log(JSON.stringify({
   events: {
     'license.granted.v1': 1, 'subscription.plan_changed.v1': 1, 'subscription.cancellation_scheduled.v1': 1, 'subscription.ended.v1': 1,
     'subscription.seats_assigned.v1': 1, 'subscription.started.v1': 2, 'customer.created.v1': 1, 'owner.billed.v1': 1,
-    'account.accrued.v1': 2, 'balance.changed.v1': 1, ...issued(3),
+    'account.accrued.v1': 2, 'invoice.line_reversed.v1': 1, 'invoice.paid_from_balance.v1': 1, 'balance.changed.v1': 2, ...issued(3),
     'rbac_permission.created.v1': 2, 'rbac_permission.changed.v1': 1, 'rbac_permission.deleted.v1': 2,
     'rbac_role.created.v1': 1, 'rbac_role.changed.v1': 1, 'rbac_role.deleted.v1': 1,
     'rbac_user.created.v1': 1, 'rbac_user.renamed.v1': 1, 'rbac_user.access_changed.v1': 1, 'rbac_user.deleted.v1': 1,

@@ -85,6 +85,6 @@ console.log(JSON.stringify({
     'subscription.started.v1': 2, 'customer.created.v1': 1, 'owner.billed.v1': 1, 'usage.recorded.v1': 1, 'subscription.owner_changed.v1': 1, 'subscription.seats_assigned.v1': 1,
     'subscription.seats_added.v1': 1, 'subscription.plan_changed.v1': 1, 'subscription.cancellation_scheduled.v1': 1,
     'subscription.reactivated.v1': 1, 'coupon.redeemed.v1': 1, 'subscription.coupon_applied.v1': 1, 'subscription.coupon_removed.v1': 1,
-    'account.accrued.v1': 2, ...issued(2),
+    'account.accrued.v1': 2, 'invoice.line_reversed.v1': 1, ...issued(2),
   },
 }));
