@@ -164,8 +164,8 @@ func (a *API) changePlanOldest(w http.ResponseWriter, r *http.Request) error {
 	return renamed(a.change(w, r, body, c), map[string]string{"/planUuid": "/newPlanId"})
 }
 
-// cancelSubscription serves PUT /subscriptions/{subscriptionUuid}/cancel; one that has ended stays so. What is paid of days
-// that are not used any more is given back, to the customer's balance.
+// cancelSubscription serves PUT /subscriptions/{subscriptionUuid}/cancel; one that has ended stays so. What was asked for
+// days that are not used any more is credited (account's rule B10).
 //
 //	in   when: now | end (default)
 //	out  204 | 400 | 404
