@@ -49,9 +49,11 @@ bench-scale: build postgres pgbench ## load 10,000,000 events and measure what t
 bench-go: postgres ## run the benchmarks beside the code
 	go test -run '^$$' -bench . -benchmem $(TESTFLAGS) ./...
 
+# Before Go 1.27 a run may end with "context deadline exceeded" when its time is over (golang/go#75804). A find says so, and where it is.
 fuzz: postgres ## run each fuzzer for FUZZTIME (20s), two at a time; finds go to testdata/fuzz
 	@grep -rE '^func Fuzz' --include='*_test.go' . | sed -nE 's/^(.*)\/[^/]*:func (Fuzz[A-Za-z0-9_]+).*/\1 \2/p' | sort | \
 		xargs -P 2 -L 1 sh -c 'out=$$(go test -run "^$$" -fuzz "^$$1\$$" -fuzztime $(FUZZTIME) -parallel 1 $(TESTFLAGS) "$$0" 2>&1) \
+			|| { echo "$$out" | grep -qx "    context deadline exceeded" && ! echo "$$out" | grep -qE "Failing input|panic|DATA RACE"; } \
 			&& echo "ok $$0 $$1: $$(echo "$$out" | grep "^fuzz: elapsed" | tail -n 1)" || { echo "$$out"; echo "FAIL $$0 $$1"; exit 1; }'
 
 schema: postgres ## write migrations/schema.sql, the schema as reviewers read it
