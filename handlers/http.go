@@ -108,7 +108,6 @@ func (s *Server) serve(d *Dialect, rt *Route, pattern string) handle {
 		if s.cfg.Tracer != nil {
 			trace.SpanFromContext(r.Context()).SetName(r.Method + " " + pattern)
 		}
-		// A hot route answers from memory; where it has to ask the database, that bounds itself.
 		if !rt.Hot {
 			r = call.carriedBy(r)
 		}
@@ -123,7 +122,7 @@ func (s *Server) serve(d *Dialect, rt *Route, pattern string) handle {
 			ctx, cancel := context.WithTimeout(r.Context(), s.cfg.Timeout)
 			defer cancel()
 			r = r.WithContext(ctx)
-		default:
+		default: // it answers from memory; where it has to ask the database, that bounds itself
 			if rt.Quick != nil && s.cfg.Fault == nil && rt.Quick(w, r, &call.Caller) {
 				return
 			}

@@ -167,22 +167,27 @@ const ReadWait = 2 * time.Second
 // somebody has access: when the read models are not there in time it refuses with position_not_reached.
 func (r *Reads) Caught(ctx context.Context, ledger uuid.UUID) (int64, error) {
 	var acknowledged int64
-	if r.acked != nil && r.applied != nil && mutant.Active != mutant.LazyCheck {
-		acknowledged = r.acked(ledger)
+	if r.applied != nil && mutant.Active != mutant.LazyCheck {
+		acknowledged = r.acknowledged(ledger)
 	}
 	return r.At(ctx, ledger, acknowledged)
 }
 
 // reached is Caught where nothing has to be waited for; else false.
 func (r *Reads) reached(ledger uuid.UUID) (int64, bool) {
-	var acknowledged int64
-	if r.acked != nil {
-		acknowledged = r.acked(ledger)
-	}
+	acknowledged := r.acknowledged(ledger)
 	if r.applied == nil {
 		return acknowledged, true
 	}
 	return r.applied.reached(ledger, acknowledged)
+}
+
+// acknowledged is the position that this process was told of, 0 for none.
+func (r *Reads) acknowledged(ledger uuid.UUID) int64 {
+	if r.acked == nil {
+		return 0
+	}
+	return r.acked(ledger)
 }
 
 // KnownTo is the position of a ledger up to which all of some read models are, as the database has it, whoever makes them;
@@ -204,10 +209,7 @@ func (r *Reads) KnownTo(ctx context.Context, ledger uuid.UUID, models ...string)
 // position that rows have at least. A minPosition that is not reached is refused with
 // position_not_reached; what was merely acknowledged is waited for and no more.
 func (r *Reads) At(ctx context.Context, ledger uuid.UUID, minPosition int64) (int64, error) {
-	var acknowledged int64
-	if r.acked != nil {
-		acknowledged = r.acked(ledger)
-	}
+	acknowledged := r.acknowledged(ledger)
 	want := max(minPosition, acknowledged)
 	if r.applied == nil {
 		return want, nil

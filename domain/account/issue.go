@@ -189,11 +189,13 @@ func (k *Book) settleCredited(s *invoice.State, at time.Time) error {
 		if err != nil {
 			return err
 		}
-		of, ok := state.(*invoice.State)
-		if !ok || min(left, of.AmountDue()) <= 0 {
+		pays := int64(0)
+		if of, ok := state.(*invoice.State); ok {
+			pays = min(left, of.AmountDue())
+		}
+		if pays <= 0 {
 			continue
 		}
-		pays := min(left, of.AmountDue())
 		settled, err := invoice.PayFromBalance(k.l, l.ReversesOn, at, pays)
 		if err != nil {
 			return err

@@ -133,8 +133,8 @@ func (a account) change(l domain.Ledger, at time.Time, by int64) {
 	}
 }
 
-// PayFromBalance has the payer's balance pay an amount of an invoice; 0: what is due of it, as far as the balance goes. It
-// tells whether nothing is due any more of one of which something was. Invalid: bad_amount.
+// PayFromBalance has the payer's balance pay an amount of an invoice, above 0. It tells whether nothing is due any more.
+// Invalid: bad_amount.
 func PayFromBalance(l domain.Ledger, id uuid.UUID, at time.Time, amount int64) (settled bool, err error) {
 	s, err := load(l, id)
 	if err != nil {
@@ -145,14 +145,8 @@ func PayFromBalance(l domain.Ledger, id uuid.UUID, at time.Time, amount int64) (
 		return false, err
 	}
 	most := min(s.AmountDue(), account.amount)
-	if amount < 0 || amount > most {
+	if amount <= 0 || amount > most {
 		return false, domain.RefuseField("/amount", "bad_amount", "the balance pays at most %d: %d are due, and it is %d", most, s.AmountDue(), account.amount)
-	}
-	if amount == 0 {
-		amount = most
-	}
-	if amount <= 0 {
-		return false, nil
 	}
 	settled = amount == s.AmountDue()
 	l.AppendAt(id, at, PaidFromBalance{Amount: amount})
