@@ -1,6 +1,7 @@
 package model
 
 import (
+	"encoding/json"
 	"fmt"
 	"maps"
 	"slices"
@@ -29,7 +30,7 @@ func when(t *time.Time) string {
 	return t.Format(time.RFC3339Nano)
 }
 
-// described is all that the reference knows, as a line for each thing.
+// described is all that the reference knows and a keeper can tell, as a line for each thing.
 func (r *reference) described() (lines []string) {
 	say := func(format string, args ...any) { lines = append(lines, fmt.Sprintf(format, args...)) }
 	items := func(kind string, all []*item) {
@@ -70,15 +71,15 @@ func (r *reference) described() (lines []string) {
 		if what == "" {
 			due = time.Time{}
 		}
-		say("subscription %d: %s plan %d.%d quantity %d, %d seats, %d assigned, anchor %s period %s expiry %s trial %s cancel %s ended %s paused %s due %s owner %s coupons %v open %d v%d",
+		say("subscription %d: %s plan %d.%d quantity %d, %d seats, %d assigned, anchor %s period %s expiry %s trial %s cancel %s %t ended %s paused %s due %s owner %s coupons %v open %d v%d",
 			i, p.shown(), p.terms.plan, p.terms.edition, p.quantity, seats, assigned, when(&p.anchor), current, when(&expiry),
-			when(p.trialEnd), when(p.cancelAt), when(p.endedAt), when(p.pausedAt), when(&due), p.owner, p.coupons, open, recorded.version)
+			when(p.trialEnd), when(p.cancelAt), p.cancelAt != nil && p.endReason != "canceled", when(p.endedAt), when(p.pausedAt), when(&due), p.owner, p.coupons, open, recorded.version)
 		for _, s := range p.seats {
 			say("  seat %q %s from %s removed %s", s.grantee, p.seatShown(s, r.now), when(&s.start), when(s.removed))
 		}
 	}
 	for i, j := range r.tasks {
-		say("task %d: %s retries %d %s v%d", i, j.status, j.retries, j.code, j.version)
+		say("task %d: %s retries %d %s v%d wants %s", i, j.status, j.retries, j.code, j.version, r.wanted(j.wish))
 	}
 	for i, g := range r.grants {
 		end := g.end
@@ -93,8 +94,21 @@ func (r *reference) described() (lines []string) {
 	for i, k := range r.keys {
 		say("key %d: %s until %s", i, k.status(r.process), when(k.end()))
 	}
-	say("clock %s, provider v%d, usage taken %d h late v%d", when(&r.now), r.provider, r.late, r.settings)
+	say("clock %s, provider %q v%d, usage taken %d h late v%d", when(&r.now), r.manual, r.provider, r.late, r.settings)
 	return lines
+}
+
+// wanted is a wish as a task keeps it.
+func (r *reference) wanted(w wish) string {
+	c := subscription.Change{Seats: w.seats, Quantity: w.quantity, Proration: subscription.CreateProrations}
+	if w.plan != nil {
+		c.PlanID = &r.plans[*w.plan].id
+	}
+	if w.noCredit {
+		c.Proration = subscription.NoProration
+	}
+	text, _ := json.Marshal(c)
+	return string(text)
 }
 
 func (r *reference) String() string { return strings.Join(r.described(), "\n") }
@@ -139,17 +153,16 @@ func found(t *rapid.T, k keeper, r *reference) (lines []string) {
 			current = when(&c.Start) + "/" + when(&c.End)
 		}
 		require.Equal(t, v.Seats, v.Assigned+v.Unassigned)
-		require.Equal(t, v.CancelAtPeriodEnd, v.CancelAt != nil && r.by(i).endReason != "canceled")
-		say("subscription %d: %s plan %d.%d quantity %d, %d seats, %d assigned, anchor %s period %s expiry %s trial %s cancel %s ended %s paused %s due %s owner %s coupons %v open %d v%d",
+		say("subscription %d: %s plan %d.%d quantity %d, %d seats, %d assigned, anchor %s period %s expiry %s trial %s cancel %s %t ended %s paused %s due %s owner %s coupons %v open %d v%d",
 			i, v.Status, planOf(v.PlanID), v.PlanVersion, v.Quantity, v.Seats, v.Assigned, when(&v.AnchorAt), current, when(&v.ExpiryDate),
-			when(v.TrialEnd), when(v.CancelAt), when(v.CanceledAt), when(v.PausedAt), when(v.DueAt), v.Owner.Text, couponsOf(r, v.Coupons), s.OpenTasks(), v.Version)
+			when(v.TrialEnd), when(v.CancelAt), v.CancelAtPeriodEnd, when(v.CanceledAt), when(v.PausedAt), when(v.DueAt), v.Owner.Text, couponsOf(r, v.Coupons), s.OpenTasks(), v.Version)
 		for seat := range s.Seats() {
 			say("  seat %q %s from %s removed %s", seat.Grantee.Text, license.SeatView(s, seat, r.now).Status, when(&seat.StartTime), when(&seat.RemovedAt))
 		}
 	}
 	for i, j := range r.tasks {
 		s := get[*task.State](t, k, j.id)
-		say("task %d: %s retries %d %s v%d", i, s.Status, s.Retries, s.ErrorCode, s.Version)
+		say("task %d: %s retries %d %s v%d wants %s", i, s.Status, s.Retries, s.ErrorCode, s.Version, s.Params)
 	}
 	for i, g := range r.grants {
 		v := get[*license.State](t, k, g.id).View(r.now)
@@ -164,13 +177,13 @@ func found(t *rapid.T, k keeper, r *reference) (lines []string) {
 		say("key %d: %s until %s", i, v.Status, when(v.EndsAt))
 	}
 	provider, _ := k.state(t, false, task.ManualProviderID(k.ledger())).(*task.ManualProvider)
-	var version int64
+	outcome, version := "", int64(0)
 	if provider != nil {
-		version = provider.Version
+		outcome, version = provider.Config.Outcome, provider.Version
 	}
 	clock := get[*domain.Clock](t, k, k.ledger())
 	policies := settings.From(k.state(t, false, settings.StreamID(k.ledger())), true)
-	say("clock %s, provider v%d, usage taken %d h late v%d", when(&clock.Now), version, policies.LateUsageHours, policies.Version)
+	say("clock %s, provider %q v%d, usage taken %d h late v%d", when(&clock.Now), outcome, version, policies.LateUsageHours, policies.Version)
 	return lines
 }
 

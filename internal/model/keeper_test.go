@@ -32,6 +32,7 @@ type sending struct {
 type told struct {
 	answer []byte
 	code   string
+	first  int64 // position of the first event; 0: none was written
 }
 
 func (s sending) fingerprint() [32]byte { // pointers are told apart: a retry sends the same command
@@ -86,15 +87,19 @@ func (m *memory) do(t *rapid.T, s sending) told {
 	} else if ok {
 		return told{code: "key_reused"}
 	}
-	answer, _, err := m.of(s.system).Execute(s.command)
+	answer, events, err := m.of(s.system).Execute(s.command)
 	if refusal, ok := domain.AsRefusal(err); ok {
 		return told{code: refusal.Code}
 	}
 	require.NoError(t, err)
 	text, err := json.Marshal(answer)
 	require.NoError(t, err)
-	m.keys[name] = kept{fingerprint, told{answer: text}}
-	return told{answer: text}
+	got := told{answer: text}
+	if len(events) > 0 {
+		got.first = events[0].Position
+	}
+	m.keys[name] = kept{fingerprint, got}
+	return got
 }
 
 func (m *memory) together(t *rapid.T, all []sending) (answers []told) {

@@ -192,7 +192,11 @@ func (b *book) send(s sending, which int) (_ told, replayed bool, _ error) {
 				b.position = max(b.position, res.Position)
 				b.mu.Unlock()
 			}
-			return told{answer: res.Answer}, res.Replayed, nil
+			got := told{answer: res.Answer}
+			if res.Last >= res.First {
+				got.first = res.First
+			}
+			return got, res.Replayed, nil
 		case refused && refusal.Kind != domain.Unavailable:
 			return told{code: refusal.Code}, false, nil
 		case try == 10:
