@@ -195,11 +195,13 @@ func TestSeatsAreLicences(t *testing.T) {
 		seat, _ := s.Seat(seats[1])
 		return license.SeatView(s, seat, o.Now()).Status
 	}
+	o.Given(sub, subscription.PaymentMissed{})
+	require.Equal(t, "ACTIVE", status(), "PAST_DUE without an end of grace")
 	for _, step := range []struct {
 		c    domain.Command
 		then string
 	}{
-		{subscription.MissPayment{ID: sub}, "ACTIVE"}, {subscription.Pause{ID: sub}, "INACTIVE"}, {subscription.Resume{ID: sub}, "ACTIVE"},
+		{subscription.Pause{ID: sub}, "INACTIVE"}, {subscription.Resume{ID: sub}, "ACTIVE"},
 		{subscription.Cancel{ID: sub, Now: true}, "CANCELED"},
 	} {
 		_, _, err := o.Execute(step.c)

@@ -99,39 +99,6 @@ func (c Activate) Decide(l domain.Ledger) (any, error) {
 	})
 }
 
-// MissPayment reports a payment that did not come: ACTIVE becomes PAST_DUE, also behind a pause. Any
-// other makes no event (rule S11). It answers View.
-//
-// NotFound: no_subscription.
-type MissPayment struct{ ID uuid.UUID }
-
-// Decide implements domain.Command.
-func (c MissPayment) Decide(l domain.Ledger) (any, error) {
-	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
-		if !f.is(Active) {
-			return nil, nil
-		}
-		e, err := missed(l)
-		return []domain.Event{e}, err
-	})
-}
-
-// SettlePayment reports that nothing is due any more: PAST_DUE becomes ACTIVE, also behind a pause, and
-// INCOMPLETE what Activate makes of it. Any other makes no event (rule S11). It answers View.
-//
-// NotFound: no_subscription.
-type SettlePayment struct{ ID uuid.UUID }
-
-// Decide implements domain.Command.
-func (c SettlePayment) Decide(l domain.Ledger) (any, error) {
-	return happen(l, c.ID, func(f *Facts) ([]domain.Event, error) {
-		if f.is(PastDue) || f.Status == Incomplete {
-			return []domain.Event{PaymentSettled{}}, nil
-		}
-		return nil, nil
-	})
-}
-
 // ChangeOwner names another owner, in every status; the same one makes no event. It answers View.
 //
 // NotFound: no_subscription. Invalid: bad_owner.

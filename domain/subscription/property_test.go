@@ -78,8 +78,7 @@ func (m *market) step(t *rapid.T, id uuid.UUID, tasks *[]uuid.UUID) {
 		m.Pass(time.Duration(rapid.IntRange(0, 40*24).Draw(t, "hours")) * time.Hour)
 		return
 	case 10:
-		c = rapid.SampledFrom([]domain.Command{subscription.Pause{ID: id}, subscription.Resume{ID: id}, subscription.Cancel{ID: id}, subscription.Reactivate{ID: id},
-			subscription.MissPayment{ID: id}, subscription.SettlePayment{ID: id}, subscription.Advance{ID: id}}).Draw(t, "life")
+		c = rapid.SampledFrom([]domain.Command{subscription.Pause{ID: id}, subscription.Resume{ID: id}, subscription.Cancel{ID: id}, subscription.Reactivate{ID: id}, subscription.Advance{ID: id}}).Draw(t, "life")
 	default:
 		if len(*tasks) == 0 {
 			return

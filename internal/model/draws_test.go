@@ -182,8 +182,6 @@ func (w *walk) life(t *rapid.T) step {
 		{command: subscription.Pause{ID: id}, expect: func(r *reference, _ []byte) string { return r.pause(i) }},
 		{command: subscription.Resume{ID: id}, expect: func(r *reference, _ []byte) string { return r.resume(i) }},
 		{command: subscription.Activate{ID: id}, expect: func(r *reference, _ []byte) string { return r.activate(i) }},
-		{command: subscription.MissPayment{ID: id}, expect: func(r *reference, _ []byte) string { return r.pay(i, true) }},
-		{command: subscription.SettlePayment{ID: id}, expect: func(r *reference, _ []byte) string { return r.pay(i, false) }},
 		{command: subscription.ChangeOwner{ID: id, Owner: owner}, expect: func(r *reference, _ []byte) string { return r.changeOwner(i, owner) }},
 	}).Draw(t, "life")
 }

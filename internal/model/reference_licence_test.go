@@ -248,7 +248,7 @@ func (r *reference) entitled(product int, grantees []string, grace time.Duration
 			end = *p.cancelAt
 		}
 		switch p.shown() {
-		case "ACTIVE", "TRIALING", "PAST_DUE":
+		case "ACTIVE", "TRIALING":
 		case "CANCELED":
 			end = *p.endedAt
 			ok = ok && !p.noGrace && r.now.Before(end.Add(grace))

@@ -457,31 +457,17 @@ func (r *reference) resume(i int) string {
 	})
 }
 
-// pay is news of a payment: missed, or settled.
-func (r *reference) pay(i int, missed bool) string {
+// activate is the first invoice's payment.
+func (r *reference) activate(i int) string {
 	return r.happen(i, func(p *purchase) (string, int64) {
-		switch {
-		case missed && p.status == "ACTIVE":
-			p.status = "PAST_DUE"
-		case !missed && p.status == "PAST_DUE":
-			p.status = "ACTIVE"
-		case !missed && p.status == "INCOMPLETE":
-			if p.status = "ACTIVE"; p.trialEnd != nil {
-				p.status = "TRIALING"
-			}
-		default:
+		if p.status != "INCOMPLETE" {
 			return "", 0
+		}
+		if p.status = "ACTIVE"; p.trialEnd != nil {
+			p.status = "TRIALING"
 		}
 		return "", 1
 	})
-}
-
-// activate is the first invoice's payment alone.
-func (r *reference) activate(i int) string {
-	if r.subs[i].status != "INCOMPLETE" {
-		return ""
-	}
-	return r.pay(i, false)
 }
 
 func (r *reference) changeOwner(i int, owner string) string {
