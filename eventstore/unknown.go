@@ -1,10 +1,12 @@
 package eventstore
 
 import (
+	"bytes"
 	"context"
 	"time"
 
 	"github.com/google/uuid"
+	"github.com/jackc/pgx/v5"
 
 	"github.com/subledger/subledger/internal/mutant"
 )
@@ -14,8 +16,8 @@ type fate int
 
 const (
 	fateUnknown  fate = iota
-	fateHappened      // the event at its last position carries our hash
-	fateNot           // another event stands there, or the server process that could still commit is gone
+	fateHappened      // the event at its last position carries our hash, or the keys are consumed with our answers
+	fateNot           // another's stand there, or the server process that could still commit is gone
 )
 
 // detachUnknown finds out, ledger by ledger, whether the append happened (design section 3, rule 4).
@@ -102,26 +104,14 @@ func (s *Store) backendGone(ctx context.Context, who backend) (bool, error) {
 	return !alive, err
 }
 
-// look reads what stands at the part's last position. A part that only consumed keys is looked up by all of
-// them, since another process may have consumed one of them for itself; one that wrote nothing has nothing to find:
-// it did not happen, and is harmless.
+// look reads what stands at the part's last position. One that wrote nothing has nothing to find: it did not happen,
+// and is harmless.
 func (s *Store) look(ctx context.Context, p *part) (fate, error) {
 	if len(p.events) == 0 {
 		if len(p.keys) == 0 {
 			return fateNot, nil
 		}
-		names := make([]string, len(p.keys))
-		for i, k := range p.keys {
-			names[i] = k.name
-		}
-		var found int
-		err := s.pool.QueryRow(ctx, `select count(*) from commands
-			where ledger_id = $1 and key = any($2) and recorded_at = $3 and first_position = $4`,
-			p.ls.id, names, p.recordedAt, p.keys[0].first).Scan(&found)
-		if err == nil && found == len(names) {
-			return fateHappened, nil
-		}
-		return fateUnknown, err
+		return s.lookForKeys(ctx, p)
 	}
 	last := p.events[len(p.events)-1]
 	hash, err := s.hashAt(ctx, p.ls.id, last.Position)
@@ -129,6 +119,40 @@ func (s *Store) look(ctx context.Context, p *part) (fate, error) {
 	case err != nil || hash == nil:
 		return fateUnknown, err
 	case [32]byte(hash) == last.Hash || mutant.Active == mutant.PositionIsProof:
+		return fateHappened, nil
+	default:
+		return fateNot, nil
+	}
+}
+
+// lookForKeys looks up all keys of a part that only consumed keys. Where one of them is consumed otherwise than by this
+// part, by its other keys or with another answer, the part did not happen and never will. An equal answer may be another
+// append's: then it is the same that this one's caller gets.
+func (s *Store) lookForKeys(ctx context.Context, p *part) (fate, error) {
+	names := make([]string, len(p.keys))
+	ours := map[string]keyRow{}
+	for i, k := range p.keys {
+		names[i], ours[k.name] = k.name, k
+	}
+	var row keyRow
+	var fingerprint []byte
+	found, equal := 0, 0
+	rows, err := s.pool.Query(ctx, `select key, fingerprint, first_position, last_position, answer from commands
+		where ledger_id = $1 and key = any($2)`, p.ls.id, names)
+	if err == nil {
+		_, err = pgx.ForEachRow(rows, []any{&row.name, &fingerprint, &row.first, &row.last, &row.answer}, func() error {
+			found++
+			k := ours[row.name]
+			if bytes.Equal(fingerprint, k.fingerprint[:]) && row.first == k.first && row.last == k.last && bytes.Equal(row.answer, k.answer) {
+				equal++
+			}
+			return nil
+		})
+	}
+	switch {
+	case err != nil || found == 0:
+		return fateUnknown, err
+	case equal == len(names):
 		return fateHappened, nil
 	default:
 		return fateNot, nil

@@ -2,6 +2,7 @@ package eventstore
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"time"
@@ -92,7 +93,7 @@ func TestAPositionReachedByAnotherIsNotOurs(t *testing.T) {
 	require.Equal(t, fateHappened, s.resolve(p, backend{}))
 }
 
-// Rule 4. Nor is one of the keys that a part only consumed: another process may have consumed that one.
+// Rule 4. Nor is a key of a part that only consumed keys, if another consumed it: then ours did not happen.
 func TestAKeyConsumedByAnotherIsNoProofOfOurs(t *testing.T) {
 	t.Parallel()
 	f := newFixture(t)
@@ -100,30 +101,71 @@ func TestAKeyConsumedByAnotherIsNoProofOfOurs(t *testing.T) {
 	s := f.store(t, Config{})
 	_, err := s.Execute(t.Context(), Request{Ledger: ledger, Command: add{Stream: stream, N: 1}})
 	require.NoError(t, err)
+	var answer []byte // of both
 	for _, key := range []string{"a", "b"} {
 		r, err := s.Execute(t.Context(), Request{Ledger: ledger, Key: key, Command: add{Stream: stream}})
 		require.NoError(t, err)
 		require.Greater(t, r.First, r.Last, "it changes nothing")
+		answer = r.Answer
 	}
-	events, err := s.Page(t.Context(), ledger, 0, 1)
-	require.NoError(t, err)
-	part := func(keys ...string) *part {
-		p := &part{ls: &ledgerState{id: ledger}, recordedAt: events[0].RecordedAt}
+	look := func(change func(*keyRow), keys ...string) fate {
+		t.Helper()
+		p := &part{ls: &ledgerState{id: ledger}}
 		for _, key := range keys {
-			p.keys = append(p.keys, keyRow{name: "key:" + key, first: 2, last: 1})
+			p.keys = append(p.keys, keyRow{name: "key:" + key, first: 2, last: 1, answer: answer})
 		}
-		return p
-	}
-	for _, happened := range [][]string{{"a"}, {"b", "a"}} {
-		got, err := s.look(t.Context(), part(happened...))
+		change(&p.keys[0])
+		got, err := s.look(t.Context(), p)
 		require.NoError(t, err)
-		require.Equal(t, fateHappened, got, happened)
+		return got
 	}
-	for _, not := range [][]string{{"c"}, {"a", "c"}} {
-		got, err := s.look(t.Context(), part(not...))
+	as := func(*keyRow) {}
+	require.Equal(t, fateHappened, look(as, "a"))
+	require.Equal(t, fateHappened, look(as, "b", "a"))
+	require.Equal(t, fateUnknown, look(as, "c"))
+	require.Equal(t, fateUnknown, look(as, "c", "d"))
+	require.Equal(t, fateNot, look(as, "a", "c"), "ours would have consumed both")
+	for name, change := range map[string]func(*keyRow){
+		"fingerprint": func(k *keyRow) { k.fingerprint[0]++ },
+		"first":       func(k *keyRow) { k.first++ },
+		"last":        func(k *keyRow) { k.last++ },
+		"answer":      func(k *keyRow) { k.answer = append([]byte(" "), k.answer...) },
+	} {
+		require.Equal(t, fateNot, look(change, "a", "b"), name)
+	}
+}
+
+// Rule 4. A process that stands behind decides a command again that changed nothing and has its answer. What it
+// decided is not taken for that answer when the append's own is lost, though position and time are the same.
+func TestF47_ALostReplayOfWhatChangedNothingIsTheFirstAnswer(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	ledger, stream := f.ledger(t, "live"), uuid.New()
+	crash := false
+	other := f.store(t, Config{})
+	s := f.store(t, Config{Fault: func(step string) error {
+		if step == "after append" && crash {
+			crash = false
+			return errors.New("crash")
+		}
+		return nil
+	}})
+	execute := func(s *Store, key string, c domain.Command) Result {
+		t.Helper()
+		r, err := s.Execute(t.Context(), Request{Ledger: ledger, Key: key, Command: c})
 		require.NoError(t, err)
-		require.Equal(t, fateUnknown, got, not)
+		return r
 	}
+	execute(other, "", add{Stream: stream, N: 1})
+	execute(s, "", add{Stream: uuid.New()}) // from here on it knows where the ledger stands
+	require.Equal(t, 1, answerOf[total](t, execute(other, "k", add{Stream: stream})).Total)
+	execute(other, "", add{Stream: stream, N: 5})
+	crash = true
+	r := execute(s, "k", add{Stream: stream})
+	require.False(t, crash)
+	require.True(t, r.Replayed)
+	require.Equal(t, 1, answerOf[total](t, r).Total)
+	mustVerify(t, f, ledger)
 }
 
 // Rule 4. As long as the old server process lives it may still commit: nothing is certain before it is gone.
