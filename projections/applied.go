@@ -117,19 +117,29 @@ func (a *Applied) Wait(ctx context.Context, ledger uuid.UUID, position int64) er
 	if !known {
 		a.look(ledger)
 	}
-	select {
-	case <-c:
-		return nil
-	case <-ctx.Done():
-		a.mu.Lock()
-		defer a.mu.Unlock()
-		if _, still := p.waiting[c]; still {
-			delete(p.waiting, c)
-			a.waiters--
+	again := time.NewTicker(lookAgain)
+	defer again.Stop()
+	for {
+		select {
+		case <-c:
+			return nil
+		case <-again.C:
+			a.look(ledger)
+		case <-ctx.Done():
+			a.mu.Lock()
+			defer a.mu.Unlock()
+			if _, still := p.waiting[c]; still {
+				delete(p.waiting, c)
+				a.waiters--
+			}
+			return ctx.Err()
 		}
-		return ctx.Err()
 	}
 }
+
+// lookAgain is how long somebody waits before the ledger's checkpoints are read: what this process refused or answered
+// may stand on events of another one that told nobody, since it ended or lost the answer to its append. A page takes less.
+const lookAgain = 250 * time.Millisecond
 
 // reached tells how far the read models are, and whether that is known to be far enough.
 func (a *Applied) reached(ledger uuid.UUID, position int64) (at int64, enough bool) {

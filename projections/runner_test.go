@@ -297,6 +297,26 @@ func TestSignalsReachOtherProcesses(t *testing.T) {
 	require.EqualValues(t, 9, position)
 }
 
+// A process that acknowledged what stands on another's events waits for those, though the other told nobody of them:
+// no scan comes while a check waits.
+func TestWhatNobodyToldOfIsLookedForWhileSomebodyWaits(t *testing.T) {
+	t.Parallel()
+	h, db := twoLedgers(), pgtest.New(t)
+	owner := pgtest.Pool(t, db.URL)
+	h.publish(t, owner)
+	applied := NewApplied()
+	running(t, Config{Log: h, Pool: pgtest.Pool(t, db.AppURL), Applied: applied}, nil)
+	waitFor(t, applied, id(900), 9)
+	waitFor(t, applied, id(901), 9)
+
+	h.add(id(900), id(1), day(7), catalog.ProductArchived{})
+	h.publish(t, owner)
+	reads := NewReads(pgtest.Pool(t, db.ReaderURL), applied, func(uuid.UUID) int64 { return 10 })
+	position, err := reads.Caught(t.Context(), id(900))
+	require.NoError(t, err)
+	require.EqualValues(t, 10, position)
+}
+
 // A fault of the database is retried, not blamed on an event.
 func TestFaultsAreNotBlamedOnEvents(t *testing.T) {
 	t.Parallel()
