@@ -184,7 +184,7 @@ func TestHistoriesAreLinearizable(t *testing.T) {
 func (b *book) clients(t *testing.T, seed uint64) []porcupine.Operation {
 	ctx := t.Context()
 	id := func(c domain.Command) uuid.UUID {
-		res, err := b.stores[0].Execute(ctx, eventstore.Request{Ledger: b.test, Command: c})
+		res, err := b.insist(ctx, 0, eventstore.Request{Ledger: b.test, Key: uuid.NewString(), Command: c})
 		require.NoError(t, err)
 		var v struct{ ID uuid.UUID }
 		require.NoError(t, json.Unmarshal(res.Answer, &v))
