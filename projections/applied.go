@@ -18,6 +18,7 @@ type Applied struct {
 	mu      sync.Mutex
 	ledgers map[uuid.UUID]*progress
 	ask     func(ledger uuid.UUID) // makes whoever moves it look at the ledger's checkpoints
+	tell    func(ledger uuid.UUID) // tells another process, which projects, of the ledger; nil: none is told
 	waiters int                    // for positions that are not reached
 	hurry   chan struct{}          // one of them came
 }
@@ -124,6 +125,9 @@ func (a *Applied) Wait(ctx context.Context, ledger uuid.UUID, position int64) er
 		case <-c:
 			return nil
 		case <-again.C:
+			if a.tell != nil {
+				a.tell(ledger)
+			}
 			a.look(ledger)
 		case <-ctx.Done():
 			a.mu.Lock()

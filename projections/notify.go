@@ -209,13 +209,17 @@ type Watcher struct {
 	wake   chan struct{}
 }
 
-// NewWatcher watches the checkpoints of the given read models.
-func NewWatcher(pool *pgxpool.Pool, applied *Applied, models []*Model, logger *slog.Logger) *Watcher {
+// NewWatcher watches the checkpoints of the given read models. What somebody waits for in vain is announced as
+// committed, where an announcer is given: whoever wrote it may have ended before that.
+func NewWatcher(pool *pgxpool.Pool, applied *Applied, models []*Model, committed *Announcer, logger *slog.Logger) *Watcher {
 	w := &Watcher{pool: pool, applied: applied, logger: logger, nudged: map[uuid.UUID]struct{}{}, wake: make(chan struct{}, 1)}
 	for _, m := range models {
 		w.names = append(w.names, m.Name())
 	}
 	applied.ask = func(ledger uuid.UUID) { w.Nudge(ledger) }
+	if committed != nil {
+		applied.tell = committed.Announce
+	}
 	return w
 }
 

@@ -267,12 +267,12 @@ func TestSignalsReachOtherProcesses(t *testing.T) {
 		Connected: func() { listening <- struct{}{} }}).Run)
 
 	applied := NewApplied()
-	w := NewWatcher(app, applied, Models(), log)
+	tellCommitted := NewAnnouncer(app, ChannelCommitted, "api", log)
+	start(tellCommitted.Run)
+	w := NewWatcher(app, applied, Models(), tellCommitted, log)
 	start(w.Run)
 	start((&Listener{Connection: app.Config().ConnConfig, Sender: "api", Applied: w.Nudge, Logger: log,
 		Connected: func() { listening <- struct{}{} }}).Run)
-	tellCommitted := NewAnnouncer(app, ChannelCommitted, "api", log)
-	start(tellCommitted.Run)
 	<-listening
 	<-listening
 
@@ -295,6 +295,13 @@ func TestSignalsReachOtherProcesses(t *testing.T) {
 	position, err = reads.At(t.Context(), id(900), 10)
 	require.ErrorIs(t, err, &domain.Error{Code: "position_not_reached"})
 	require.EqualValues(t, 9, position)
+
+	// What a third one wrote, and ended before it told, is announced by who waits for it.
+	h.add(id(900), id(1), day(7), catalog.ProductArchived{})
+	h.publish(t, owner)
+	position, err = behind.Caught(t.Context(), id(900))
+	require.NoError(t, err)
+	require.EqualValues(t, 10, position)
 }
 
 // A process that acknowledged what stands on another's events waits for those, though the other told nobody of them:

@@ -78,7 +78,7 @@ func (c *billingRun) Run(ctx context.Context, p *process) (err error) {
 		watching, cancel := context.WithCancel(ctx)
 		defer cancel()
 		go func() {
-			_ = projections.NewWatcher(s.pool, applied, projections.Models(), slog.New(slog.DiscardHandler)).Run(watching)
+			_ = projections.NewWatcher(s.pool, applied, projections.Models(), nil, slog.New(slog.DiscardHandler)).Run(watching)
 		}()
 		cfg := reactions.Config{Store: s.store, Pool: s.pool, Applied: applied, Reads: projections.NewReads(s.pool, applied, s.store.Acknowledged)}
 		out.Done, err = reactions.RunBilling(ctx, cfg, ledger, at, bar.at)

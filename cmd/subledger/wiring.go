@@ -116,7 +116,7 @@ func (s *server) startProjections(ctx context.Context, applied *projections.Appl
 	s.store.Subscribe(committed.Committed)
 	s.project(ctx, "announcer", committed.Run)
 	if !s.config.has("projector") {
-		watcher := projections.NewWatcher(pool, applied, projections.Models(), s.log)
+		watcher := projections.NewWatcher(pool, applied, projections.Models(), committed, s.log)
 		s.signals.Applied = watcher.Nudge
 		s.project(ctx, "watcher", watcher.Run)
 		return nil
@@ -241,7 +241,7 @@ func (s *server) openReads(ctx context.Context, app *pgxpool.Pool, applied *proj
 	if standby {
 		// What is there comes later than it is written here: it is asked how far it is. Who has access is not.
 		there := projections.NewApplied()
-		s.project(ctx, "standby", projections.NewWatcher(reader, there, projections.Models(), s.log).Run)
+		s.project(ctx, "standby", projections.NewWatcher(reader, there, projections.Models(), nil, s.log).Run)
 		s.reads = projections.NewReads(reader, there, s.store.Acknowledged)
 		checks = projections.NewReads(app, applied, s.store.Acknowledged)
 	}
