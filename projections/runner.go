@@ -3,6 +3,8 @@ package projections
 import (
 	"context"
 	"log/slog"
+	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -54,7 +56,7 @@ type Runner struct {
 	mu     sync.Mutex
 	inbox  [][]*eventstore.Recorded
 	came   int // events in inbox
-	nudged []uuid.UUID
+	nudged map[uuid.UUID]struct{}
 	found  *findings // of the last scan
 	rescan chan struct{}
 	wake   chan struct{}
@@ -89,7 +91,7 @@ func NewRunner(c Config) *Runner {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
 	r := &Runner{Config: c, rescan: make(chan struct{}, 1), wake: make(chan struct{}, 1),
-		full: make(chan struct{}, 1), ledgers: map[uuid.UUID]*track{}, skipped: map[*track]bool{}}
+		full: make(chan struct{}, 1), nudged: map[uuid.UUID]struct{}{}, ledgers: map[uuid.UUID]*track{}, skipped: map[*track]bool{}}
 	for _, p := range c.Projections {
 		r.names = append(r.names, p.Name())
 	}
@@ -120,7 +122,9 @@ func (r *Runner) Committed(events []*eventstore.Recorded) {
 // Nudge tells that ledgers may have events that this process did not write.
 func (r *Runner) Nudge(ledgers ...uuid.UUID) {
 	r.mu.Lock()
-	r.nudged = append(r.nudged, ledgers...)
+	for _, id := range ledgers {
+		r.nudged[id] = struct{}{}
+	}
 	r.mu.Unlock()
 	r.signal()
 }
@@ -248,8 +252,9 @@ func (r *Runner) round(ctx context.Context) (worked bool, err error) {
 // takeOver moves what came in into the tracks.
 func (r *Runner) takeOver(ctx context.Context) error {
 	r.mu.Lock()
-	inbox, nudged, found := r.inbox, r.nudged, r.found
-	r.inbox, r.came, r.nudged, r.found = nil, 0, nil, nil
+	inbox, nudged, found := r.inbox, slices.Collect(maps.Keys(r.nudged)), r.found
+	r.inbox, r.came, r.found = nil, 0, nil
+	clear(r.nudged)
 	r.mu.Unlock()
 	for _, events := range inbox {
 		t := r.track(events[0].Ledger)

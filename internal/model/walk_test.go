@@ -151,6 +151,18 @@ func asLogged(order []int, got []told) bool {
 	return slices.IsSorted(firsts)
 }
 
+// Of three of which the second wrote nothing, the last before the first.
+func TestAnOrderIsThatOfTheLog(t *testing.T) {
+	t.Parallel()
+	var may [][]int
+	for _, order := range orders(3) {
+		if asLogged(order, []told{{first: 7}, {}, {first: 5}}) {
+			may = append(may, order)
+		}
+	}
+	require.Equal(t, [][]int{{1, 2, 0}, {2, 0, 1}, {2, 1, 0}}, may)
+}
+
 func orders(n int) [][]int {
 	if n == 2 {
 		return [][]int{{0, 1}, {1, 0}}
